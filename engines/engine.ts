@@ -1,0 +1,335 @@
+/**
+ * The contract between rays and a database. Everything that differs between databases is a capability flag, a text or a
+ * method here; no other folder asks which provider it talks to.
+ *
+ * To add a database:
+ *  1. a folder with an `index.ts` that exports an {@link Engine}, and one line in `engines/index.ts`;
+ *  2. a {@link StatementSyntax} that tells the scanner its lexical rules;
+ *  3. a {@link Connection}: one session that holds the lock, runs the operations and writes the history;
+ *  4. shadow databases, and `identify` so that a shadow can never be the main database;
+ *  5. either a {@link Connection.adapter} for Prisma's engine in this process or a planner of its own (`Engine.planner`);
+ *  6. the contract suite in `test/engines` must pass for it.
+ */
+import type { SchemaEngine } from '../src/schema/schema-engine.js'
+import type { DatabaseUrl } from './url.js'
+
+export type Provider = 'postgresql' | 'mysql' | 'sqlite'
+
+export type Row = Record<string, unknown>
+
+/** What an operation of a migration is given. `:?` in the SQL marks a parameter. */
+export interface Client {
+  /** Runs one statement and returns its rows. */
+  query(sql: string, params?: readonly unknown[]): Promise<Row[]>
+  /** Runs one statement whose result is of no interest. */
+  execute(sql: string, params?: readonly unknown[]): Promise<void>
+}
+
+/** The lexical rules by which a SQL script is read. */
+export interface StatementSyntax {
+  readonly dialect: Provider
+  /** `"x"` is a string, not an identifier (MySQL without ANSI_QUOTES). */
+  readonly doubleQuotedStrings: boolean
+  /** `\` escapes inside every string (MySQL without NO_BACKSLASH_ESCAPES). */
+  readonly backslashEscapes: boolean
+  /** `E'..'` strings with backslash escapes, `$tag$..$tag$` bodies (PostgreSQL). */
+  readonly dollarQuotes: boolean
+  /** `` `x` `` is an identifier (MySQL, SQLite). */
+  readonly backticks: boolean
+  /** `[x]` is an identifier (SQLite). */
+  readonly brackets: boolean
+  /** Block comments nest (PostgreSQL). */
+  readonly nestedComments: boolean
+  /** `#` starts a comment (MySQL). */
+  readonly hashComments: boolean
+  /** `--` starts a comment only before white space or the end (MySQL). */
+  readonly dashNeedsSpace: boolean
+  /** Bodies that contain semicolons: none, triggers (SQLite), stored programs (MySQL), BEGIN ATOMIC (PostgreSQL). */
+  readonly compound: 'trigger' | 'stored-program' | 'atomic'
+  /** The text of the n-th parameter, from 1. */
+  placeholder(n: number): string
+}
+
+/** A driver's error, told in one vocabulary. */
+export interface ErrorInfo {
+  readonly kind:
+    | 'connection' // unreachable, refused, lost, terminated
+    | 'authentication'
+    | 'missing-database'
+    | 'missing-table'
+    | 'permission'
+    | 'read-only'
+    | 'data' // rows do not fit: null, unique, foreign key, cast
+    | 'lock-timeout' // another session holds a table or row
+    | 'statement-timeout'
+    | 'busy' // the whole database is locked (SQLite)
+    | 'needs-no-transaction' // the statement cannot run in a transaction (CREATE INDEX CONCURRENTLY)
+    | 'unsafe-enum' // a new enum value used in the transaction that added it (PostgreSQL)
+    | 'aborted-transaction' // an earlier error was swallowed (PostgreSQL 25P02)
+    | 'disk-full'
+    | 'packet-too-large'
+    | 'cancelled'
+    | 'syntax'
+    | 'other'
+  /** SQLSTATE or the driver's code: `42P01`, `SQLITE_ERROR`, `ER_PARSE_ERROR`. */
+  readonly code: string
+  readonly message: string
+  readonly detail?: string
+  readonly hint?: string
+  /** 0-based offset into the statement where the database says the fault is. */
+  readonly position?: number
+}
+
+export interface ConnectOptions {
+  /** Milliseconds until a connection attempt counts as failed. */
+  readonly connectTimeoutMs: number
+  /** Milliseconds a statement waits for another session's table lock. */
+  readonly lockTimeoutMs: number
+  /** Milliseconds a statement may run; 0 is no limit. */
+  readonly statementTimeoutMs: number
+  /** Open for reading only; nothing may be created, not even the file. */
+  readonly readOnly?: boolean
+  /** Lock per transaction instead of per session (transaction poolers). */
+  readonly transactionLock?: boolean
+  /** Called with every statement that is sent and how long it took, in milliseconds. Parameters are never passed. */
+  readonly onStatement?: (sql: string, milliseconds: number) => void
+}
+
+export interface LockOptions {
+  /** Milliseconds to wait for the lock. */
+  readonly timeoutMs: number
+  /** Called at most about once a second while waiting, with what is known of the holder. */
+  readonly onWait: (holder: string) => void
+  readonly signal?: AbortSignal
+}
+
+export interface TransactionOptions {
+  /** Foreign keys must be off while this migration runs (SQLite table redefinitions); ignored by other engines. */
+  readonly foreignKeysOff?: boolean
+}
+
+/** An open transaction, seen by the executor. */
+export interface Transaction {
+  /**
+   * Called after each operation.
+   * @throws {TransactionEndedError} when the operation ended the transaction; {@link LockLostError} when it gave the lock away.
+   */
+  check(): Promise<void>
+}
+
+/** One column as the database describes it. */
+export interface ColumnInfo {
+  readonly name: string
+  /** The database's own name of the type, in lower case: `integer`, `character varying(191)`, `timestamp(3) without time zone`, `enum('a','b')`. */
+  readonly type: string
+  readonly nullable: boolean
+  readonly hasDefault: boolean
+  /** Generated or identity-always: no value may be given. */
+  readonly generated: boolean
+  /** Values of an enum type, in order. */
+  readonly enumValues?: readonly string[]
+  readonly isArray?: boolean
+}
+
+export interface TableInfo {
+  /** The namespace (PostgreSQL schema); undefined where the database has none. */
+  readonly schema?: string
+  readonly name: string
+  readonly columns: readonly ColumnInfo[]
+  readonly primaryKey: readonly string[]
+  readonly uniques: readonly (readonly string[])[]
+  readonly foreignKeys: readonly {
+    readonly columns: readonly string[]
+    readonly references: { readonly schema?: string; readonly table: string; readonly columns: readonly string[] }
+  }[]
+  /** Number of CHECK constraints; rows generated for the proof may not satisfy them. */
+  readonly checks: number
+}
+
+/** How this database keeps `_prisma_migrations`. */
+export interface HistoryDialect {
+  /** The table's qualified and quoted name. */
+  readonly table: string
+  /** Prisma's own CREATE TABLE (see docs/how-it-works.md); must be a no-op where the table exists. */
+  readonly createTable: string
+  /** A parameter value for a point in time, as Prisma stores it (UTC). */
+  time(at: Date): unknown
+  /** A time read back, in any form in which Prisma ever stored one. */
+  readTime(value: unknown): Date | null
+  /** SQL that yields the time column so that `readTime` understands it exactly: usually just the quoted column. */
+  timeColumn(column: string): string
+}
+
+/**
+ * One session with a database. The session that holds the lock runs the operations and writes the history, so losing it
+ * loses lock, transaction and row together.
+ */
+export interface Connection extends Client {
+  readonly engine: Engine
+  /** `postgresql 127.0.0.1:5432/app, schema public`; never holds a password. */
+  readonly target: string
+  /** The lexical rules of this session (sql_mode can change MySQL's). */
+  readonly syntax: StatementSyntax
+  readonly history: HistoryDialect
+  /** The name of the database, as a person would confirm it. */
+  readonly database: string
+  /** Server product and version, for messages: `PostgreSQL 15.19`, `MariaDB 10.11.19`. */
+  readonly version: string
+  /**
+   * Like query and execute, but the SQL is sent as it is: `:?` means nothing, and parameters use the database's own
+   * placeholders ({@link StatementSyntax.placeholder}).
+   */
+  raw(sql: string, params?: readonly unknown[]): Promise<Row[]>
+  /** Like raw, and returns the number of rows the statement changed. */
+  change(sql: string, params?: readonly unknown[]): Promise<number>
+  /** Runs a script of any number of statements as the server itself reads it. Never adds a transaction. */
+  script(sql: string): Promise<void>
+  /** Whether the table exists in the connection's namespace. */
+  hasTable(name: string): Promise<boolean>
+  /** All ordinary tables of the connection's namespaces, without `_prisma_migrations`. `schemas` names the namespaces (multi-schema). */
+  tables(schemas?: readonly string[]): Promise<TableInfo[]>
+  /** Removes every object in the connection's namespaces, `_prisma_migrations` included. */
+  reset(schemas?: readonly string[]): Promise<void>
+  /**
+   * Takes the migration lock: the one that Prisma Migrate takes, so that the two exclude each other.
+   * @throws {LockTimeoutError} at the limit, naming the holder.
+   */
+  acquireLock(options: LockOptions): Promise<void>
+  releaseLock(): Promise<void>
+  /** Whether this session still holds the lock (true where the lock belongs to the transaction). */
+  holdsLock(): Promise<boolean>
+  /**
+   * Runs the work in one transaction on this session.
+   * @throws {CommitUnknownError} when the connection was lost while committing.
+   */
+  transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /** True while the session has an open transaction (MySQL: as the server's status flag says). */
+  inTransaction(): boolean
+  /** Stops the running statement from outside (a second session). Resolves when the request was sent; never throws. */
+  cancel(): Promise<void>
+  /** After a step: settings that an operation may have changed (search_path, role, time zone, sql_mode) are put back. */
+  restoreSettings(): Promise<void>
+  /** What identifies the live database beyond its URL, for the shadow guard; equal for two sessions with the same database. */
+  identify(): Promise<string>
+  /** Called when the server drops the session while nothing runs. */
+  onLost(listener: (error: Error) => void): void
+  /** For Prisma's engine in this process: a driver adapter over this session. Undefined where `Engine.planner` is used. */
+  adapter?(options: { shadow(): Promise<Connection> }): unknown
+  close(): Promise<void>
+}
+
+export interface ShadowRequest {
+  readonly url: DatabaseUrl
+  /** `rays` or `prisma`: which of the two shadow databases. */
+  readonly purpose: 'rays' | 'prisma'
+  /** A database to use instead of a new one: a name on the same server, or a URL. */
+  readonly configured?: { readonly name: string } | { readonly url: DatabaseUrl }
+  /** Tables that may be in a configured shadow: those of the project's snapshots. Anything else is refused. */
+  readonly knownTables: readonly string[]
+  /** The user consents to emptying a configured shadow that holds unknown tables. */
+  readonly clear: boolean
+  readonly connect: ConnectOptions
+  readonly schemas?: readonly string[]
+}
+
+/** A database to experiment in. Empty when it is handed out. */
+export interface Shadow {
+  readonly connection: Connection
+  /** Drops the database (or empties the configured one) and closes the connection. Never throws. */
+  dispose(): Promise<void>
+}
+
+export interface Engine {
+  readonly provider: Provider
+  /** The driver's package name, for the message when it is not installed. */
+  readonly driver: string
+  /** DDL takes part in transactions and is undone by a rollback. */
+  readonly transactionalDdl: boolean
+  /** A server must be running (false: a file). */
+  readonly needsServer: boolean
+  readonly syntax: StatementSyntax
+  /** URL schemes, in lower case. */
+  readonly schemes: readonly string[]
+  /** Largest name in bytes, or undefined. */
+  readonly identifierLimit?: number
+  quote(identifier: string): string
+  /** The value as a SQL literal. Strings, numbers, bigints, booleans, null, Uint8Array, Date. */
+  literal(value: unknown): string
+  /** Checks and describes a URL without connecting: `postgresql 127.0.0.1:5432/app, schema public`. @throws Error with a clear message for a malformed URL */
+  describe(url: DatabaseUrl): string
+  /** The namespace that the URL selects (PostgreSQL `schema=`), or undefined. */
+  namespace(url: DatabaseUrl): string | undefined
+  /** True where a URL asks for transaction pooling (`pgbouncer=true`). */
+  pooled(url: DatabaseUrl): boolean
+  /** @throws Error whose `explain` has kind connection, authentication, missing-database ... */
+  connect(url: DatabaseUrl, options: ConnectOptions): Promise<Connection>
+  /** Creates the database where it is missing. Returns whether it was created. */
+  createDatabase(url: DatabaseUrl, options: ConnectOptions): Promise<boolean>
+  /** A plain copy of the URL that names another database on the same server. */
+  withDatabase(url: DatabaseUrl, name: string): DatabaseUrl
+  openShadow(request: ShadowRequest): Promise<Shadow>
+  explain(error: unknown): ErrorInfo
+  /** A value for the n-th generated row of the proof, as a SQL literal or expression; undefined where none can be made up. */
+  sample(column: ColumnInfo, n: number): string | undefined
+  /** The neutral value of a SQL type (as written in a statement, e.g. `TEXT`, `"Role"`, `VARCHAR(191)`) as SQL; undefined where none is right. */
+  neutral(type: string): string | undefined
+  /** The database's own diff and introspection, where Prisma's engine in this process has none. */
+  planner?(): Promise<SchemaEngine>
+}
+
+/** Base of the errors that engines raise on purpose; drivers' errors pass through and are told by `Engine.explain`. */
+export class EngineError extends Error {
+  override readonly name: string = 'EngineError'
+}
+
+/** The lock was not obtained in time. */
+export class LockTimeoutError extends EngineError {
+  override readonly name = 'LockTimeoutError'
+  constructor(
+    readonly holder: string,
+    readonly waitedMs: number,
+    options?: ErrorOptions,
+  ) {
+    super(`the migration lock is held by ${holder}`, options)
+  }
+}
+
+/** The session no longer holds the lock it took. */
+export class LockLostError extends EngineError {
+  override readonly name = 'LockLostError'
+}
+
+/** An operation ended the transaction in which it ran. */
+export class TransactionEndedError extends EngineError {
+  override readonly name = 'TransactionEndedError'
+}
+
+/** The transaction was rolled back by the server although COMMIT was asked for (an operation swallowed an error). */
+export class CommitRefusedError extends EngineError {
+  override readonly name = 'CommitRefusedError'
+}
+
+/** The connection was lost while committing: committed or not, nobody here knows. */
+export class CommitUnknownError extends EngineError {
+  override readonly name = 'CommitUnknownError'
+}
+
+/** Rows violate foreign keys after a step that ran with foreign keys off. */
+export class ForeignKeyError extends EngineError {
+  override readonly name = 'ForeignKeyError'
+}
+
+/** A shadow database was refused before anything in it was touched. */
+export class ShadowRefusedError extends EngineError {
+  override readonly name = 'ShadowRefusedError'
+}
+
+/** The driver's package is not installed. */
+export class MissingDriverError extends EngineError {
+  override readonly name = 'MissingDriverError'
+}
+
+/** A database URL that cannot be used. */
+export class BadUrlError extends EngineError {
+  override readonly name = 'BadUrlError'
+}

@@ -1,0 +1,99 @@
+import { inspect } from 'node:util'
+
+/**
+ * A database URL that cannot be printed by accident: every way of turning it into text leaves the secrets out.
+ * Only an engine calls {@link DatabaseUrl.reveal}, when it connects.
+ */
+export class DatabaseUrl {
+  readonly #href: string
+  /** The folder to which a relative SQLite path is relative. */
+  readonly base: string
+
+  /**
+   * @param href the URL as the user wrote it
+   * @param base absolute path of the folder that relative SQLite paths start from
+   */
+  constructor(href: string, base: string) {
+    this.#href = href
+    this.base = base
+  }
+
+  /** The URL with its password. For an engine's `connect` only. */
+  reveal(): string {
+    return this.#href
+  }
+
+  /** The scheme in lower case without the colon (`postgresql`, `mysql`, `file`), or '' where the text has none. */
+  get scheme(): string {
+    return /^([a-z][a-z0-9+.-]*):/i.exec(this.#href)?.[1]?.toLowerCase() ?? ''
+  }
+
+  /** Every spelling of every secret in the URL, for the redactor. */
+  get secrets(): string[] {
+    return secretsOf(this.#href)
+  }
+
+  toString(): string {
+    return redactUrl(this.#href)
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+
+  [inspect.custom](): string {
+    return this.toString()
+  }
+}
+
+const SECRET_PARAMETERS = /([?&](?:password|sslpassword|api_key|apikey|token)=)([^&#\s]*)/gi
+const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is
+
+/** Splits `user:password@rest` at the last `@` before the path, so that an unencoded `@` or `/` in a password counts as password. */
+function userInfo(href: string): { before: string; user: string; password: string; after: string } | undefined {
+  const match = USER_INFO.exec(href)
+  if (!match) return undefined
+  const [, before, rest] = match as unknown as [string, string, string]
+  const query = rest.indexOf('?')
+  const at = rest.lastIndexOf('@', query === -1 ? rest.length : query)
+  if (at === -1) return undefined
+  const info = rest.slice(0, at)
+  const colon = info.indexOf(':')
+  if (colon === -1) return undefined
+  return { before, user: info.slice(0, colon), password: info.slice(colon + 1), after: rest.slice(at) }
+}
+
+/** The URL with its password and secret parameters replaced by `***`. */
+export function redactUrl(href: string): string {
+  const info = userInfo(href)
+  const text = info ? `${info.before}${info.user}:***${info.after}` : href
+  return text.replace(SECRET_PARAMETERS, '$1***')
+}
+
+function secretsOf(href: string): string[] {
+  const found = new Set<string>()
+  const add = (raw: string) => {
+    if (raw === '') return
+    found.add(raw)
+    try {
+      const decoded = decodeURIComponent(raw)
+      found.add(decoded)
+      found.add(encodeURIComponent(decoded))
+    } catch {
+      // A stray % is part of the password itself.
+    }
+  }
+  const info = userInfo(href)
+  if (info) add(info.password)
+  for (const match of href.matchAll(SECRET_PARAMETERS)) add(match[2] ?? '')
+  return [...found].sort((a, b) => b.length - a.length)
+}
+
+/** Replaces every known secret, and whatever looks like a password in a URL, by `***`. */
+export function redact(text: string, secrets: Iterable<string> = []): string {
+  let result = text
+  for (const secret of secrets) if (secret.length > 0) result = result.split(secret).join('***')
+  return result
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"'`]*):([^\s"'`]*)@/gi, '$1:***@')
+    .replace(SECRET_PARAMETERS, '$1***')
+}
