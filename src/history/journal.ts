@@ -1,0 +1,366 @@
+/**
+ * Applies a migration where no transaction can hold all of it (MySQL, or a migration that opted out): every operation is
+ * journalled in the migration's row. While the row is unfinished Prisma takes the migration for failed and deploys
+ * nothing, which is right.
+ *
+ * `op` is the boundary between what is applied and what is not: going up it is the next operation to run, going down
+ * (or undoing) it is the operation whose down runs next. `state: running` means that this one is in doubt.
+ */
+import { randomUUID } from 'node:crypto'
+import { redact } from '../../engines/url.js'
+import { DecisionError, InterruptedError, LockError, type RaysError, UsageError } from '../errors.js'
+import { operationName } from '../migrations/load.js'
+import type { LoadedMigration } from '../migrations/migration.js'
+import { bullets } from '../text.js'
+import type { ExecuteOptions } from './executor.js'
+import { OperationFailure, operationError, runOperation } from './operation.js'
+import { type MigrationRecord, type RaysNote, Recorder } from './recorder.js'
+
+export interface Resumption {
+  /** Go on from the row, or go back. */
+  readonly mode: 'resume' | 'undo'
+  /** The operation in doubt counts as not done (and is run again when resuming). */
+  readonly retry?: number
+  /** The operation in doubt counts as done. */
+  readonly skip?: number
+}
+
+export class Journal {
+  readonly #options: ExecuteOptions
+  readonly #loaded: LoadedMigration
+  readonly #recorder: Recorder
+  #id: string = randomUUID()
+  #note: RaysNote
+  /** Whether the rollback of the failed operation's transaction took back all of its statements. */
+  #takenBack = false
+
+  constructor(options: ExecuteOptions, loaded: LoadedMigration) {
+    this.#options = options
+    this.#loaded = loaded
+    this.#recorder = new Recorder(options.connection)
+    this.#note = {
+      rays: 1,
+      batch: options.batch,
+      ...(loaded.codeHash && { js: loaded.codeHash }),
+      dir: options.direction,
+      ops: loaded.operations.length,
+      op: options.direction === 'up' ? 0 : loaded.operations.length - 1,
+      state: 'idle',
+    }
+  }
+
+  get #name(): string {
+    return this.#loaded.migration.name
+  }
+
+  /** Runs the migration from its beginning. */
+  async run(): Promise<void> {
+    const present = await this.#recorder.count(this.#name)
+    if (this.#options.direction === 'up') {
+      if (present > 0) throw this.#changedMeanwhile()
+      await this.#recorder.insert({
+        id: this.#id,
+        name: this.#name,
+        checksum: this.#loaded.checksum,
+        startedAt: new Date(),
+        finishedAt: null,
+        logs: JSON.stringify(this.#note),
+        steps: 0,
+      })
+    } else {
+      const record = this.#options.records.find((candidate) => candidate.name === this.#name)
+      if (present === 0 || !record) throw this.#changedMeanwhile()
+      this.#id = record.row.id
+      this.#note = {
+        ...this.#note,
+        batch: record.note?.batch,
+        finished: record.row.finishedAt?.toISOString(),
+      } as RaysNote
+      await this.#recorder.update(this.#id, { finishedAt: null, logs: JSON.stringify(this.#note) })
+    }
+    await this.#go()
+  }
+
+  /** Goes on with, or goes back from, a migration that an earlier run left unfinished. */
+  async resume(record: MigrationRecord, how: Resumption): Promise<'applied' | 'unapplied'> {
+    const note = record.note
+    if (note?.dir === undefined || note.op === undefined) {
+      throw new DecisionError(`${this.#name} was not left unfinished by rays; its row has no journal.`, {
+        hint: `rays migrate --fake --name ${this.#name} if its changes are in the database; prisma migrate resolve --rolled-back ${this.#name} if they are not.`,
+      })
+    }
+    if (note.js !== this.#loaded.codeHash || note.ops !== this.#loaded.operations.length) {
+      throw new DecisionError(`${this.#name} was edited since it was begun, so its operations cannot be told apart.`, {
+        code: 'E_EDITED',
+        hint: 'Restore migration.js as it was (version control), then run the command again.',
+      })
+    }
+    this.#id = record.row.id
+    this.#note = this.#decideDoubt(note, how)
+    // The way on: an unfinished up goes on upwards, and back downwards; an unfinished down the other way round.
+    const forward = how.mode === 'resume' ? note.dir : note.dir === 'up' ? 'undo' : 'up'
+    const boundary = this.#note.op!
+    const turned = forward !== note.dir
+    const op = !turned ? boundary : forward === 'up' ? boundary + 1 : boundary - 1
+    this.#note = { ...this.#note, dir: forward, op, state: 'idle' }
+    await this.#write({})
+    await this.#go()
+    return forward === 'up' ? 'applied' : 'unapplied'
+  }
+
+  #decideDoubt(note: RaysNote, how: Resumption): RaysNote {
+    if (note.state !== 'running') {
+      const named = how.retry ?? how.skip
+      if (named !== undefined && named !== note.op) throw this.#wrongOperation(named, note)
+      return note
+    }
+    const ahead = note.dir === 'up' ? 1 : -1
+    if (how.skip !== undefined) {
+      if (how.skip !== note.op) throw this.#wrongOperation(how.skip, note)
+      return { ...note, op: note.op! + ahead }
+    }
+    if (how.retry !== undefined) {
+      if (how.retry !== note.op) throw this.#wrongOperation(how.retry, note)
+      return note
+    }
+    const command = `rays migrate --${how.mode}`
+    const way = note.dir === 'up' ? 'up' : 'down'
+    const pair = this.#loaded.operations[note.op!]!
+    throw new DecisionError(
+      `Operation ${note.op} of ${this.#name} (${operationName(way === 'up' ? pair[0] : pair[1])}) is in doubt: it was started, and whether it was done is not recorded.`,
+      {
+        code: 'E_IN_DOUBT',
+        data: { migration: this.#name, operation: note.op },
+        hint: `Look at the database. If its changes are there: ${command} --skip-op ${note.op}. If they are not: ${command} --retry-op ${note.op}.`,
+      },
+    )
+  }
+
+  #wrongOperation(given: number, note: RaysNote): UsageError {
+    return new UsageError(`The operation in question is ${note.op}, not ${given}.`, {
+      hint: `rays status shows it. --retry-op ${note.op} or --skip-op ${note.op}.`,
+    })
+  }
+
+  #changedMeanwhile(): DecisionError {
+    return new DecisionError(`${this.#name} was changed by another program while rays held the lock.`, {
+      code: 'E_CHANGED_MEANWHILE',
+      hint: 'rays status shows where things stand.',
+    })
+  }
+
+  /** Runs on from the note to the end of its direction. */
+  async #go(): Promise<void> {
+    const up = this.#note.dir === 'up'
+    try {
+      while (up ? this.#note.op! < this.#loaded.operations.length : this.#note.op! >= 0) {
+        await this.#pauseIfInterrupted()
+        await this.#runOne()
+      }
+    } catch (error) {
+      throw await this.#failed(error)
+    }
+    await this.#finish()
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#note.dir === 'up') {
+      const { batch, js, finished } = this.#note
+      const logs = JSON.stringify({ rays: 1, ...(batch !== undefined && { batch }), ...(js && { js }) })
+      await this.#recorder.update(this.#id, {
+        finishedAt: finished ? new Date(finished) : new Date(),
+        logs,
+        steps: Math.max(1, this.#loaded.operations.length),
+      })
+    } else if (this.#note.dir === 'undo' && this.#note.error !== undefined) {
+      await this.#recorder.update(this.#id, { rolledBackAt: new Date(), logs: this.#note.error, steps: 0 })
+    } else {
+      await this.#recorder.remove(this.#name)
+    }
+  }
+
+  /** One operation and its journal entry; a data operation and its entry commit together. */
+  async #runOne(): Promise<void> {
+    const { connection } = this.#options
+    const up = this.#note.dir === 'up'
+    const operation = this.#note.op!
+    const next = up ? operation + 1 : operation - 1
+    this.#options.onProgress?.({
+      kind: 'operation',
+      name: this.#name,
+      operation,
+      operations: this.#loaded.operations.length,
+    })
+    await this.#holdLock()
+    await this.#write({ state: 'running' })
+    const work = async () => {
+      try {
+        await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction: up ? 'up' : 'down' })
+      } catch (error) {
+        // DDL commits what came before it; without any, the transaction is still open and takes everything back.
+        this.#takenBack = connection.inTransaction()
+        throw error
+      }
+      await this.#holdLock()
+      await this.#write({ op: next, state: 'idle' })
+    }
+    try {
+      if (this.#loaded.transaction && !connection.engine.transactionalDdl) await connection.transaction({}, work)
+      else await work()
+    } catch (error) {
+      // The note in memory may be ahead of what was committed.
+      this.#note = { ...this.#note, op: operation, state: 'running' }
+      throw error
+    }
+    await connection.restoreSettings()
+  }
+
+  async #write(change: Partial<RaysNote>): Promise<void> {
+    this.#note = { ...this.#note, ...change }
+    const { op, ops, dir } = this.#note
+    await this.#recorder.update(this.#id, {
+      logs: JSON.stringify(this.#note),
+      steps: dir === 'up' ? op! : Math.min(ops!, op! + 1),
+    })
+  }
+
+  async #holdLock(): Promise<void> {
+    const { connection } = this.#options
+    if (await connection.holdsLock()) return
+    try {
+      await connection.acquireLock({ timeoutMs: 0, onWait: () => undefined })
+    } catch (error) {
+      throw new LockError(
+        `The migration lock was lost during ${this.#name}: an operation released it, or the connection is shared by a pooler.`,
+        {
+          cause: error,
+          hint: 'rays status shows where things stand; rays migrate --resume goes on.',
+        },
+      )
+    }
+  }
+
+  async #pauseIfInterrupted(): Promise<void> {
+    const { signal } = this.#options
+    if (!signal?.aborted) return
+    const code = typeof signal.reason === 'number' ? (signal.reason as 129 | 130 | 143) : 130
+    throw new InterruptedError(
+      `Interrupted before operation ${this.#note.op} of ${this.#name}; the operations before it are done and recorded.`,
+      code,
+      {
+        hint: 'rays migrate --resume goes on; rays migrate --undo goes back.',
+      },
+    )
+  }
+
+  /** After a failure with the process alive: undo what was done, where that is possible without guessing. */
+  async #failed(error: unknown): Promise<RaysError> {
+    const { connection } = this.#options
+    if (error instanceof InterruptedError || error instanceof LockError) return error
+    if (error instanceof UsageError || error instanceof DecisionError) return error
+    const info = connection.engine.explain(error instanceof OperationFailure ? error.cause : error)
+    const told = (after: string) =>
+      operationError(error, { connection, direction: this.#note.dir === 'up' ? 'up' : 'down' }, this.#loaded, after)
+    if (info.kind === 'connection') {
+      return this.#leave(told(''), `The connection was lost during operation ${this.#note.op} of ${this.#name}.`)
+    }
+    const failure = error instanceof OperationFailure ? error : undefined
+    // DML of a failed operation was rolled back with its transaction; DDL that had succeeded before the fault stays.
+    const halfDone = failure !== undefined && failure.completed > 0 && !this.#takenBack
+    const operation = this.#note.op!
+    if (halfDone) {
+      await this.#write({ state: 'running' }).catch(() => undefined)
+      return this.#leave(
+        told(''),
+        `${failure.completed} statement${failure.completed === 1 ? '' : 's'} of operation ${operation} had been run and cannot be rolled back here.`,
+      )
+    }
+    await this.#write({ state: 'idle' }).catch(() => undefined)
+    if (this.#options.noUndo || this.#options.signal?.aborted) {
+      return this.#leave(told(''), `The operations before it stay as they are.`)
+    }
+    return this.#note.dir === 'up' && this.#note.finished === undefined
+      ? this.#undo(told, operation)
+      : this.#redo(told, operation)
+  }
+
+  /** An up failed: the downs of what it had done, last to first. */
+  async #undo(told: (after: string) => RaysError, operation: number): Promise<RaysError> {
+    const undone: string[] = []
+    const missing = this.#loaded.operations.slice(0, operation).findIndex((pair) => pair[1] === null)
+    if (missing !== -1) return this.#leave(told(''), `It could not be undone: operation ${missing} has no down.`)
+    const failed = told('')
+    this.#note = {
+      ...this.#note,
+      dir: 'undo',
+      op: operation - 1,
+      state: 'idle',
+      error: redact(failed.message).slice(0, 4000),
+    }
+    try {
+      await this.#write({})
+      while (this.#note.op! >= 0) {
+        const at = this.#note.op!
+        await this.#runOne()
+        undone.push(`operation ${at}: ${operationName(this.#loaded.operations[at]![1])}`)
+      }
+      await this.#finish()
+    } catch (error) {
+      const second = operationError(
+        error,
+        { connection: this.#options.connection, direction: 'down' },
+        this.#loaded,
+        '',
+      )
+      await this.#write({
+        error: redact(`${failed.message}\n\nUndoing it failed too: ${second.message}`).slice(0, 8000),
+      }).catch(() => undefined)
+      return this.#leave(failed, `Undoing it failed too: ${second.message}`)
+    }
+    const said =
+      undone.length === 0
+        ? 'Nothing of it had been done: the database is as it was before it.'
+        : `What it had done was undone, and the database is as it was before it:\n${bullets(undone)}`
+    return told(said)
+  }
+
+  /** A down failed: the ups of what it had undone, so that the migration is applied as before. */
+  async #redo(told: (after: string) => RaysError, operation: number): Promise<RaysError> {
+    const failed = told('')
+    if (this.#note.dir === 'up') return this.#leave(failed, 'Going back up failed.')
+    this.#note = { ...this.#note, dir: 'up', op: operation + 1, state: 'idle' }
+    try {
+      await this.#write({})
+      while (this.#note.op! < this.#loaded.operations.length) await this.#runOne()
+      await this.#finish()
+    } catch (error) {
+      const second = operationError(error, { connection: this.#options.connection, direction: 'up' }, this.#loaded, '')
+      return this.#leave(failed, `Putting back what it had unapplied failed too: ${second.message}`)
+    }
+    return told('What it had unapplied was put back: the migration is applied as before.')
+  }
+
+  /** The row stays unfinished: a person decides. */
+  #leave(failed: RaysError, what: string): DecisionError {
+    const applied = this.#loaded.operations.slice(
+      0,
+      Math.max(0, this.#note.dir === 'up' ? this.#note.op! : this.#note.op! + 1),
+    )
+    const stays =
+      applied.length === 0
+        ? ''
+        : `\nIn the database:\n${bullets(applied.map((pair, index) => `operation ${index}: ${operationName(pair[0])}`))}`
+    return new DecisionError(`${failed.message.trim()} ${what}${stays}`, {
+      cause: failed.cause,
+      code: 'E_UNFINISHED',
+      where: failed.where,
+      data: { ...failed.data, operation: this.#note.op, state: this.#note.state },
+      hint: `${failed.hint ? `${failed.hint} ` : ''}Then: rays migrate --resume goes on, rays migrate --undo goes back, rays migrate --fake --name ${this.#name} records it as applied.`,
+    })
+  }
+}
+
+/** A migration's record that rays left unfinished, if there is one. */
+export function unfinished(records: readonly MigrationRecord[]): MigrationRecord | undefined {
+  return records.find((record) => record.state === 'failed' && record.note?.dir !== undefined)
+}

@@ -1,0 +1,92 @@
+/** The client that an operation is given: it follows every statement, awaited or not, until it has ended. */
+import type { Client, Connection, Row } from '../../engines/engine.js'
+
+/** A promise that knows whether anybody looked at its outcome. */
+class ObservedPromise<T> extends Promise<T> {
+  observed = false
+  // biome-ignore lint/suspicious/noThenProperty: noticing who awaits is this class's purpose
+  override then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    if (onRejected || onFulfilled) this.observed = true
+    return super.then(onFulfilled, onRejected)
+  }
+  // Derived promises are ordinary ones.
+  static override get [Symbol.species]() {
+    return Promise
+  }
+}
+
+export class OperationClient implements Client {
+  readonly #connection: Connection
+  readonly #beforeEach: () => void
+  readonly #running = new Set<ObservedPromise<unknown>>()
+  readonly #failures: { error: unknown; promise: ObservedPromise<unknown> }[] = []
+  #ended = false
+  /** Number of statements that ended well. */
+  completed = 0
+  /** The statement that was sent last. */
+  lastStatement = ''
+
+  /** @param beforeEach called before each statement is sent; may throw to refuse it (an interruption) */
+  constructor(connection: Connection, beforeEach: () => void = () => {}) {
+    this.#connection = connection
+    this.#beforeEach = beforeEach
+    this.query = this.query.bind(this)
+    this.execute = this.execute.bind(this)
+  }
+
+  query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return this.#track(sql, () => this.#connection.query(sql, params))
+  }
+
+  execute(sql: string, params?: readonly unknown[]): Promise<void> {
+    return this.#track(sql, () => this.#connection.execute(sql, params))
+  }
+
+  #track<T>(sql: string, send: () => Promise<T>): Promise<T> {
+    const promise = new ObservedPromise<T>((resolve, reject) => {
+      if (this.#ended) throw new Error('a statement was sent after its operation had ended')
+      if (typeof sql !== 'string')
+        throw new TypeError(`the statement must be a string, not ${sql === null ? 'null' : typeof sql}`)
+      this.#beforeEach()
+      this.lastStatement = sql
+      send().then(
+        (value) => {
+          this.completed += 1
+          resolve(value)
+        },
+        (error) => {
+          Object.defineProperty(error instanceof Error ? error : {}, 'statement', { value: sql, configurable: true })
+          reject(error)
+        },
+      )
+    })
+    this.#running.add(promise)
+    // The plain `then` does not count as an observer, and marks the promise as handled: a neglected rejection is a
+    // failure of the operation, not of the process.
+    Promise.prototype.then.call(
+      promise,
+      () => this.#running.delete(promise),
+      (error: unknown) => {
+        this.#running.delete(promise)
+        this.#failures.push({ error, promise })
+      },
+    )
+    return promise
+  }
+
+  /**
+   * Waits for every statement that the operation handed out, and closes the client.
+   * @throws the error of a statement whose outcome nobody looked at
+   */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) {
+      await Promise.allSettled([...this.#running].map((promise) => Promise.prototype.then.call(promise)))
+    }
+    this.#ended = true
+    const late = this.#failures.find(({ promise }) => !promise.observed)
+    if (late) throw late.error
+  }
+}

@@ -1,0 +1,193 @@
+/** Runs one operation, and says what went wrong in it. */
+
+import type { Connection, ErrorInfo } from '../../engines/engine.js'
+import { EngineError } from '../../engines/engine.js'
+import { redact } from '../../engines/url.js'
+import { FailedError, InterruptedError, RaysError } from '../errors.js'
+import { operationName } from '../migrations/load.js'
+import type { LoadedMigration } from '../migrations/migration.js'
+import { OperationClient } from './operation-client.js'
+
+export interface RunOperation {
+  readonly connection: Connection
+  readonly loaded: LoadedMigration
+  /** Index of the operation, from 0. */
+  readonly operation: number
+  readonly direction: 'up' | 'down'
+  /** Milliseconds it may take; 0 is no limit. */
+  readonly operationTimeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** An operation failed; `completed` says how many of its statements had ended well. */
+export class OperationFailure extends Error {
+  override readonly name = 'OperationFailure'
+  constructor(
+    readonly operation: number,
+    readonly functionName: string,
+    readonly statement: string,
+    readonly completed: number,
+    cause: unknown,
+  ) {
+    super(`operation ${operation} failed`, { cause })
+  }
+}
+
+/**
+ * Runs one direction of an operation to its very end: until every statement that it sent has ended, awaited or not.
+ * @throws {OperationFailure}
+ */
+export async function runOperation(run: RunOperation): Promise<OperationClient> {
+  const pair = run.loaded.operations[run.operation]!
+  const work = run.direction === 'up' ? pair[0] : pair[1]
+  if (work === null) throw new Error(`operation ${run.operation} of ${run.loaded.migration.name} has no down`)
+  const client = new OperationClient(run.connection, () => {
+    // Databases that roll back stop between statements; the others finish the operation, so that no half of one stays.
+    if (run.signal?.aborted && run.connection.engine.transactionalDdl) throw new InterruptedError('Interrupted.')
+  })
+  try {
+    await guarded(async () => work({ client }), run)
+    await client.settle()
+    return client
+  } catch (error) {
+    await client.settle().catch(() => undefined)
+    if (error instanceof EngineError) throw error
+    throw new OperationFailure(
+      run.operation,
+      operationName(work),
+      statementOf(error) ?? client.lastStatement,
+      client.completed,
+      error,
+    )
+  }
+}
+
+function statementOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null ? (error as { statement?: string }).statement : undefined
+}
+
+/** Races the work against its time limit, `process.exit` and an event loop that has nothing left to do. */
+async function guarded(work: () => Promise<unknown>, run: RunOperation): Promise<void> {
+  const where = `operation ${run.operation} of ${run.loaded.migration.name}`
+  let timer: NodeJS.Timeout | undefined
+  let onEmpty: (() => void) | undefined
+  const exit = process.exit
+  const watchdogs = new Promise<never>((_, reject) => {
+    if (run.operationTimeoutMs > 0) {
+      timer = setTimeout(
+        () => reject(new Error(`${where} did not end within ${run.operationTimeoutMs / 1000} s`)),
+        run.operationTimeoutMs,
+      )
+    }
+    onEmpty = () =>
+      reject(new Error(`${where} never finished: nothing is left that could end it (a promise that never settles)`))
+    process.once('beforeExit', onEmpty)
+    process.exit = ((code?: number | string) => {
+      reject(new Error(`${where} called process.exit(${code ?? ''})`))
+      throw new Error('process.exit is not available in a migration')
+    }) as typeof process.exit
+  })
+  run.connection.keepAlive?.(false)
+  try {
+    await Promise.race([work(), watchdogs])
+  } finally {
+    run.connection.keepAlive?.(true)
+    process.exit = exit
+    clearTimeout(timer)
+    if (onEmpty) process.removeListener('beforeExit', onEmpty)
+  }
+}
+
+/** The error of a failed operation, for a person: what, where, why, and what helps. */
+export function operationError(
+  error: unknown,
+  run: { connection: Connection; direction: 'up' | 'down' },
+  loaded: LoadedMigration,
+  after = 'It was rolled back: the database is as it was before it.',
+): RaysError {
+  const { name } = loaded.migration
+  const failure = error instanceof OperationFailure ? error : undefined
+  const cause = failure ? failure.cause : error
+  if (cause instanceof RaysError && !(cause instanceof InterruptedError)) return cause
+  const info = run.connection.engine.explain(cause)
+  const fromDatabase = info.code !== '' && info.code !== 'UNKNOWN'
+  const at = failure ? `operation ${failure.operation} (${failure.functionName}) of ${name}` : name
+  const why = fromDatabase ? `${info.message} (${info.code})` : describeThrown(cause)
+  const where = [
+    failure ? `${name}, operation ${failure.operation}, ${run.direction}: ${failure.functionName}` : name,
+    failure?.statement && excerpt(failure.statement, fromDatabase ? info.position : undefined),
+    fromDatabase ? info.detail : stackIn(cause, loaded.migration.directory),
+  ].filter(Boolean)
+  return new FailedError(redact(`${capital(at)} failed: ${why}. ${after}`), {
+    cause,
+    code: info.kind === 'connection' ? 'E_CONNECTION' : 'E_OPERATION',
+    where: redact(where.join('\n')),
+    hint: hintFor(info, loaded) ?? info.hint,
+    data: {
+      migration: name,
+      operation: failure?.operation,
+      databaseCode: fromDatabase ? info.code : undefined,
+      statement: failure?.statement?.slice(0, 2000),
+    },
+  })
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function describeThrown(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message || thrown.name
+  return thrown === undefined
+    ? 'it was rejected with undefined'
+    : `it threw ${JSON.stringify(thrown) ?? String(thrown)}`
+}
+
+function stackIn(error: unknown, directory: string): string | undefined {
+  const lines = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.includes(directory)) : []
+  return lines.length > 0 ? lines.map((line) => line.trim()).join('\n') : undefined
+}
+
+/** The statement, cut to what matters, with a caret below the fault. */
+export function excerpt(statement: string, position: number | undefined): string {
+  const lines = statement.split('\n')
+  if (position === undefined || position > statement.length) return limit(lines.slice(0, 12)).join('\n')
+  let offset = 0
+  let row = 0
+  while (row < lines.length - 1 && offset + lines[row]!.length < position) offset += lines[row++]!.length + 1
+  const column = position - offset
+  const start = Math.max(0, column - 100)
+  const line = lines[row]!.slice(start, start + 200)
+  return [...limit(lines.slice(Math.max(0, row - 3), row)), line, `${' '.repeat(column - start)}^`].join('\n')
+}
+
+function limit(lines: string[]): string[] {
+  return lines.map((line) => (line.length > 200 ? `${line.slice(0, 200)}…` : line))
+}
+
+function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
+  const file = loaded.migration.codeFile ?? loaded.migration.directory
+  switch (info.kind) {
+    case 'needs-no-transaction':
+      return `This statement cannot run in a transaction. Take the migration out of it: add \`module.exports.transaction = false\` (or \`export const transaction = false\`) to ${file}.`
+    case 'unsafe-enum':
+      return 'PostgreSQL refuses a new enum value in the transaction that added it: move the use of the value to a migration of its own.'
+    case 'aborted-transaction':
+      return 'An operation caught the error of an earlier statement. PostgreSQL refuses everything after such an error: let it through, or avoid it.'
+    case 'lock-timeout':
+      return 'Another session holds the table. Try again when it is free, or wait longer: --lock-timeout <seconds>.'
+    case 'statement-timeout':
+      return 'The statement took longer than --statement-timeout allows.'
+    case 'permission':
+    case 'read-only':
+      return 'The user of the database URL needs the right to change the schema. docs/troubleshooting.md lists the grants.'
+    case 'connection':
+      return 'Run the command again when the database is reachable.'
+    case 'disk-full':
+      return 'Free some space for the database and run the command again.'
+    case 'data':
+      return 'The rows in the table do not fit. Correct them first, in an operation before this one.'
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,273 @@
+/** What to run, from what is on disk, what is applied, and where to go. Pure: it reads nothing and changes nothing. */
+import { closest, distance } from 'fastest-levenshtein'
+import { DecisionError, UsageError } from '../errors.js'
+import type { Migration } from '../migrations/migration.js'
+import { bullets, compareNames } from '../text.js'
+import type { MigrationRecord } from './recorder.js'
+
+/** Which way, and which migrations in the order in which they run. */
+export interface Plan {
+  readonly direction: 'up' | 'down'
+  readonly migrations: readonly Migration[]
+  /** The newest applied migration once the plan has run; undefined for none. */
+  readonly target: Migration | undefined
+  readonly warnings: readonly string[]
+}
+
+export interface PlanOptions {
+  /** `zero`, `+N`, `-N`, a full name, a timestamp or a unique part of a name; undefined for the newest. */
+  readonly target?: string
+  /** Go up although applied migrations have no folder. */
+  readonly ignoreMissing?: boolean
+  /** Apply folders that are older than the newest applied migration. */
+  readonly allowOutOfOrder?: boolean
+  /** Only the record changes: failed, missing and out-of-order migrations do not stop it. */
+  readonly fake?: boolean
+}
+
+/**
+ * @throws {UsageError} for a target that is unknown or ambiguous; {@link DecisionError} for a history that must be
+ * repaired first
+ */
+export function plan(
+  folders: readonly Migration[],
+  records: readonly MigrationRecord[],
+  options: PlanOptions = {},
+): Plan {
+  const known = new Map(records.map((record) => [record.name, record]))
+  const applied = records.filter((record) => record.state === 'applied')
+  const isApplied = (name: string) => known.get(name)?.state === 'applied'
+  const target = resolveTarget(folders, applied, options.target)
+
+  if (!options.fake) refuseFailed(records)
+  const direction = directionTo(target, folders, isApplied, options.target)
+  if (direction === 'down')
+    return planDown(folders, options.fake ? records.filter((r) => r.state !== 'absent') : applied, target)
+  return planUp(folders, records, applied, isApplied, target as Migration | undefined, options)
+}
+
+const ZERO = Symbol('zero')
+type Target = Migration | typeof ZERO | undefined
+
+function directionTo(
+  target: Target,
+  folders: readonly Migration[],
+  isApplied: (name: string) => boolean,
+  given?: string,
+): 'up' | 'down' {
+  if (target === ZERO) return 'down'
+  if (given === undefined || target === undefined) return 'up'
+  if (!isApplied(target.name)) return 'up'
+  // An applied target: down, unless what is older than it and pending is all that is left to do.
+  const laterApplied = folders.some((m) => isApplied(m.name) && compareNames(m.name, target.name) > 0)
+  const olderPending = folders.some((m) => !isApplied(m.name) && compareNames(m.name, target.name) < 0)
+  return !laterApplied && olderPending ? 'up' : 'down'
+}
+
+function refuseFailed(records: readonly MigrationRecord[]): void {
+  const failed = records.filter((record) => record.state === 'failed')
+  if (failed.length === 0) return
+  const journal = failed.some((record) => record.note?.dir !== undefined)
+  throw new DecisionError(
+    `${failed.length === 1 ? 'A migration has' : `${failed.length} migrations have`} failed before, and the database needs a decision:\n${bullets(failed.map(describeFailure))}`,
+    {
+      code: 'E_FAILED_ROW',
+      data: { failed: failed.map((record) => record.name) },
+      hint: journal
+        ? 'rays migrate --resume goes on, rays migrate --undo goes back.'
+        : `If its changes are in the database: rays migrate --fake --name ${failed[0]!.name}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${failed[0]!.name}, then rays migrate.`,
+    },
+  )
+}
+
+function describeFailure(record: MigrationRecord): string {
+  const since = record.row.startedAt ? ` (started ${record.row.startedAt.toISOString()})` : ''
+  const { note } = record
+  if (note?.dir !== undefined) {
+    const doing =
+      note.state === 'running'
+        ? `operation ${note.op} was started and is in doubt`
+        : `it stopped before operation ${note.op}`
+    return `${record.name}${since}: ${doing}, of ${note.ops} operations, going ${note.dir}`
+  }
+  const logs = record.row.logs?.trim()
+  return `${record.name}${since}${logs ? `:\n    ${logs.slice(0, 2000).replace(/\n/g, '\n    ')}` : ''}`
+}
+
+function planUp(
+  folders: readonly Migration[],
+  records: readonly MigrationRecord[],
+  applied: readonly MigrationRecord[],
+  isApplied: (name: string) => boolean,
+  target: Migration | undefined,
+  options: PlanOptions,
+): Plan {
+  const warnings: string[] = []
+  const last = target ?? folders.at(-1)
+  const pending = folders.filter(
+    (m) => !isApplied(m.name) && (last === undefined || compareNames(m.name, last.name) <= 0),
+  )
+  if (!options.fake) checkMissing(folders, applied, options.ignoreMissing === true, warnings)
+  const newest = applied.filter((r) => folders.some((m) => m.name === r.name)).at(-1)
+  const late = newest === undefined ? [] : pending.filter((m) => compareNames(m.name, newest.name) < 0)
+  if (late.length > 0 && !options.fake && !options.allowOutOfOrder) {
+    throw new DecisionError(
+      `${late.map((m) => m.name).join(', ')} ${late.length === 1 ? 'is' : 'are'} older than ${newest!.name}, which is applied already.`,
+      {
+        code: 'E_OUT_OF_ORDER',
+        data: { outOfOrder: late.map((m) => m.name), newest: newest!.name },
+        hint: 'Rename the folder to a newer timestamp, or apply it late: rays migrate --allow-out-of-order.',
+      },
+    )
+  }
+  for (const record of records) {
+    const count = record.rows.filter((row) => row.finishedAt !== null && row.rolledBackAt === null).length
+    if (count > 1) warnings.push(`${record.name} is recorded as applied ${count} times.`)
+  }
+  return {
+    direction: 'up',
+    migrations: pending,
+    target: pending.at(-1) ?? target ?? lastApplied(folders, isApplied),
+    warnings,
+  }
+}
+
+function lastApplied(folders: readonly Migration[], isApplied: (name: string) => boolean): Migration | undefined {
+  return folders.filter((m) => isApplied(m.name)).at(-1)
+}
+
+function checkMissing(
+  folders: readonly Migration[],
+  applied: readonly MigrationRecord[],
+  ignore: boolean,
+  warnings: string[],
+): void {
+  const names = new Set(folders.map((m) => m.name))
+  const missing = applied.filter((record) => !names.has(record.name)).map((record) => record.name)
+  if (missing.length === 0) return
+  const oldest = folders[0]
+  const pruned = oldest !== undefined && missing.every((name) => compareNames(name, oldest.name) < 0)
+  if (pruned || ignore) {
+    warnings.push(`Applied, but without a folder here: ${missing.join(', ')}.`)
+    return
+  }
+  throw new DecisionError(`The database has migrations that are not in the migrations folder:\n${bullets(missing)}`, {
+    code: 'E_MISSING_FOLDER',
+    data: { missing },
+    hint: 'Get the folders (git pull), or go on without them: rays migrate --ignore-missing.',
+  })
+}
+
+function planDown(folders: readonly Migration[], present: readonly MigrationRecord[], target: Target): Plan {
+  const after = (name: string) => target === ZERO || target === undefined || compareNames(name, target.name) > 0
+  const names = new Map(folders.map((m) => [m.name, m]))
+  const leaving = present.filter((record) => after(record.name)).reverse()
+  const missing = leaving.filter((record) => !names.has(record.name)).map((record) => record.name)
+  if (missing.length > 0) {
+    throw new DecisionError(
+      `These applied migrations have no folder, so there is no down to run:\n${bullets(missing)}`,
+      {
+        code: 'E_MISSING_FOLDER',
+        data: { missing },
+        hint: 'Get the folders (git pull) and run the command again.',
+      },
+    )
+  }
+  return {
+    direction: 'down',
+    migrations: leaving.map((record) => names.get(record.name)!),
+    target: target === ZERO ? undefined : target,
+    warnings: [],
+  }
+}
+
+/**
+ * The migration that a person means.
+ * @throws {UsageError} when it is none or more than one
+ */
+function resolveTarget(
+  folders: readonly Migration[],
+  applied: readonly MigrationRecord[],
+  given: string | undefined,
+): Target {
+  if (given === undefined) return undefined
+  if (given === 'zero' || given === '0') return ZERO
+  const relative = /^([+-])(\d+)$/.exec(given)
+  if (relative) return relativeTarget(folders, applied, relative[1] === '+', Number(relative[2]))
+  const exact = folders.find((m) => m.name === given)
+  if (exact) return exact
+  const wanted = given.toLowerCase()
+  const slug = wanted.replace(/[^a-z0-9]+/g, '_').replace(/^_|_$/g, '')
+  const loose = (m: Migration) => nameOnly(m).replace(/_/g, '')
+  const tiers: ((m: Migration) => boolean)[] = [
+    (m) => m.timestamp === given,
+    (m) => nameOnly(m) === wanted || nameOnly(m) === slug || (slug !== '' && loose(m) === slug.replace(/_/g, '')),
+    (m) => m.name.toLowerCase().includes(wanted) || (slug !== '' && m.name.toLowerCase().includes(slug)),
+  ]
+  if (wanted !== '') {
+    for (const matches of tiers) {
+      const found = folders.filter(matches)
+      if (found.length === 1) return found[0]
+      if (found.length > 1) {
+        throw new UsageError(
+          `${JSON.stringify(given)} can mean ${found.length} migrations:\n${bullets(found.map((m) => m.name).slice(0, 20))}`,
+          {
+            code: 'E_AMBIGUOUS_TARGET',
+            hint: 'Give more of the name, or the timestamp.',
+          },
+        )
+      }
+    }
+  }
+  throw new UsageError(`There is no migration ${JSON.stringify(given.slice(0, 300))}.`, {
+    code: 'E_UNKNOWN_TARGET',
+    hint: suggestion(folders, wanted),
+  })
+}
+
+function nameOnly(migration: Migration): string {
+  return migration.name.replace(/^\d{14}_?/, '').toLowerCase()
+}
+
+function suggestion(folders: readonly Migration[], wanted: string): string {
+  if (folders.length === 0) return 'There are no migrations yet: rays makemigration --name init.'
+  const candidates = folders.map(nameOnly)
+  const near = closest(wanted.slice(0, 300), candidates)
+  const match = folders[candidates.indexOf(near)]!
+  const close = distance(wanted.slice(0, 300), near) <= Math.max(3, near.length / 2)
+  return close
+    ? `Did you mean ${match.name}? rays status lists all.`
+    : 'rays status lists all migrations; `zero` undoes all.'
+}
+
+function relativeTarget(
+  folders: readonly Migration[],
+  applied: readonly MigrationRecord[],
+  forward: boolean,
+  count: number,
+): Target {
+  const names = new Set(applied.map((record) => record.name))
+  if (forward) {
+    const pending = folders.filter((m) => !names.has(m.name))
+    if (count > pending.length)
+      throw new UsageError(`+${count} asks for more than the ${pending.length} pending migrations.`, {
+        code: 'E_UNKNOWN_TARGET',
+        hint: 'rays migrate applies all of them.',
+      })
+    return pending[count - 1] ?? folders.filter((m) => names.has(m.name)).at(-1) ?? ZERO
+  }
+  if (count > applied.length)
+    throw new UsageError(`-${count} asks for more than the ${applied.length} applied migrations.`, {
+      code: 'E_UNKNOWN_TARGET',
+      hint: 'rays migrate --name zero undoes all of them.',
+    })
+  if (count === applied.length) return ZERO
+  const stay = applied[applied.length - count - 1]!
+  const folder = folders.find((m) => m.name === stay.name)
+  if (!folder)
+    throw new DecisionError(`${stay.name} is applied but has no folder here.`, {
+      code: 'E_MISSING_FOLDER',
+      hint: 'Get the folder (git pull).',
+    })
+  return folder
+}

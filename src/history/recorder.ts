@@ -1,0 +1,230 @@
+/** The rows of `_prisma_migrations`: read and written as Prisma does, so that either tool understands the other's. */
+import { randomUUID } from 'node:crypto'
+import type { Connection, Row } from '../../engines/engine.js'
+import { DecisionError } from '../errors.js'
+import { compareNames } from '../text.js'
+
+/** One row of `_prisma_migrations`. */
+export interface HistoryRow {
+  readonly id: string
+  readonly name: string
+  readonly checksum: string
+  readonly startedAt: Date | null
+  readonly finishedAt: Date | null
+  readonly rolledBackAt: Date | null
+  readonly logs: string | null
+  readonly steps: number
+}
+
+/** What rays notes in the `logs` of its rows. Prisma reads the logs of failed rows only, and shows them as text. */
+export interface RaysNote {
+  readonly rays: 1
+  /** The run of `rays migrate` in which the migration was applied, from 1. */
+  readonly batch?: number
+  /** sha256 of migration.js. */
+  readonly js?: string
+  /** The journal of a migration that is not in one transaction. */
+  readonly dir?: 'up' | 'down' | 'undo'
+  /** Number of operations. */
+  readonly ops?: number
+  /** The next operation (dir up) or the last one that is still applied (dir down, undo). */
+  readonly op?: number
+  /** `running`: the operation was started and is not known to have ended. */
+  readonly state?: 'idle' | 'running'
+  /** While undoing or unapplying: what the row held before, to be put back. */
+  readonly finished?: string
+  /** Why the migration is being undone. */
+  readonly error?: string
+}
+
+/** What a migration's rows say together (see docs/how-it-works.md, "Rows"). */
+export interface MigrationRecord {
+  readonly name: string
+  /** applied: finished and not rolled back. failed: started, and neither finished nor rolled back. absent: rolled back only. */
+  readonly state: 'applied' | 'failed' | 'absent'
+  /** The row that decides the state. */
+  readonly row: HistoryRow
+  readonly rows: readonly HistoryRow[]
+  readonly note: RaysNote | undefined
+}
+
+/** More rows than any project has; beyond it something else writes the table. */
+const MAX_ROWS = 100_000
+const MAX_NOTE = 64 * 1024
+
+/** Reads and writes the history over one connection. */
+export class Recorder {
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /**
+   * All rows, or undefined where the table does not exist. Any other failure to read is an error, never an empty history.
+   * @throws {DecisionError} when the table has another shape
+   */
+  async read(): Promise<HistoryRow[] | undefined> {
+    const { history, engine } = this.#connection
+    const times = ['started_at', 'finished_at', 'rolled_back_at']
+      .map((c) => `${history.timeColumn(c)} AS ${c}`)
+      .join(', ')
+    const sql = `SELECT id, checksum, migration_name, logs, applied_steps_count, ${times} FROM ${history.table} LIMIT ${MAX_ROWS + 1}`
+    let rows: Row[]
+    try {
+      rows = await this.#connection.raw(sql)
+    } catch (error) {
+      const info = engine.explain(error)
+      if (info.kind === 'missing-table') return undefined
+      if (info.kind === 'connection' || info.kind === 'busy' || info.kind === 'cancelled') throw error
+      throw new DecisionError(`The migration history ${history.table} cannot be read: ${info.message} (${info.code})`, {
+        cause: error,
+        code: 'E_HISTORY_UNREADABLE',
+        hint: 'Grant the user SELECT on it, or restore its columns. rays never takes an unreadable history for an empty one.',
+      })
+    }
+    if (rows.length > MAX_ROWS) throw new DecisionError(`The migration history has more than ${MAX_ROWS} rows.`)
+    return rows.map((row) => this.#parse(row))
+  }
+
+  #parse(row: Row): HistoryRow {
+    const { history } = this.#connection
+    return {
+      id: String(row.id),
+      name: String(row.migration_name),
+      checksum: String(row.checksum ?? ''),
+      startedAt: history.readTime(row.started_at),
+      finishedAt: history.readTime(row.finished_at),
+      rolledBackAt: history.readTime(row.rolled_back_at),
+      logs: row.logs === null || row.logs === undefined ? null : String(row.logs).slice(0, MAX_NOTE),
+      steps: Number(row.applied_steps_count ?? 0),
+    }
+  }
+
+  /** Creates the table where it is missing. Only while holding the lock. */
+  async create(): Promise<void> {
+    await this.#connection.script(this.#connection.history.createTable)
+  }
+
+  /** Inserts a row. Returns its id. @throws when not exactly one row was written */
+  async insert(row: {
+    readonly name: string
+    readonly checksum: string
+    readonly startedAt: Date
+    readonly finishedAt: Date | null
+    readonly logs: string | null
+    readonly steps: number
+    readonly id?: string
+  }): Promise<string> {
+    const id = row.id ?? randomUUID()
+    const { history, syntax } = this.#connection
+    const p = (n: number) => syntax.placeholder(n)
+    const time = (at: Date | null) => (at === null ? null : history.time(at))
+    const changed = await this.#connection.change(
+      `INSERT INTO ${history.table} (id, checksum, started_at, finished_at, migration_name, logs, applied_steps_count) VALUES (${[1, 2, 3, 4, 5, 6, 7].map(p).join(', ')})`,
+      [id, row.checksum, time(row.startedAt), time(row.finishedAt), row.name, row.logs, row.steps],
+    )
+    if (changed !== 1) throw new Error(`the row of ${row.name} was not written to ${history.table}`)
+    return id
+  }
+
+  /** Deletes every row of a migration. @throws when there was none */
+  async remove(name: string): Promise<number> {
+    const { history, syntax } = this.#connection
+    const changed = await this.#connection.change(
+      `DELETE FROM ${history.table} WHERE migration_name = ${syntax.placeholder(1)}`,
+      [name],
+    )
+    if (changed < 1)
+      throw new Error(`no row of ${name} was left in ${history.table}: another program changed the history meanwhile`)
+    return changed
+  }
+
+  /** Updates one row. */
+  async update(
+    id: string,
+    change: {
+      readonly steps?: number
+      readonly logs?: string | null
+      readonly finishedAt?: Date | null
+      readonly rolledBackAt?: Date
+      readonly checksum?: string
+    },
+  ): Promise<void> {
+    const { history, syntax } = this.#connection
+    const columns: string[] = []
+    const values: unknown[] = []
+    const set = (column: string, value: unknown) => {
+      values.push(value)
+      columns.push(`${column} = ${syntax.placeholder(values.length)}`)
+    }
+    if (change.steps !== undefined) set('applied_steps_count', change.steps)
+    if (change.logs !== undefined) set('logs', change.logs)
+    if (change.finishedAt !== undefined)
+      set('finished_at', change.finishedAt === null ? null : history.time(change.finishedAt))
+    if (change.rolledBackAt !== undefined) set('rolled_back_at', history.time(change.rolledBackAt))
+    if (change.checksum !== undefined) set('checksum', change.checksum)
+    values.push(id)
+    await this.#connection.change(
+      `UPDATE ${history.table} SET ${columns.join(', ')} WHERE id = ${syntax.placeholder(values.length)}`,
+      values,
+    )
+  }
+
+  /** Marks the open rows of a migration as rolled back, as `prisma migrate resolve` does. Returns how many there were. */
+  async rollBackOpenRows(name: string, at: Date): Promise<number> {
+    const { history, syntax } = this.#connection
+    return this.#connection.change(
+      `UPDATE ${history.table} SET rolled_back_at = ${syntax.placeholder(1)} WHERE migration_name = ${syntax.placeholder(2)} AND finished_at IS NULL AND rolled_back_at IS NULL`,
+      [history.time(at), name],
+    )
+  }
+
+  /** The row with this id, or undefined. */
+  async find(id: string): Promise<boolean> {
+    const { history, syntax } = this.#connection
+    const rows = await this.#connection.raw(`SELECT id FROM ${history.table} WHERE id = ${syntax.placeholder(1)}`, [id])
+    return rows.length > 0
+  }
+
+  /** How many rows say that the migration is applied or failed; read again inside each transaction. */
+  async count(name: string): Promise<number> {
+    const { history, syntax } = this.#connection
+    const rows = await this.#connection.raw(
+      `SELECT COUNT(*) AS n FROM ${history.table} WHERE migration_name = ${syntax.placeholder(1)} AND rolled_back_at IS NULL`,
+      [name],
+    )
+    return Number(rows[0]?.n ?? 0)
+  }
+}
+
+/** What the rows say, per migration, in the order of the names. */
+export function records(rows: readonly HistoryRow[]): MigrationRecord[] {
+  const byName = new Map<string, HistoryRow[]>()
+  for (const row of rows) byName.set(row.name, [...(byName.get(row.name) ?? []), row])
+  return [...byName]
+    .map(([name, own]) => {
+      const failed = own.find((row) => row.finishedAt === null && row.rolledBackAt === null)
+      const applied = own.find((row) => row.finishedAt !== null && row.rolledBackAt === null)
+      const row = failed ?? applied ?? own[own.length - 1]!
+      const state = failed ? ('failed' as const) : applied ? ('applied' as const) : ('absent' as const)
+      return { name, state, row, rows: own, note: parseNote(row.logs) }
+    })
+    .sort((a, b) => compareNames(a.name, b.name))
+}
+
+/** The note of rays in a row's logs, or undefined where another wrote them. */
+export function parseNote(logs: string | null): RaysNote | undefined {
+  if (logs === null || !logs.startsWith('{"rays":')) return undefined
+  try {
+    const note = JSON.parse(logs) as RaysNote
+    return note.rays === 1 ? note : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The number of the next batch: one more than the greatest that any row notes. */
+export function nextBatch(all: readonly MigrationRecord[]): number {
+  return Math.max(0, ...all.filter((r) => r.state === 'applied').map((r) => r.note?.batch ?? 0)) + 1
+}

@@ -1,0 +1,338 @@
+/** The migrations folder: listed, read, written. The only file that touches it. */
+import { createHash, randomBytes } from 'node:crypto'
+import { promises as fs } from 'node:fs'
+import path from 'node:path'
+import { MigrationInvalidError, UsageError } from '../errors.js'
+import type { SchemaFile } from '../schema/schema-engine.js'
+import { bullets, compareNames } from '../text.js'
+import type { Migration } from './migration.js'
+
+const CODE_FILES = ['migration.js', 'migration.cjs', 'migration.mjs', 'migration.ts', 'migration.cts', 'migration.mts']
+const SNAPSHOT = 'migration.schema.prisma'
+const LOCK_FILE = 'migration_lock.toml'
+
+/** What Prisma writes for a migration that changes nothing (Prisma: create_migration.rs). */
+export const EMPTY_SCRIPT = '-- This is an empty migration.'
+
+/**
+ * The migrations of a folder, in the byte order of their names. A missing folder has none.
+ * @throws {MigrationInvalidError} naming every entry that cannot be a migration
+ */
+export async function listMigrations(root: string): Promise<Migration[]> {
+  const entries = await fs.readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw new MigrationInvalidError(`The migrations folder ${root} cannot be read: ${error.code ?? error.message}`, {
+      cause: error,
+      hint: 'Check the path (rays config) and its permissions.',
+    })
+  })
+  const problems: string[] = []
+  const migrations: Migration[] = []
+  await Promise.all(
+    entries.map(async (entry) => {
+      const directory = path.join(root, entry.name)
+      if (entry.isSymbolicLink()) {
+        const target = await fs.stat(directory).catch(() => undefined)
+        if (target?.isDirectory())
+          problems.push(`${directory} is a symbolic link to a folder; Prisma ignores links, so does rays`)
+        return
+      }
+      if (!entry.isDirectory()) return
+      const migration = await describe(directory, entry.name, problems)
+      if (migration) migrations.push(migration)
+    }),
+  )
+  if (problems.length > 0) {
+    throw new MigrationInvalidError(`The migrations folder holds what is no migration:\n${bullets(problems)}`, {
+      hint: 'Every folder in it counts as a migration, for Prisma as for rays: move the others elsewhere.',
+    })
+  }
+  return migrations.sort((a, b) => compareNames(a.name, b.name))
+}
+
+async function describe(directory: string, name: string, problems: string[]): Promise<Migration | undefined> {
+  const entries = new Map((await fs.readdir(directory, { withFileTypes: true })).map((entry) => [entry.name, entry]))
+  const file = (fileName: string): string | undefined => {
+    const entry = entries.get(fileName)
+    if (!entry) return undefined
+    if (!entry.isFile()) {
+      problems.push(`${path.join(directory, fileName)} is not a file`)
+      return undefined
+    }
+    return path.join(directory, fileName)
+  }
+  const before = problems.length
+  const code = CODE_FILES.map(file).filter((found) => found !== undefined)
+  if (code.length > 1)
+    problems.push(`${directory} has more than one code file: ${code.map((f) => path.basename(f)).join(', ')}`)
+  const sqlFile = file('migration.sql')
+  if (problems.length > before) return undefined
+  if (code.length === 0 && sqlFile === undefined) {
+    problems.push(`${directory} has neither migration.js nor migration.sql`)
+    return undefined
+  }
+  return {
+    name,
+    directory,
+    timestamp: /^\d{14}/.exec(name)?.[0],
+    codeFile: code[0],
+    sqlFile,
+    snapshotPath: entries.has(SNAPSHOT) ? path.join(directory, SNAPSHOT) : undefined,
+  }
+}
+
+/** The script of a migration, as Node reads it. @throws {MigrationInvalidError} for bytes that are not UTF-8 */
+export async function readScript(migration: Migration): Promise<string> {
+  if (migration.sqlFile === undefined) {
+    throw new MigrationInvalidError(`${migration.directory} has no migration.sql`, {
+      hint: 'Restore it from version control: Prisma and rays record its checksum.',
+    })
+  }
+  return decode(await fs.readFile(migration.sqlFile), migration.sqlFile)
+}
+
+function decode(bytes: Buffer, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (error) {
+    throw new MigrationInvalidError(`${file} is not valid UTF-8: byte ${invalidOffset(bytes)} cannot be decoded`, {
+      cause: error,
+      hint: 'Save the file as UTF-8.',
+    })
+  }
+}
+
+function invalidOffset(bytes: Buffer): number {
+  let low = 0
+  let high = bytes.length
+  const valid = (length: number) => {
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream: true })
+      return true
+    } catch {
+      return false
+    }
+  }
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (valid(middle)) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+/** sha256 of a script's text, in 64 lower-case hexadecimal digits (Prisma: checksum.rs). */
+export function checksum(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex')
+}
+
+/**
+ * Whether a recorded checksum is that of the text, with either kind of line end; old versions of Prisma wrote the
+ * digits without leading zeros of each byte (Prisma: checksum.rs).
+ */
+export function checksumMatches(recorded: string, text: string): boolean {
+  const variants = [text, text.replace(/\r\n/g, '\n'), text.replace(/\r?\n/g, '\r\n')]
+  return variants.some((variant) => {
+    const sum = checksum(variant)
+    return recorded === sum || (recorded.length !== 64 && recorded === unpadded(sum))
+  })
+}
+
+function unpadded(sum: string): string {
+  return (sum.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16).toString(16)).join('')
+}
+
+/** The snapshot of a migration: the schema after it. Undefined where Prisma made the folder and there is none. */
+export async function readSnapshot(migration: Migration): Promise<SchemaFile[] | undefined> {
+  const root = migration.snapshotPath
+  if (root === undefined) return undefined
+  if ((await fs.stat(root)).isFile()) {
+    return [{ path: 'schema.prisma', content: decode(await fs.readFile(root), root) }]
+  }
+  const files: SchemaFile[] = []
+  for (const entry of await fs.readdir(root, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/\.prisma(\.txt)?$/.test(entry.name)) continue
+    const file = path.join(entry.parentPath, entry.name)
+    const relative = path.relative(root, file).split(path.sep).join('/')
+    files.push({ path: relative.replace(/\.txt$/, ''), content: decode(await fs.readFile(file), file) })
+  }
+  return files.sort((a, b) => compareNames(a.path, b.path))
+}
+
+export interface NewMigration {
+  /** The given name, already made safe by {@link safeName}. */
+  readonly safeName: string
+  readonly script: string
+  /** The text of migration.js, or undefined for a migration of Prisma's kind. */
+  readonly code: string | undefined
+  readonly codeExtension: 'js' | 'cjs' | 'mjs' | 'ts'
+  readonly readme: string | undefined
+  readonly snapshot: {
+    readonly layout: 'file' | 'folder'
+    readonly files: readonly SchemaFile[]
+    /** The schema folder contains the migrations, so Prisma would read every `.prisma` file below it. */
+    readonly insideSchemaFolder: boolean
+  }
+  readonly provider: string
+  /** The timestamp to use, or undefined for now. */
+  readonly at?: Date
+}
+
+/**
+ * Writes a migration folder: whole, or not at all. Returns its name.
+ * @throws {UsageError} when the folder cannot be written; nothing is left behind
+ */
+export async function writeMigration(
+  root: string,
+  migration: NewMigration,
+): Promise<{ name: string; directory: string }> {
+  const parent = path.dirname(root)
+  const draft = path.join(parent, `rays-new-${process.pid}-${randomBytes(6).toString('hex')}`)
+  try {
+    await fs.mkdir(root, { recursive: true })
+    await fs.mkdir(draft)
+    await writeFiles(draft, migration)
+    const name = await claimName(root, draft, migration)
+    await writeLockFile(root, migration.provider)
+    return { name, directory: path.join(root, name) }
+  } catch (error) {
+    await fs.rm(draft, { recursive: true, force: true }).catch(() => undefined)
+    const { code, path: where } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    throw new UsageError(
+      `The migration could not be written: ${code}${where ? ` at ${where}` : ''}. Nothing was changed.`,
+      {
+        cause: error,
+        code: 'E_WRITE',
+        hint:
+          code === 'ENOSPC' ? 'Free some disk space and run the command again.' : `Check the permissions of ${root}.`,
+      },
+    )
+  }
+}
+
+async function writeFiles(draft: string, migration: NewMigration): Promise<void> {
+  const write = (name: string, text: string) => writeDurably(path.join(draft, name), text)
+  await write('migration.sql', migration.script)
+  if (migration.code !== undefined) await write(`migration.${migration.codeExtension}`, migration.code)
+  if (migration.readme !== undefined) await write('README.md', migration.readme)
+  const { layout, files, insideSchemaFolder } = migration.snapshot
+  if (layout === 'file') {
+    await write(SNAPSHOT, files.map((file) => file.content).join('\n'))
+    return
+  }
+  for (const file of files) {
+    const target = path.join(draft, SNAPSHOT, ...file.path.split('/'))
+    await fs.mkdir(path.dirname(target), { recursive: true })
+    await writeDurably(insideSchemaFolder ? `${target}.txt` : target, file.content)
+  }
+}
+
+async function writeDurably(file: string, text: string): Promise<void> {
+  const handle = await fs.open(file, 'wx', 0o644)
+  try {
+    await handle.writeFile(text, 'utf8')
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Renames the draft to the first free name whose timestamp is greater than the newest folder's. */
+async function claimName(root: string, draft: string, migration: NewMigration): Promise<string> {
+  for (;;) {
+    const names = (await fs.readdir(root, { withFileTypes: true })).filter((e) => e.isDirectory()).map((e) => e.name)
+    const newest = names
+      .map((name) => /^\d{14}/.exec(name)?.[0])
+      .reduce((a, b) => (b !== undefined && (a === undefined || b > a) ? b : a), undefined)
+    const name = `${nextTimestamp(migration.at ?? new Date(), newest)}_${migration.safeName}`
+    try {
+      // rename(2) refuses a target folder that has content, so of two writers of one name exactly one wins.
+      await fs.rename(draft, path.join(root, name))
+      return name
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    }
+  }
+}
+
+/** The UTC timestamp `YYYYMMDDHHMMSS` of a moment, or one second past the newest where that is not older. */
+export function nextTimestamp(now: Date, newest: string | undefined): string {
+  const stamp = (at: Date) => at.toISOString().replace(/\D/g, '').slice(0, 14)
+  const wanted = stamp(now)
+  if (newest === undefined || wanted > newest) return wanted
+  const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(newest)!.map(Number) as number[]
+  const next = new Date(Date.UTC(y!, mo! - 1, d!, h!, mi!, s! + 1))
+  const text = Number.isNaN(next.getTime()) ? '' : stamp(next)
+  // Timestamps that are no dates (00000000000000_init) are counted on as numbers.
+  return text > newest ? text : String(BigInt(newest) + 1n).padStart(14, '0')
+}
+
+/** Writes migration_lock.toml as Prisma does, where it is missing or names another provider. */
+async function writeLockFile(root: string, provider: string): Promise<void> {
+  const file = path.join(root, LOCK_FILE)
+  if ((await readLockProvider(root).catch(() => undefined)) === provider) return
+  const text = [
+    '# Please do not edit this file manually',
+    '# It should be added in your version-control system (e.g., Git)',
+    `provider = "${provider}"`,
+    '',
+  ].join('\n')
+  await replaceFile(file, text)
+}
+
+/** Replaces a file's content by an atomic rename. */
+export async function replaceFile(file: string, text: string): Promise<void> {
+  const draft = `${file}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`
+  const mode = (await fs.stat(file).catch(() => undefined))?.mode
+  try {
+    await writeDurably(draft, text)
+    if (mode !== undefined) await fs.chmod(draft, mode & 0o777)
+    await fs.rename(draft, file)
+  } catch (error) {
+    await fs.rm(draft, { force: true }).catch(() => undefined)
+    throw error
+  }
+}
+
+/**
+ * The provider that migration_lock.toml names; undefined where the file is missing.
+ * @throws {MigrationInvalidError} for a file without a provider (Prisma: P3019)
+ */
+export async function readLockProvider(root: string): Promise<string | undefined> {
+  const file = path.join(root, LOCK_FILE)
+  const text = await fs.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw error
+  })
+  if (text === undefined) return undefined
+  const line = text.split(/\r?\n/).find((candidate) => candidate.startsWith('provider'))
+  const provider = line === undefined ? undefined : /^provider\s*=\s*"?([a-z]+)"?\s*$/.exec(line)?.[1]
+  if (provider === undefined) {
+    throw new MigrationInvalidError(`${file} names no provider`, {
+      hint: 'It needs a line such as: provider = "postgresql"',
+    })
+  }
+  return provider
+}
+
+/**
+ * The name of a migration made safe as Prisma does it: slugified with `_`, at most 200 characters (Prisma:
+ * promptForMigrationName.ts).
+ * @throws {UsageError} for names that leave nothing or hold a control character
+ */
+export async function safeName(given: string): Promise<string> {
+  if (/[\u0000-\u001f\u007f]/.test(given)) throw new UsageError('A migration name cannot hold control characters.')
+  const { default: slugify } = await import('@sindresorhus/slugify')
+  const safe = slugify(given, { separator: '_' }).slice(0, 200)
+  if (safe === '') {
+    throw new UsageError(
+      `The migration name ${JSON.stringify(given)} has no letter or digit to make a folder name of.`,
+      {
+        hint: 'rays makemigration --name add_users',
+      },
+    )
+  }
+  return safe
+}

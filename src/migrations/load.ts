@@ -1,0 +1,160 @@
+/** Loads the code of a migration, whatever kind of module it is, and checks it before anything runs. */
+import { createHash, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import vm from 'node:vm'
+import { MigrationInvalidError } from '../errors.js'
+import { checksum, EMPTY_SCRIPT, readScript } from './directory.js'
+import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
+
+/** SQLite ignores this pragma inside a transaction, so it must be known before the transaction begins. */
+const FOREIGN_KEYS_OFF = /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/i
+
+export interface LoadOptions {
+  /** Runs a whole script, as the server reads it; used for folders with migration.sql only. */
+  readonly runScript: (script: string) => Promise<void>
+}
+
+/**
+ * Loads one migration.
+ * @throws {MigrationInvalidError} for code that does not parse, throws, or does not export an array of [up, down]
+ */
+export async function loadMigration(migration: Migration, options: LoadOptions): Promise<LoadedMigration> {
+  const script = await readScript(migration)
+  const shared = { migration, checksum: checksum(script) }
+  if (migration.codeFile === undefined) {
+    return {
+      ...shared,
+      operations: isEmptyScript(script) ? [[nothing, nothing]] : [[scriptOperation(script, options), null]],
+      transaction: true,
+      foreignKeysOff: FOREIGN_KEYS_OFF.test(script),
+      codeHash: undefined,
+    }
+  }
+  const source = readFileSync(migration.codeFile, 'utf8')
+  const { operations, transaction } = checkExports(await evaluate(migration.codeFile, source), migration.codeFile)
+  return {
+    ...shared,
+    operations,
+    transaction,
+    foreignKeysOff:
+      FOREIGN_KEYS_OFF.test(source) ||
+      operations.some((pair) => pair.some((f) => f !== null && FOREIGN_KEYS_OFF.test(String(f)))),
+    codeHash: createHash('sha256').update(source).digest('hex'),
+  }
+}
+
+function nothing(): void {}
+
+function isEmptyScript(script: string): boolean {
+  return script.trim() === '' || script.trim() === EMPTY_SCRIPT
+}
+
+function scriptOperation(script: string, options: LoadOptions): OperationFunction {
+  const operation = () => options.runScript(script)
+  Object.defineProperty(operation, 'name', { value: 'migration.sql' })
+  return operation
+}
+
+async function evaluate(file: string, source: string): Promise<unknown> {
+  try {
+    if (/\.[cm]?ts$/.test(file)) {
+      const { createJiti } = await import('jiti')
+      return await createJiti(import.meta.url, { moduleCache: false, fsCache: false }).import(file)
+    }
+    return isCommonJs(file, source) ? runCommonJs(file, source) : await importFresh(file)
+  } catch (error) {
+    throw new MigrationInvalidError(
+      `${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+        where: stackLine(error, file),
+        hint: 'Correct the file; nothing was run.',
+      },
+    )
+  }
+}
+
+/** `.js` is what its text says it is, whichever kind the project around it is: both kinds load everywhere. */
+function isCommonJs(file: string, source: string): boolean {
+  if (file.endsWith('.cjs')) return true
+  if (file.endsWith('.mjs')) return false
+  return !/^\s*(export\s*(default\b|const\b|let\b|var\b|function\b|async\b|class\b|\{|\*)|import\s*[\w{*'"])/m.test(
+    source.replace(/`(?:\\[\s\S]|[^`\\])*`/g, '``'),
+  )
+}
+
+function runCommonJs(file: string, source: string): unknown {
+  const module = { exports: {} as unknown }
+  const code = source.startsWith('#!') ? `//${source}` : source
+  const body = vm.compileFunction(code, ['exports', 'require', 'module', '__filename', '__dirname'], {
+    filename: file,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  } as vm.CompileFunctionOptions)
+  body.call(module.exports, module.exports, createRequire(file), module, file, path.dirname(file))
+  return module.exports
+}
+
+function importFresh(file: string): Promise<unknown> {
+  return import(`${pathToFileURL(file).href}?rays=${randomUUID()}`)
+}
+
+function stackLine(error: unknown, file: string): string | undefined {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  return stack
+    .split('\n')
+    .find((line) => line.includes(file))
+    ?.trim()
+}
+
+function checkExports(loaded: unknown, file: string): { operations: Operation[]; transaction: boolean } {
+  const namespace = loaded as { default?: unknown; transaction?: unknown; up?: unknown; down?: unknown }
+  const candidate = Array.isArray(loaded) ? loaded : Array.isArray(namespace?.default) ? namespace.default : undefined
+  if (candidate === undefined) {
+    const old = [namespace, namespace?.default as typeof namespace | undefined].some(
+      (value) => typeof value?.up === 'function' || typeof value?.down === 'function',
+    )
+    throw new MigrationInvalidError(
+      old
+        ? `${file} exports { up, down }, the format of prisma-rays 1.x; rays needs an array of [up, down].`
+        : `${file} must export an array of [up, down] operations, and exports ${kindOf(loaded)}.`,
+      { hint: old ? 'Write module.exports = [[up, down]].' : 'See docs/migration-files.md.' },
+    )
+  }
+  const problems = candidate.flatMap((pair: unknown, index) => {
+    if (!Array.isArray(pair)) return [`operation ${index} is ${kindOf(pair)}, not [up, down]`]
+    if (typeof pair[0] !== 'function') return [`operation ${index}: the up is ${kindOf(pair[0])}, not a function`]
+    if (pair.length < 2)
+      return [`operation ${index} has no down: write [up, down], or [up, null] if it cannot be undone`]
+    if (pair[1] !== null && typeof pair[1] !== 'function')
+      return [`operation ${index}: the down is ${kindOf(pair[1])}, not a function or null`]
+    return []
+  })
+  if (problems.length > 0) {
+    throw new MigrationInvalidError(
+      `${file} is not a list of [up, down]:\n${problems.map((p) => `  - ${p}`).join('\n')}`,
+      {
+        hint: 'Correct the file; nothing was run.',
+      },
+    )
+  }
+  const flag = (candidate as { transaction?: unknown }).transaction ?? namespace.transaction
+  return {
+    operations: candidate.map(([up, down]: [OperationFunction, OperationFunction | null]) => [up, down] as const),
+    transaction: flag !== false,
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object') return Object.keys(value as object).length === 0 ? 'nothing' : 'an object'
+  return value === undefined ? 'undefined' : `a ${typeof value}`
+}
+
+/** The name of an operation's function, for messages. */
+export function operationName(operation: OperationFunction | null): string {
+  return operation?.name || 'anonymous'
+}

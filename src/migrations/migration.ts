@@ -1,0 +1,38 @@
+/** The core types of a migration. */
+import type { Client } from '../../engines/engine.js'
+
+/** One direction of an operation. Its result is ignored; a rejection undoes the migration. */
+export type OperationFunction = (argument: { client: Client }) => unknown
+
+/** An up and its down. A down of `null` means that the operation cannot be undone. */
+export type Operation = readonly [up: OperationFunction, down: OperationFunction | null]
+
+/** A migration folder, as listed. Nothing of its content was read yet. */
+export interface Migration {
+  /** The folder's name, which is the migration's name in `_prisma_migrations`. */
+  readonly name: string
+  /** Absolute path of the folder. */
+  readonly directory: string
+  /** The leading 14 digits of the name, or undefined where the name has none. */
+  readonly timestamp: string | undefined
+  /** Absolute path of migration.js, .cjs, .mjs or .ts; undefined for a folder made by Prisma. */
+  readonly codeFile: string | undefined
+  /** Absolute path of migration.sql; undefined where it is missing. */
+  readonly sqlFile: string | undefined
+  /** Absolute path of the snapshot (a file or a folder); undefined where there is none. */
+  readonly snapshotPath: string | undefined
+}
+
+/** A migration whose code was loaded and checked. */
+export interface LoadedMigration {
+  readonly migration: Migration
+  readonly operations: readonly Operation[]
+  /** False: the migration asked to run outside a transaction. */
+  readonly transaction: boolean
+  /** The code or script turns foreign keys off (SQLite table redefinitions). */
+  readonly foreignKeysOff: boolean
+  /** sha256 of migration.sql, as Prisma records it. */
+  readonly checksum: string
+  /** sha256 of the code file; undefined where the script itself is run. */
+  readonly codeHash: string | undefined
+}
