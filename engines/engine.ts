@@ -215,6 +215,8 @@ export interface Connection extends Client {
   onLost(listener: (error: Error) => void): void
   /** For Prisma's engine in this process: a driver adapter over this session. Undefined where `Engine.planner` is used. */
   adapter?(options: { shadow(): Promise<Connection> }): unknown
+  /** Whether the idle session alone keeps the process alive (default true); lets rays notice an operation that never ends. */
+  keepAlive?(on: boolean): void
   close(): Promise<void>
 }
 

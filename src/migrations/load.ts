@@ -1,11 +1,8 @@
 /** Loads the code of a migration, whatever kind of module it is, and checks it before anything runs. */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import path from 'node:path'
-import { pathToFileURL } from 'node:url'
-import vm from 'node:vm'
 import { MigrationInvalidError } from '../errors.js'
+import { loadModule } from '../modules.js'
 import { checksum, EMPTY_SCRIPT, readScript } from './directory.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
 
@@ -60,11 +57,7 @@ function scriptOperation(script: string, options: LoadOptions): OperationFunctio
 
 async function evaluate(file: string, source: string): Promise<unknown> {
   try {
-    if (/\.[cm]?ts$/.test(file)) {
-      const { createJiti } = await import('jiti')
-      return await createJiti(import.meta.url, { moduleCache: false, fsCache: false }).import(file)
-    }
-    return isCommonJs(file, source) ? runCommonJs(file, source) : await importFresh(file)
+    return await loadModule(file, { source })
   } catch (error) {
     throw new MigrationInvalidError(
       `${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
@@ -75,30 +68,6 @@ async function evaluate(file: string, source: string): Promise<unknown> {
       },
     )
   }
-}
-
-/** `.js` is what its text says it is, whichever kind the project around it is: both kinds load everywhere. */
-function isCommonJs(file: string, source: string): boolean {
-  if (file.endsWith('.cjs')) return true
-  if (file.endsWith('.mjs')) return false
-  return !/^\s*(export\s*(default\b|const\b|let\b|var\b|function\b|async\b|class\b|\{|\*)|import\s*[\w{*'"])/m.test(
-    source.replace(/`(?:\\[\s\S]|[^`\\])*`/g, '``'),
-  )
-}
-
-function runCommonJs(file: string, source: string): unknown {
-  const module = { exports: {} as unknown }
-  const code = source.startsWith('#!') ? `//${source}` : source
-  const body = vm.compileFunction(code, ['exports', 'require', 'module', '__filename', '__dirname'], {
-    filename: file,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  } as vm.CompileFunctionOptions)
-  body.call(module.exports, module.exports, createRequire(file), module, file, path.dirname(file))
-  return module.exports
-}
-
-function importFresh(file: string): Promise<unknown> {
-  return import(`${pathToFileURL(file).href}?rays=${randomUUID()}`)
 }
 
 function stackLine(error: unknown, file: string): string | undefined {

@@ -1,0 +1,352 @@
+/** The configuration: found, checked, resolved and frozen; every problem reported at once. */
+import { existsSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { DatabaseUrl } from '../../engines/url.js'
+import { ConfigError } from '../errors.js'
+import { defaultExport, loadModule } from '../modules.js'
+import { bullets } from '../text.js'
+import { loadDotenv } from './dotenv.js'
+import { checkOption, OPTIONS, type OptionName, variableName } from './options.js'
+import { findPrismaConfig, type PrismaConfig, readPrismaConfig } from './prisma-config.js'
+
+/** Values that the datasource block of a schema can give. */
+export interface DatasourceUrls {
+  readonly url?: { readonly kind: 'literal'; readonly value: string } | { readonly kind: 'env'; readonly name: string }
+  readonly directUrl?: DatasourceUrls['url']
+  readonly shadowDatabaseUrl?: DatasourceUrls['url']
+}
+
+export interface Config {
+  /** The project's folder: where raysconfig is, or where rays was started. */
+  readonly root: string
+  readonly file: string | undefined
+  readonly prismaConfigFile: string | undefined
+  readonly schemaPath: string
+  readonly migrationsDir: string
+  /** Undefined where nothing names a database; commands that need one say so. */
+  readonly databaseUrl: DatabaseUrl | undefined
+  readonly shadowDatabaseName: string | null
+  readonly shadowDatabaseUrl: DatabaseUrl | undefined
+  readonly verboseLogging: boolean
+  readonly schemaEngine: 'wasm' | 'prisma-cli'
+  readonly generate: boolean
+  readonly lockTimeoutMs: number
+  readonly statementTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly operationTimeoutMs: number
+  readonly lock: 'session' | 'transaction'
+  readonly externalTables: readonly string[]
+  readonly externalEnums: readonly string[]
+  readonly seed: string | undefined
+  /** Where each value came from: `raysconfig.js`, `DATABASE_URL`, `.env`, `prisma.config.ts`, `schema.prisma`, `default`. */
+  readonly origins: Readonly<Record<string, string>>
+}
+
+export interface LoadConfigOptions {
+  readonly cwd: string
+  /** `--conf`: which file; a missing one is an error. */
+  readonly conf?: string
+  /** Options given on the command line, already of the right type. */
+  readonly flags?: Partial<Record<OptionName, unknown>>
+  readonly env?: NodeJS.ProcessEnv
+  /** Reads the datasource block of a schema; problems with the schema are reported by the commands that need it. */
+  readonly readDatasource: (schemaPath: string) => Promise<DatasourceUrls | undefined>
+}
+
+interface Found {
+  readonly value: unknown
+  readonly origin: string
+}
+
+/**
+ * Loads the configuration. `.env` is read first, because raysconfig reads the environment.
+ * @throws {ConfigError} listing all problems
+ */
+export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
+  const env = options.env ?? process.env
+  const problems: string[] = []
+  const place = await findRaysConfig(options.cwd, options.conf)
+  const root = place.root
+  const dotenv = await loadDotenv([root, path.join(root, 'prisma')], env)
+  const raw = await readRaysConfig(place.file, problems)
+  const prismaFile = findPrismaConfig(root)
+  const prisma = prismaFile === undefined ? undefined : await readPrisma(prismaFile, problems)
+
+  const found = new Map<OptionName, Found>()
+  for (const name of Object.keys(OPTIONS) as OptionName[]) {
+    const value = findOption(name, options, env, raw, problems)
+    if (value) found.set(name, value)
+  }
+  const fileName = place.file === undefined ? 'raysconfig.js' : path.basename(place.file)
+  const base = place.file === undefined ? root : path.dirname(place.file)
+
+  const schema = schemaPath(found, prisma, root, base)
+  if (typeof schema.value === 'string' && schema.origin !== 'default' && !existsSync(schema.value)) {
+    problems.push(`schemaPath: there is no ${schema.value} (${schema.origin})`)
+  }
+  const schemaFolder = isFolder(schema.value) ? schema.value : path.dirname(schema.value)
+  for (const [name, file] of await loadDotenv([schemaFolder], env)) dotenv.set(name, file)
+  const migrations = migrationsDir(found, prisma, schema.value, schemaFolder, base)
+
+  const datasource = await options.readDatasource(schema.value)
+  const url = databaseUrl(found, env, dotenv, prisma, datasource, problems)
+  const urlBase = sqliteBase(url, prisma, schemaFolder)
+  const shadow = shadowUrl(found, prisma, datasource, env)
+  if (problems.length > 0) {
+    throw new ConfigError(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${bullets(problems)}`,
+      {
+        hint: `Correct ${fileName}; docs/configuration.md describes every option, rays config shows what is in force.`,
+      },
+    )
+  }
+  const get = (name: OptionName) =>
+    found.get(name)?.value ??
+    ('fallback' in OPTIONS[name] ? (OPTIONS[name] as { fallback: unknown }).fallback : undefined)
+  const ms = (name: OptionName) => (get(name) as number) * 1000
+  return Object.freeze({
+    root,
+    file: place.file,
+    prismaConfigFile: prismaFile,
+    schemaPath: schema.value,
+    migrationsDir: migrations.value,
+    databaseUrl: url === undefined ? undefined : new DatabaseUrl(url.value as string, urlBase),
+    shadowDatabaseName: get('shadowDatabaseName') as string | null,
+    shadowDatabaseUrl: shadow === undefined ? undefined : new DatabaseUrl(shadow.value as string, urlBase),
+    verboseLogging: get('verboseLogging') as boolean,
+    schemaEngine: get('schemaEngine') as Config['schemaEngine'],
+    generate: get('generate') as boolean,
+    lockTimeoutMs: ms('lockTimeout'),
+    statementTimeoutMs: ms('statementTimeout'),
+    connectTimeoutMs: ms('connectTimeout'),
+    operationTimeoutMs: ms('operationTimeout'),
+    lock: get('lock') as Config['lock'],
+    externalTables: [...((get('externalTables') as string[] | undefined) ?? prisma?.externalTables ?? [])],
+    externalEnums: [...((get('externalEnums') as string[] | undefined) ?? prisma?.externalEnums ?? [])],
+    seed: prisma?.seed,
+    origins: Object.freeze({
+      ...Object.fromEntries(
+        (Object.keys(OPTIONS) as OptionName[]).map((name) => [name, found.get(name)?.origin ?? 'default']),
+      ),
+      schemaPath: schema.origin,
+      migrationsDir: migrations.origin,
+      databaseUrl: url?.origin ?? 'not set',
+      shadowDatabaseUrl: shadow?.origin ?? 'default',
+    }),
+  })
+}
+
+async function findRaysConfig(
+  cwd: string,
+  conf: string | undefined,
+): Promise<{ file: string | undefined; root: string }> {
+  if (conf !== undefined) {
+    const file = path.resolve(cwd, conf)
+    if (!existsSync(file))
+      throw new ConfigError(`There is no configuration file ${file}.`, { hint: 'Check --conf, or run rays init.' })
+    return { file, root: path.dirname(file) }
+  }
+  const { cosmiconfig } = await import('cosmiconfig')
+  const places = [
+    'raysconfig.js',
+    'raysconfig.cjs',
+    'raysconfig.mjs',
+    'raysconfig.ts',
+    'raysconfig.json',
+    'package.json',
+  ]
+  // Only the place is looked for here: .env must be read before the file is run.
+  const none = (file: string) => (file.endsWith('package.json') ? undefined : {})
+  const explorer = cosmiconfig('rays', {
+    searchPlaces: places,
+    searchStrategy: 'project',
+    loaders: {
+      '.js': none,
+      '.cjs': none,
+      '.mjs': none,
+      '.ts': none,
+      '.json': (file, text) => (path.basename(file) === 'package.json' ? packageSection(text) : {}),
+    },
+  })
+  const result = await explorer.search(cwd)
+  if (result) return { file: result.filepath, root: path.dirname(result.filepath) }
+  return { file: undefined, root: nearestProject(cwd) }
+}
+
+function packageSection(text: string): { rays?: unknown } | null {
+  try {
+    const parsed = JSON.parse(text) as { rays?: unknown }
+    return parsed.rays === undefined ? null : { rays: parsed.rays }
+  } catch {
+    return null
+  }
+}
+
+function nearestProject(cwd: string): string {
+  for (let folder = cwd; ; folder = path.dirname(folder)) {
+    if (existsSync(path.join(folder, 'package.json'))) return folder
+    if (path.dirname(folder) === folder) return cwd
+  }
+}
+
+async function readRaysConfig(file: string | undefined, problems: string[]): Promise<Record<string, unknown>> {
+  if (file === undefined) return {}
+  const name = path.basename(file)
+  try {
+    const loaded = file.endsWith('.json') ? await readJson(file) : defaultExport(await loadModule(file))
+    const value = name === 'package.json' ? (loaded as { rays?: unknown }).rays : loaded
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      problems.push(`${name} must export an object`)
+      return {}
+    }
+    await checkNames(value as Record<string, unknown>, name, problems)
+    return value as Record<string, unknown>
+  } catch (error) {
+    problems.push(`${name} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+    return {}
+  }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const { readFile } = await import('node:fs/promises')
+  return JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''))
+}
+
+async function checkNames(value: Record<string, unknown>, file: string, problems: string[]): Promise<void> {
+  const unknown = Object.keys(value).filter((name) => !(name in OPTIONS))
+  if (unknown.length === 0) return
+  const { closest, distance } = await import('fastest-levenshtein')
+  for (const name of unknown) {
+    const near = closest(name, Object.keys(OPTIONS))
+    problems.push(`${file}: unknown option ${name}${distance(name, near) <= 4 ? `; did you mean ${near}?` : ''}`)
+  }
+}
+
+async function readPrisma(file: string, problems: string[]): Promise<PrismaConfig | undefined> {
+  try {
+    return await readPrismaConfig(file)
+  } catch (error) {
+    problems.push(`${path.basename(file)} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
+  }
+}
+
+function findOption(
+  name: OptionName,
+  options: LoadConfigOptions,
+  env: NodeJS.ProcessEnv,
+  raw: Record<string, unknown>,
+  problems: string[],
+): Found | undefined {
+  const variable = variableName(name)
+  const candidates: { value: unknown; origin: string; text: boolean }[] = [
+    { value: options.flags?.[name], origin: 'command line', text: true },
+    { value: env[variable], origin: variable, text: true },
+    { value: raw[name], origin: 'raysconfig', text: false },
+  ]
+  const first = candidates.find((candidate) => candidate.value !== undefined)
+  if (!first) return undefined
+  // The source project's configuration writes databaseUrl: process.env.X, which is undefined or '' where X is not set.
+  if (first.origin === 'raysconfig' && name !== 'shadowDatabaseName' && first.value === '') return undefined
+  const checked = checkOption(name, first.value, first.text)
+  if ('problem' in checked) {
+    problems.push(
+      name.endsWith('Url') && typeof first.value === 'string'
+        ? `${name} cannot be used (${first.origin})`
+        : `${checked.problem} (${first.origin})`,
+    )
+    return undefined
+  }
+  return { value: checked.value, origin: first.origin }
+}
+
+function isFolder(file: string): boolean {
+  return existsSync(file) && statSync(file).isDirectory()
+}
+
+/** Prisma: the schema is named by the config, else it is schema.prisma or prisma/schema.prisma, or the folder prisma/schema. */
+function schemaPath(
+  found: Map<OptionName, Found>,
+  prisma: PrismaConfig | undefined,
+  root: string,
+  base: string,
+): { value: string; origin: string } {
+  const given = found.get('schemaPath')
+  if (given)
+    return {
+      value: path.resolve(given.origin === 'raysconfig' ? base : root, given.value as string),
+      origin: given.origin,
+    }
+  if (prisma?.schema) return { value: prisma.schema, origin: path.basename(prisma.file) }
+  const places = ['schema.prisma', path.join('prisma', 'schema.prisma'), path.join('prisma', 'schema')].map((p) =>
+    path.join(root, p),
+  )
+  const existing = places.find((place) => existsSync(place))
+  return { value: existing ?? places[1]!, origin: 'default' }
+}
+
+function migrationsDir(
+  found: Map<OptionName, Found>,
+  prisma: PrismaConfig | undefined,
+  schema: string,
+  schemaFolder: string,
+  base: string,
+): { value: string; origin: string } {
+  const given = found.get('migrationsDir')
+  if (given) return { value: path.resolve(base, given.value as string), origin: given.origin }
+  if (prisma?.migrations) return { value: prisma.migrations, origin: path.basename(prisma.file) }
+  const inside = path.join(schemaFolder, 'migrations')
+  const beside = path.join(path.dirname(schemaFolder), 'migrations')
+  const folder = isFolder(schema) && !existsSync(inside) && existsSync(beside) ? beside : inside
+  return { value: folder, origin: 'default' }
+}
+
+function fromSchema(expression: DatasourceUrls['url'], env: NodeJS.ProcessEnv): string | undefined {
+  if (expression === undefined) return undefined
+  return (expression.kind === 'env' ? env[expression.name] : expression.value) || undefined
+}
+
+function databaseUrl(
+  found: Map<OptionName, Found>,
+  env: NodeJS.ProcessEnv,
+  dotenv: Map<string, string>,
+  prisma: PrismaConfig | undefined,
+  datasource: DatasourceUrls | undefined,
+  problems: string[],
+): Found | undefined {
+  const direct = fromSchema(datasource?.directUrl, env)
+  const candidates: [unknown, string][] = [
+    [found.get('databaseUrl')?.value, found.get('databaseUrl')?.origin ?? ''],
+    [env.DATABASE_URL, dotenv.has('DATABASE_URL') ? '.env' : 'DATABASE_URL'],
+    [prisma?.directUrl ?? prisma?.url, prisma ? path.basename(prisma.file) : ''],
+    [direct ?? fromSchema(datasource?.url, env), 'the schema'],
+  ]
+  const first = candidates.find(([value]) => typeof value === 'string' && value !== '')
+  if (!first) return undefined
+  const value = String(first[0])
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(value)) {
+    problems.push(`databaseUrl (${first[1]}) is no database URL: it must begin with postgresql://, mysql:// or file:`)
+    return undefined
+  }
+  return { value, origin: first[1] }
+}
+
+/** Prisma 7 resolves a SQLite path from the folder of prisma.config.ts, Prisma 6 from the folder of the schema. */
+function sqliteBase(url: Found | undefined, prisma: PrismaConfig | undefined, schemaFolder: string): string {
+  const fromPrisma =
+    prisma?.url !== undefined && (url === undefined || prisma.url === url.value || url.origin !== 'raysconfig')
+  return fromPrisma ? path.dirname(prisma.file) : schemaFolder
+}
+
+function shadowUrl(
+  found: Map<OptionName, Found>,
+  prisma: PrismaConfig | undefined,
+  datasource: DatasourceUrls | undefined,
+  env: NodeJS.ProcessEnv,
+): Found | undefined {
+  const own = found.get('shadowDatabaseUrl')
+  if (own) return own.value === null ? undefined : own
+  if (prisma?.shadowDatabaseUrl) return { value: prisma.shadowDatabaseUrl, origin: path.basename(prisma.file) }
+  const inSchema = fromSchema(datasource?.shadowDatabaseUrl, env)
+  return inSchema === undefined ? undefined : { value: inSchema, origin: 'the schema' }
+}

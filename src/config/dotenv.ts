@@ -1,0 +1,28 @@
+/** The project's `.env`, read as Prisma 6 reads it: beside package.json and beside the schema. */
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+
+/**
+ * Adds the variables of `.env` files to the environment, where they are not set. Returns which file set which.
+ * @param folders the folders to look in, first come first served
+ */
+export async function loadDotenv(folders: readonly string[], env: NodeJS.ProcessEnv): Promise<Map<string, string>> {
+  const origin = new Map<string, string>()
+  for (const folder of new Set(folders)) {
+    const file = path.join(folder, '.env')
+    if (!existsSync(file)) continue
+    const [{ parse }, { expand }] = await Promise.all([import('dotenv'), import('dotenv-expand')])
+    const before = new Set(Object.keys(env))
+    const parsed = parse(readFileSync(file))
+    const { parsed: expanded = parsed } = expand({
+      parsed: { ...parsed },
+      processEnv: { ...env } as Record<string, string>,
+    })
+    for (const [name, value] of Object.entries(expanded)) {
+      if (before.has(name)) continue
+      env[name] = value
+      origin.set(name, file)
+    }
+  }
+  return origin
+}

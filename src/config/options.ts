@@ -1,0 +1,105 @@
+/** The options of raysconfig, in one table: name, kind, environment variable, default, and what it is for. */
+
+export interface OptionSpec {
+  readonly kind: 'string' | 'string-or-null' | 'boolean' | 'number' | 'choice' | 'strings'
+  readonly choices?: readonly string[]
+  readonly fallback?: unknown
+  readonly describe: string
+}
+
+/** Every option that raysconfig knows. Environment variables are RAYS_ and the name in upper case with underscores. */
+export const OPTIONS = {
+  migrationsDir: { kind: 'string', describe: 'the folder of the migrations; default: migrations beside the schema' },
+  schemaPath: { kind: 'string', describe: 'the Prisma schema: a file, or a folder of files' },
+  databaseUrl: { kind: 'string', describe: 'the URL of the database' },
+  shadowDatabaseName: {
+    kind: 'string-or-null',
+    fallback: null,
+    describe:
+      'a database on the same server for rays to experiment in (SQLite: a file); default: one is created and dropped',
+  },
+  shadowDatabaseUrl: {
+    kind: 'string-or-null',
+    fallback: null,
+    describe:
+      "the URL of the second shadow database, for migration.sql; default: prisma.config.ts or the schema's shadowDatabaseUrl",
+  },
+  verboseLogging: { kind: 'boolean', fallback: false, describe: 'show every statement, as --log does' },
+  schemaEngine: {
+    kind: 'choice',
+    choices: ['wasm', 'prisma-cli'],
+    fallback: 'wasm',
+    describe: "who diffs schemas: Prisma's engine in this process (wasm), or the project's own prisma (prisma-cli)",
+  },
+  generate: { kind: 'boolean', fallback: true, describe: 'run prisma generate after migrate' },
+  lockTimeout: {
+    kind: 'number',
+    fallback: 10,
+    describe: 'seconds to wait for the migration lock and for locked tables',
+  },
+  statementTimeout: { kind: 'number', fallback: 0, describe: 'seconds a statement may run; 0 is no limit' },
+  connectTimeout: { kind: 'number', fallback: 15, describe: 'seconds to wait for a connection' },
+  operationTimeout: { kind: 'number', fallback: 0, describe: 'seconds an operation may take; 0 is no limit' },
+  lock: {
+    kind: 'choice',
+    choices: ['session', 'transaction'],
+    fallback: 'session',
+    describe: 'transaction: lock per transaction, for transaction poolers such as PgBouncer',
+  },
+  externalTables: { kind: 'strings', describe: 'tables that are managed elsewhere and left alone' },
+  externalEnums: { kind: 'strings', describe: 'enums that are managed elsewhere and left alone' },
+} as const satisfies Record<string, OptionSpec>
+
+export type OptionName = keyof typeof OPTIONS
+
+/** `lockTimeout` -> `RAYS_LOCK_TIMEOUT`. */
+export function variableName(option: string): string {
+  return `RAYS_${option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+/**
+ * Checks one value. Returns the value in its right type, or what is wrong with it.
+ * @param text the value came from the environment or the command line, as text
+ */
+export function checkOption(name: OptionName, value: unknown, text: boolean): { value: unknown } | { problem: string } {
+  const spec: OptionSpec = OPTIONS[name]
+  const wrong = (expected: string) => ({
+    problem: `${name} must be ${expected}, not ${JSON.stringify(value) ?? String(value)}`,
+  })
+  switch (spec.kind) {
+    case 'string':
+      return typeof value === 'string' ? { value } : wrong('a string')
+    case 'string-or-null':
+      if (text && value === '') return { value: null }
+      return typeof value === 'string' || value === null
+        ? { value: value === '' ? null : value }
+        : wrong('a string or null')
+    case 'boolean': {
+      if (typeof value === 'boolean') return { value }
+      if (text && /^(1|true|yes|on)$/i.test(String(value))) return { value: true }
+      if (text && /^(0|false|no|off|)$/i.test(String(value))) return { value: false }
+      return wrong('true or false')
+    }
+    case 'number': {
+      const number = text && String(value).trim() !== '' ? Number(value) : value
+      return typeof number === 'number' && Number.isFinite(number) && number >= 0
+        ? { value: number }
+        : wrong('a number of seconds, 0 or more')
+    }
+    case 'choice':
+      return spec.choices!.includes(value as string)
+        ? { value }
+        : wrong(spec.choices!.map((c) => `"${c}"`).join(' or '))
+    case 'strings': {
+      const list = text
+        ? String(value)
+            .split(',')
+            .map((item) => item.trim())
+            .filter(Boolean)
+        : value
+      return Array.isArray(list) && list.every((item) => typeof item === 'string')
+        ? { value: list }
+        : wrong('a list of names')
+    }
+  }
+}
