@@ -1,0 +1,289 @@
+/**
+ * One session with a MySQL or MariaDB database.
+ *
+ * Transactions: DDL ends one, and MySQL says so in the status flags of its answer. `check()` tolerates that, because the
+ * executor keeps a journal on this engine; whether the operation's work is still uncommitted is what `inTransaction()`
+ * tells after it.
+ */
+import {
+  CommitUnknownError,
+  type Connection,
+  type ConnectOptions,
+  type Engine,
+  type HistoryDialect,
+  LockLostError,
+  type LockOptions,
+  type Row,
+  type StatementSyntax,
+  type TableInfo,
+  type Transaction,
+  type TransactionOptions,
+} from '../engine.js'
+import { bindPlaceholders } from '../sql/placeholders.js'
+import { splitStatements, tokens } from '../sql/scanner.js'
+import { dropEverything, hasTable, readTables } from './catalog.js'
+import { atOffset, explain, isLost, serverError } from './errors.js'
+import { historyDialect } from './history.js'
+import { acquire, holds, lockDisabled, release } from './lock.js'
+import { type Answer, Session } from './session.js'
+import { begin, readFacts, restore, type ServerFacts, syntaxFor } from './settings.js'
+import { describeTarget, type MysqlTarget } from './url.js'
+import { parameterLiteral, quote } from './values.js'
+
+const NOT_PREPARABLE = 1295
+/**
+ * Statements whose parameters are sent apart. Elsewhere they are literals: DDL takes no parameters, and MariaDB prepares
+ * CREATE TRIGGER and keeps the `?` in its body.
+ */
+const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|set)$/i
+const MENTIONS_MODE = /\bsql_mode\b/i
+
+export class MysqlConnection implements Connection {
+  readonly engine: Engine
+  readonly target: string
+  readonly database: string
+  readonly version: string
+  readonly history: HistoryDialect
+  /** What the server told when the session began. */
+  readonly facts: ServerFacts
+  readonly #session: Session
+  readonly #where: MysqlTarget
+  readonly #options: ConnectOptions
+  #syntax: StatementSyntax
+
+  private constructor(
+    engine: Engine,
+    session: Session,
+    where: MysqlTarget,
+    facts: ServerFacts,
+    options: ConnectOptions,
+  ) {
+    this.engine = engine
+    this.#session = session
+    this.#where = where
+    this.#options = options
+    this.facts = facts
+    this.#syntax = syntaxFor(facts.sqlMode)
+    this.target = describeTarget(where)
+    // The server's spelling: with lower_case_table_names it may differ from the URL's.
+    this.database = facts.database ?? where.database
+    this.version = `${facts.mariadb ? 'MariaDB' : facts.vitess ? 'Vitess' : 'MySQL'} ${/^[\d.]+/.exec(facts.version.replace(/^5\.5\.5-(?=\d+\.)/, ''))?.[0] ?? facts.version}`
+    this.history = historyDialect(this.database)
+  }
+
+  /** Opens a session in the target's database and sets it up. */
+  static async open(engine: Engine, where: MysqlTarget, options: ConnectOptions): Promise<MysqlConnection> {
+    const session = await Session.open(where, where.database, options)
+    try {
+      const facts = await readFacts(session)
+      session.maxPacket = facts.maxPacket
+      await begin(session, facts, options)
+      return new MysqlConnection(engine, session, where, facts, options)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+  }
+
+  get syntax(): StatementSyntax {
+    return this.#syntax
+  }
+
+  async query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return (await this.#run(sql, params)).rows
+  }
+
+  async execute(sql: string, params?: readonly unknown[]): Promise<void> {
+    await this.#run(sql, params)
+  }
+
+  async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return (await this.#send(sql, params)).rows
+  }
+
+  async change(sql: string, params?: readonly unknown[]): Promise<number> {
+    return (await this.#send(sql, params)).affected
+  }
+
+  async #run(sql: string, params: readonly unknown[] | undefined): Promise<Answer> {
+    if (params === undefined) return this.#send(sql)
+    if (params.length > 0 && PREPARED.test(firstWord(sql, this.#syntax))) {
+      try {
+        return await this.#send(bindPlaceholders(sql, params.length, this.#syntax), params)
+      } catch (error) {
+        if ((error as { errno?: number }).errno !== NOT_PREPARABLE) throw error
+      }
+    }
+    const placeholder = (n: number) => parameterLiteral(params[n - 1], n)
+    return this.#send(bindPlaceholders(sql, params.length, { ...this.#syntax, placeholder }))
+  }
+
+  async #send(sql: string, params?: readonly unknown[]): Promise<Answer> {
+    const answer = await this.#limited(() => this.#session.send(sql, params))
+    if (MENTIONS_MODE.test(sql)) await this.#readMode()
+    return answer
+  }
+
+  /** MySQL limits the time of SELECT by itself and of nothing else: the rest is stopped from a second session. */
+  async #limited(send: () => Promise<Answer>): Promise<Answer> {
+    const limit = this.#options.statementTimeoutMs
+    if (this.facts.mariadb || limit <= 0) return send()
+    let stopped = false
+    const timer = setTimeout(() => {
+      stopped = true
+      void this.cancel()
+    }, limit)
+    try {
+      return await send()
+    } catch (error) {
+      if (!stopped || explain(error).kind !== 'cancelled') throw error
+      throw serverError('ER_QUERY_TIMEOUT', 3024, `the statement ran for more than ${limit} ms and was stopped`, error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #readMode(): Promise<void> {
+    const { rows } = await this.#session.send('SELECT @@SESSION.sql_mode AS mode')
+    this.#syntax = syntaxFor(String(rows[0]?.mode ?? ''))
+  }
+
+  /** One statement after the other; the rest of the script is read anew when a statement changed the lexical rules. */
+  async script(sql: string): Promise<void> {
+    let from = 0
+    while (from < sql.length) {
+      const before = this.#syntax
+      const start = from
+      let next = sql.length
+      for (const statement of splitStatements(sql.slice(start), before)) {
+        try {
+          await this.#send(statement.text)
+        } catch (error) {
+          throw atOffset(error, start + statement.start)
+        }
+        if (sameRules(before, this.#syntax)) continue
+        next = start + statement.end
+        break
+      }
+      from = next
+      // What is left begins with the semicolon of the statement before.
+      if (sql[from] === ';') from += 1
+    }
+  }
+
+  hasTable(name: string): Promise<boolean> {
+    return hasTable(this.#session, this.database, name)
+  }
+
+  tables(): Promise<TableInfo[]> {
+    return readTables((sql, params) => this.raw(sql, params), this.database)
+  }
+
+  reset(): Promise<void> {
+    return dropEverything(this.#session, this.database)
+  }
+
+  /** PlanetScale has no advisory locks (Prisma: none is taken on its hosts). */
+  #lockless(): boolean {
+    return this.#where.planetScale || this.facts.vitess || lockDisabled()
+  }
+
+  async acquireLock(options: LockOptions): Promise<void> {
+    if (!this.#lockless()) await acquire(this.#session, options, this.#options.statementTimeoutMs)
+  }
+
+  async releaseLock(): Promise<void> {
+    if (!this.#lockless()) await release(this.#session)
+  }
+
+  async holdsLock(): Promise<boolean> {
+    return this.#lockless() || (await holds(this.#session))
+  }
+
+  async transaction<T>(_options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    await this.#session.send('START TRANSACTION')
+    let result: T
+    try {
+      result = await work({ check: () => this.#checkLock() })
+    } catch (error) {
+      // Also where the flag says that no transaction is open: a ROLLBACK too many does nothing.
+      if (!this.#session.lost) await this.#session.send('ROLLBACK').catch(() => {})
+      throw error
+    }
+    try {
+      await this.#session.send('COMMIT')
+    } catch (error) {
+      if (!isLost(error)) throw error
+      throw new CommitUnknownError('the connection was lost while committing', { cause: error })
+    }
+    return result
+  }
+
+  async #checkLock(): Promise<void> {
+    if (await this.holdsLock()) return
+    throw new LockLostError(
+      'this session no longer holds the migration lock: the operation released it (RELEASE_ALL_LOCKS, RELEASE_LOCK), or a proxy gave the session to somebody else',
+    )
+  }
+
+  inTransaction(): boolean {
+    return this.#session.inTransaction
+  }
+
+  async cancel(): Promise<void> {
+    try {
+      const other = await Session.open(this.#where, undefined, { connectTimeoutMs: 5000 })
+      try {
+        await other.send(`KILL QUERY ${this.facts.id}`)
+      } finally {
+        await other.close()
+      }
+    } catch {
+      // The session is gone or cannot be reached: then nothing runs for us, or nobody can stop it.
+    }
+  }
+
+  async restoreSettings(): Promise<void> {
+    await restore(this.#session, this.facts, this.#options, quote(this.database))
+    this.#syntax = syntaxFor(this.facts.sqlMode)
+  }
+
+  async identify(): Promise<string> {
+    const server = await this.#serverIdentity()
+    const name = this.facts.lowerCaseTableNames === 0 ? this.database : this.database.toLowerCase()
+    return `mysql ${server} ${name}`
+  }
+
+  /** MySQL has a number for the server; of MariaDB, host name, port and data directory have to do. */
+  async #serverIdentity(): Promise<string> {
+    try {
+      const { rows } = await this.#session.send('SELECT @@GLOBAL.server_uuid AS id')
+      if (rows[0]?.id) return String(rows[0].id)
+    } catch (error) {
+      if (isLost(error)) throw error
+    }
+    const { rows } = await this.#session.send('SELECT @@hostname AS host, @@port AS port, @@datadir AS dir')
+    return `${rows[0]?.host}:${rows[0]?.port}${rows[0]?.dir}`
+  }
+
+  onLost(listener: (error: Error) => void): void {
+    this.#session.onLost(listener)
+  }
+
+  close(): Promise<void> {
+    return this.#session.close()
+  }
+}
+
+/** The word that a statement begins with, after comments and parentheses. */
+function firstWord(sql: string, syntax: StatementSyntax): string {
+  for (const token of tokens(sql, syntax)) {
+    if (token.kind === 'word') return sql.slice(token.start, token.end)
+    if (token.kind !== 'comment' && sql[token.start] !== '(') break
+  }
+  return ''
+}
+
+function sameRules(a: StatementSyntax, b: StatementSyntax): boolean {
+  return a.doubleQuotedStrings === b.doubleQuotedStrings && a.backslashEscapes === b.backslashEscapes
+}

@@ -1,0 +1,237 @@
+/** The errors of mysql2, of Node's sockets and of the server, told in the engine's vocabulary. */
+import type { ErrorInfo } from '../engine.js'
+
+type Kind = ErrorInfo['kind']
+
+/** Server error numbers; MySQL's and MariaDB's where they differ. */
+const BY_NUMBER: Readonly<Record<number, Kind>> = {
+  1020: 'lock-timeout', // record changed since last read
+  1021: 'disk-full',
+  1040: 'connection', // too many connections
+  1041: 'other', // out of memory
+  1042: 'connection',
+  1043: 'connection', // bad handshake
+  1044: 'permission',
+  1045: 'authentication',
+  1049: 'missing-database',
+  1053: 'connection', // server shutdown
+  1064: 'syntax',
+  1114: 'disk-full', // the table is full
+  1129: 'connection', // host is blocked
+  1130: 'authentication', // host is not allowed
+  1142: 'permission',
+  1143: 'permission',
+  1146: 'missing-table',
+  1149: 'syntax',
+  1152: 'connection',
+  1153: 'packet-too-large',
+  1158: 'connection',
+  1159: 'connection',
+  1160: 'connection',
+  1161: 'connection',
+  1184: 'connection',
+  1203: 'connection', // too many connections of this user
+  1205: 'lock-timeout',
+  1213: 'lock-timeout', // deadlock
+  1226: 'connection', // resource limit of the account
+  1227: 'permission',
+  1251: 'authentication',
+  1290: 'read-only', // --read-only, --super-read-only; see `kindOf` for other options
+  1370: 'permission',
+  1396: 'permission',
+  1410: 'permission',
+  1792: 'read-only',
+  1836: 'read-only',
+  1698: 'authentication',
+  1820: 'authentication', // the password must be changed
+  1862: 'authentication', // the password has expired
+  3118: 'authentication', // the account is locked
+  4151: 'authentication', // MariaDB: the account is locked
+  3159: 'connection', // TLS is required
+  1317: 'cancelled',
+  1028: 'cancelled',
+  1927: 'connection', // MariaDB: connection was killed
+  1969: 'statement-timeout', // MariaDB
+  3024: 'statement-timeout', // MySQL
+  3572: 'lock-timeout', // NOWAIT
+  3637: 'connection',
+  4031: 'connection', // closed for inactivity
+  3675: 'disk-full', // cannot create or grow a tablespace
+  1030: 'other', // from the storage engine; see `kindOf`
+  // Rows that do not fit.
+  1022: 'data',
+  1048: 'data',
+  1062: 'data',
+  1138: 'data',
+  1169: 'data',
+  1216: 'data',
+  1217: 'data',
+  1263: 'data',
+  1264: 'data',
+  1265: 'data',
+  1292: 'data',
+  1364: 'data',
+  1366: 'data',
+  1367: 'data',
+  1406: 'data',
+  1411: 'data',
+  1425: 'data',
+  1441: 'data',
+  1451: 'data',
+  1452: 'data',
+  1525: 'data',
+  1526: 'data', // no partition for the value
+  1557: 'data',
+  1586: 'data',
+  1690: 'data',
+  1748: 'data',
+  1761: 'data',
+  1762: 'data',
+  1859: 'data',
+  3140: 'data', // invalid JSON
+  3141: 'data',
+  3819: 'data', // CHECK (MySQL)
+  4025: 'data', // CHECK (MariaDB)
+}
+
+const BY_CODE: Readonly<Record<string, Kind>> = {
+  ECONNREFUSED: 'connection',
+  ECONNRESET: 'connection',
+  ECONNABORTED: 'connection',
+  EPIPE: 'connection',
+  ENOENT: 'connection', // no such socket file
+  ENOTSOCK: 'connection',
+  ENOTFOUND: 'connection',
+  EAI_AGAIN: 'connection',
+  ETIMEDOUT: 'connection',
+  EHOSTUNREACH: 'connection',
+  EHOSTDOWN: 'connection',
+  ENETUNREACH: 'connection',
+  ENETDOWN: 'connection',
+  EADDRNOTAVAIL: 'connection',
+  PROTOCOL_CONNECTION_LOST: 'connection',
+  PROTOCOL_ERROR: 'connection',
+  PROTOCOL_UNEXPECTED_PACKET: 'connection',
+  PROTOCOL_SEQUENCE_TIMEOUT: 'statement-timeout',
+  HANDSHAKE_NO_SSL_SUPPORT: 'connection',
+  HANDSHAKE_SSL_ERROR: 'connection',
+  HANDSHAKE_UNKNOWN_ERROR: 'connection',
+  AUTH_SWITCH_PLUGIN_ERROR: 'authentication',
+}
+
+interface DriverError extends Error {
+  code?: string
+  errno?: number
+  sqlState?: string
+  sqlMessage?: string
+  sql?: string
+  fatal?: boolean
+  errors?: readonly Error[]
+  /** Set where rays knows the way out. */
+  hint?: string
+}
+
+/** Where in a script the failing statement begins; set by {@link atOffset}. */
+const offsets = Symbol('offset of the statement in its script')
+
+/** Marks an error with the place of its statement in the script that it belongs to. */
+export function atOffset(error: unknown, offset: number): unknown {
+  if (typeof error === 'object' && error !== null) {
+    Object.defineProperty(error, offsets, { value: offset, configurable: true })
+  }
+  return error
+}
+
+/** An error of the server that rays saw coming: same shape as mysql2's, so that `explain` reads both. */
+export function serverError(code: string, errno: number, message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), {
+    code,
+    errno,
+    sqlMessage: message,
+  })
+}
+
+/** True for errors after which the session is gone. */
+export function isLost(error: unknown): boolean {
+  const found = error as DriverError
+  if (found?.fatal === true) return true
+  return explain(error).kind === 'connection'
+}
+
+function kindOf(error: DriverError): Kind {
+  const code = error.code ?? ''
+  if (typeof error.errno === 'number' && error.errno > 0) {
+    // Disk full shows as an engine error 28 (ENOSPC) inside 1030, and as 1026 or 3 when writing files.
+    if (/\b(?:errno|error)[: ]+28\b|No space left on device/i.test(error.message)) return 'disk-full'
+    if (error.errno === 1290) return /read.only/i.test(error.message) ? 'read-only' : 'permission'
+    const kind = BY_NUMBER[error.errno]
+    if (kind) return kind
+  }
+  if (code in BY_CODE) return BY_CODE[code] as Kind
+  if (/^(?:CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH)/.test(code)) return 'connection'
+  if (error.fatal === true || /connection is in closed state|Connection lost/i.test(error.message)) return 'connection'
+  return 'other'
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ER_NET_PACKET_TOO_LARGE:
+    'Split the statement into smaller ones, or raise max_allowed_packet on the server (SET GLOBAL max_allowed_packet = ...).',
+  ER_SECURE_TRANSPORT_REQUIRED: 'Add sslaccept=strict (and sslcert=<file of the authority>) to the URL.',
+  ER_LOCK_WAIT_TIMEOUT: 'Another session holds the table or row; see SHOW PROCESSLIST.',
+  ER_CON_COUNT_ERROR: 'The server has no free connection; close some, or raise max_connections.',
+}
+
+function hintOf(error: DriverError): string | undefined {
+  if (error.hint !== undefined) return error.hint
+  const code = error.code ?? ''
+  if (code in HINTS) return HINTS[code]
+  if (/^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/.test(code)) {
+    return 'Name the certificate of the authority with sslcert=<file> in the URL, or skip the check with sslaccept=accept_invalid_certs.'
+  }
+  if (/\bDELIMITER\b/i.test(error.sql?.slice(0, 2000) ?? '') && error.errno === 1064) {
+    return 'DELIMITER is a command of the mysql program, not SQL: leave it out, stored programs are recognised as they are.'
+  }
+  return undefined
+}
+
+/** The server quotes the rest of the statement from the fault on, and counts lines from 1. */
+function positionOf(error: DriverError): number | undefined {
+  const sql = error.sql
+  const match = /near '([\s\S]*)' at line (\d+)$/.exec(error.sqlMessage ?? error.message)
+  if (sql === undefined || !match) return undefined
+  const near = match[1] as string
+  if (near === '') return sql.length
+  let from = 0
+  for (let line = Number(match[2]); line > 1; line -= 1) {
+    const end = sql.indexOf('\n', from)
+    if (end === -1) break
+    from = end + 1
+  }
+  const found = sql.indexOf(near, from)
+  const position = found === -1 ? sql.indexOf(near) : found
+  return position === -1 ? undefined : position
+}
+
+/** Tells what a thrown value means; follows `cause` where the error is not one of the driver. */
+export function explain(thrown: unknown): ErrorInfo {
+  const error = thrown as DriverError
+  if (typeof error !== 'object' || error === null) return { kind: 'other', code: '', message: String(thrown) }
+  const kind = kindOf(error)
+  if (kind === 'other' && !error.errno && error.cause !== undefined) {
+    const inner = explain(error.cause)
+    if (inner.kind !== 'other') return inner
+  }
+  const nested = error.errors?.map((each) => each.message).join('; ')
+  const within = positionOf(error)
+  const offset = (error as { [offsets]?: number })[offsets]
+  const position = offset === undefined ? within : offset + (within ?? 0)
+  const hint = hintOf(error)
+  return {
+    kind,
+    code: error.code ?? '',
+    message: error.sqlMessage ?? (error.message || nested || error.code || 'unknown error'),
+    ...(error.sqlState === undefined ? {} : { detail: `SQLSTATE ${error.sqlState}` }),
+    ...(hint === undefined ? {} : { hint }),
+    ...(position === undefined ? {} : { position }),
+  }
+}

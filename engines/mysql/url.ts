@@ -1,0 +1,144 @@
+/** MySQL URLs as Prisma understands them. mysql2 never sees the URL itself: it would act on every parameter it knows. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { BadUrlError } from '../engine.js'
+import { DatabaseUrl } from '../url.js'
+
+/** Where a URL points, with its secrets. Never printed, never stored. */
+export interface MysqlTarget {
+  readonly host: string
+  readonly port: number
+  readonly socketPath: string | undefined
+  readonly user: string
+  readonly password: string | undefined
+  readonly database: string
+  /** `connect_timeout` of the URL in milliseconds; 0 is no limit. */
+  readonly connectTimeoutMs: number | undefined
+  readonly tls: TlsTarget | undefined
+  /** PlanetScale: no advisory locks, TLS only. */
+  readonly planetScale: boolean
+}
+
+/** The TLS parameters of a URL; the files are absolute paths. */
+export interface TlsTarget {
+  /** `sslaccept=accept_invalid_certs` turns the check of the certificate off; nothing else does. */
+  readonly verify: boolean
+  /** `sslaccept=strict`: the certificate must also name the host. */
+  readonly verifyHost: boolean
+  /** `sslcert`: certificates of the authorities to trust. */
+  readonly ca: string | undefined
+  /** `sslidentity`: PKCS#12 file with the client's own certificate. */
+  readonly identity: string | undefined
+  /** `sslpassword`: of the PKCS#12 file. */
+  readonly passphrase: string | undefined
+}
+
+const DEFAULT_PORT = 3306
+
+/** A stray `%` is part of the text itself, as in {@link DatabaseUrl.secrets}. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+function bad(message: string): BadUrlError {
+  return new BadUrlError(
+    `the database URL cannot be used: ${message}. Expected mysql://USER:PASSWORD@HOST:PORT/DATABASE`,
+  )
+}
+
+/** Splits like {@link DatabaseUrl}: the last `@` before the query ends the user information, so `@` and `/` may stand in a password. */
+function split(href: string): { info: string; host: string; path: string; query: string } {
+  const match = /^(?:mysql|mariadb):\/\/([^?#]*)(?:\?([^#]*))?(?:#.*)?$/is.exec(href)
+  if (!match) throw bad('it does not start with mysql:// or mariadb://')
+  const rest = match[1] ?? ''
+  const at = rest.lastIndexOf('@')
+  const address = rest.slice(at + 1)
+  const slash = address.indexOf('/')
+  return {
+    info: at === -1 ? '' : rest.slice(0, at),
+    host: slash === -1 ? address : address.slice(0, slash),
+    path: slash === -1 ? '' : address.slice(slash + 1),
+    query: match[2] ?? '',
+  }
+}
+
+function hostAndPort(text: string): { host: string; port: number } {
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(text)
+  if (!match) throw bad('host and port cannot be told apart (an IPv6 address needs brackets)')
+  const port = match[2] ? Number(match[2]) : DEFAULT_PORT
+  if (port < 1 || port > 65535) throw bad(`${match[2]} is not a port`)
+  return { host: decode((match[1] ?? '').replace(/^\[|\]$/g, '')) || 'localhost', port }
+}
+
+/** Prisma: files are named relative to the schema's folder; the working folder is the second guess. */
+function file(base: string, path: string | null): string | undefined {
+  if (!path) return undefined
+  const beside = resolve(base, path)
+  return existsSync(beside) ? beside : resolve(path)
+}
+
+/**
+ * Prisma: TLS is used where any `ssl*` parameter is given. Unlike Prisma, a certificate is checked unless
+ * `sslaccept=accept_invalid_certs` says otherwise.
+ */
+function tlsOf(query: URLSearchParams, base: string, planetScale: boolean): TlsTarget | undefined {
+  const accept = query.get('sslaccept')
+  const names = ['sslaccept', 'sslcert', 'sslidentity']
+  if (!planetScale && !names.some((name) => query.has(name))) return undefined
+  return {
+    verify: accept !== 'accept_invalid_certs',
+    verifyHost: accept === 'strict' || (planetScale && accept === null),
+    ca: file(base, query.get('sslcert')),
+    identity: file(base, query.get('sslidentity')),
+    passphrase: query.get('sslpassword') ?? undefined,
+  }
+}
+
+/**
+ * Takes a URL apart. Parameters that are not known here (`connection_limit`, `pool_timeout` ...) mean nothing.
+ * @throws {BadUrlError} without the URL in its text
+ */
+export function parseUrl(url: DatabaseUrl): MysqlTarget {
+  const { info, host: address, path, query: search } = split(url.reveal())
+  const { host, port } = hostAndPort(address)
+  const database = decode(path.replace(/\/$/, ''))
+  if (database === '') throw bad('it names no database')
+  if (database.includes('\0')) throw bad('the name of the database contains a NUL character')
+  // URLSearchParams reads `+` as a blank; Prisma does too.
+  const query = new URLSearchParams(search)
+  const colon = info.indexOf(':')
+  const timeout = query.get('connect_timeout')
+  const planetScale = /\.psdb\.cloud$/i.test(host)
+  return {
+    host,
+    port,
+    socketPath: query.get('socket') || undefined,
+    // Prisma: without a user the server's administrator is meant.
+    user: decode(colon === -1 ? info : info.slice(0, colon)) || 'root',
+    password: colon === -1 ? undefined : decode(info.slice(colon + 1)) || undefined,
+    database,
+    connectTimeoutMs: timeout !== null && /^\d+$/.test(timeout) ? Number(timeout) * 1000 : undefined,
+    tls: tlsOf(query, url.base, planetScale),
+    planetScale,
+  }
+}
+
+/** `mysql 127.0.0.1:3306/app`. */
+export function describeTarget(target: MysqlTarget): string {
+  const host = target.host.includes(':') ? `[${target.host}]` : target.host
+  return `mysql ${target.socketPath ?? `${host}:${target.port}`}/${target.database}`
+}
+
+/** The same URL with another database. */
+export function withDatabase(url: DatabaseUrl, name: string): DatabaseUrl {
+  const href = url.reveal()
+  const { path } = split(href)
+  const query = href.search(/[?#]/)
+  const head = query === -1 ? href : href.slice(0, query)
+  const stem = path === '' && !head.endsWith('/') ? `${head}/` : head.slice(0, head.length - path.length)
+  return new DatabaseUrl(`${stem}${encodeURIComponent(name)}${query === -1 ? '' : href.slice(query)}`, url.base)
+}
