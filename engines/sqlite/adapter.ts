@@ -1,0 +1,122 @@
+/** SQLite for Prisma's engine in this process. */
+import type { Database, Statement } from 'better-sqlite3'
+import {
+  type AdapterDriver,
+  type AdapterError,
+  type AdapterFactory,
+  type AdapterQuery,
+  adapterFactory,
+  ColumnType,
+} from '../prisma-adapter.js'
+
+export interface SqliteAdapterOptions {
+  /** An open database; it is never closed here. */
+  readonly database: Database
+  /** Opens an empty database; disposed of when the engine is done with it. */
+  readonly shadow: () => Promise<{ readonly database: Database; dispose(): Promise<void> }>
+}
+
+/** A driver adapter factory over an open database. */
+export function sqliteAdapter({ database, shadow }: SqliteAdapterOptions): AdapterFactory {
+  return adapterFactory(sqliteDriver(database), async () => {
+    const { database, dispose } = await shadow()
+    return { ...sqliteDriver(database), dispose }
+  })
+}
+
+function sqliteDriver(database: Database): AdapterDriver {
+  const prepare = ({ sql, args, argTypes }: AdapterQuery): Statement =>
+    database.prepare(sql).bind(args.map((arg, i) => parameter(arg, argTypes?.[i]?.scalarType)))
+  return {
+    provider: 'sqlite',
+    connectionInfo: { maxBindValues: 999, supportsRelationJoins: false },
+    query: async (query) => {
+      try {
+        const statement = prepare(query)
+        if (!statement.reader) {
+          statement.run()
+          return NOTHING
+        }
+        const columns = statement.columns()
+        const rows = statement.safeIntegers(true).raw().all() as unknown[][]
+        const columnTypes = columns.map((column, i) => columnType(column.type, rows, i))
+        return {
+          columnNames: columns.map((column) => column.name),
+          columnTypes,
+          rows: rows.map((row) => row.map((value, i) => result(value, columnTypes[i]!))),
+        }
+      } catch (error) {
+        // To the engine a missing history is an empty one; told as an error it becomes P1014, and nothing works.
+        if (/^no such table: (main\.)?_prisma_migrations$/.test((error as Error).message)) return NOTHING
+        throw error
+      }
+    },
+    execute: async (query) => {
+      const statement = prepare(query)
+      if (!statement.reader) return statement.run().changes
+      statement.all()
+      return 0
+    },
+    script: async (sql) => {
+      database.exec(sql)
+    },
+    explain: explainSqlite,
+    dispose: async () => undefined,
+  }
+}
+
+const NOTHING = { columnNames: [], columnTypes: [], rows: [] }
+
+// Declared types, as Prisma's own SQLite adapters read them; anything else is told by its values.
+const DECLARED: Readonly<Record<string, number>> = {
+  DATETIME: ColumnType.DateTime,
+  TIMESTAMP: ColumnType.DateTime,
+  BOOLEAN: ColumnType.Boolean,
+  BIGINT: ColumnType.Int64,
+  DECIMAL: ColumnType.Numeric,
+  JSONB: ColumnType.Json,
+}
+
+function columnType(declared: string | null, rows: readonly unknown[][], column: number): number {
+  const known = DECLARED[declared?.toUpperCase() ?? '']
+  if (known !== undefined) return known
+  const value = rows.find((row) => row[column] !== null)?.[column]
+  if (typeof value === 'string') return ColumnType.Text
+  if (typeof value === 'number') return ColumnType.Double
+  if (value instanceof Uint8Array) return ColumnType.Bytes
+  const fits = rows.every((row) => typeof row[column] !== 'bigint' || Number(row[column]) === (Number(row[column]) | 0))
+  return fits ? ColumnType.Int32 : ColumnType.Int64
+}
+
+function result(value: unknown, type: number): unknown {
+  if (type === ColumnType.DateTime && value !== null) return time(value)
+  if (typeof value !== 'bigint') return value
+  if (type === ColumnType.Boolean) return value !== 0n
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
+}
+
+/** A time in any form in which Prisma ever stored one: integer milliseconds, RFC 3339, SQLite's own `current_timestamp`. */
+function time(value: unknown): string {
+  if (typeof value === 'bigint' || typeof value === 'number') return new Date(Number(value)).toISOString()
+  const text = String(value)
+  return /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$/.test(text) ? `${text.replace(' ', 'T')}+00:00` : text
+}
+
+function parameter(value: unknown, type: string | undefined): unknown {
+  if (typeof value === 'boolean') return value ? 1 : 0
+  if (typeof value !== 'string') return value
+  // Prisma's native engine stores integer milliseconds; rows of both kinds sort together only so.
+  if (type === 'datetime') return Date.parse(value)
+  if (type === 'int' || type === 'bigint') return BigInt(value)
+  if (type === 'float' || type === 'decimal') return Number(value)
+  return type === 'bytes' ? Buffer.from(value, 'base64') : value
+}
+
+/** A driver's error as the engine reads it. */
+export function explainSqlite(error: unknown): AdapterError {
+  const { code, message } = error as { code?: string; message?: string }
+  const text = message || String(error)
+  const original = { originalCode: code ?? 'SQLITE_ERROR', originalMessage: text }
+  if (code?.startsWith('SQLITE_BUSY')) return { kind: 'SocketTimeout', ...original }
+  return { kind: 'sqlite', extendedCode: 1, message: text, ...original }
+}

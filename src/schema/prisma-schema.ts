@@ -1,0 +1,328 @@
+/** The Prisma schema of a project: one file or a folder of files. Reading never writes; writing is one function. */
+import { randomBytes } from 'node:crypto'
+import { promises as fs } from 'node:fs'
+import path from 'node:path'
+import type { Provider } from '../../engines/engine.js'
+import { DatabaseUrl } from '../../engines/url.js'
+import { ConfigError, SchemaInvalidError, UsageError } from '../errors.js'
+import { compareNames } from '../text.js'
+import type { SchemaChange } from './models.js'
+import { type Block, blocksOf, isConfig, lineAt, type Property, propertiesOf, type Value } from './psl.js'
+import type { SchemaFile } from './schema-engine.js'
+
+export { addEnumValues, replaceModels, type SchemaChange, sameModels } from './models.js'
+
+export interface PrismaSchema {
+  /** Absolute path of the schema file or of the folder. */
+  readonly path: string
+  readonly layout: 'file' | 'folder'
+  /** In byte order of their paths, which are relative to the folder that holds the file or is the schema. */
+  readonly files: readonly SchemaFile[]
+}
+
+/** A value that is written into the schema or named as an environment variable there. */
+export type Expression =
+  | { readonly kind: 'literal'; readonly value: string }
+  | { readonly kind: 'env'; readonly name: string }
+
+export interface Datasource {
+  /** The block's own name, usually `db`. */
+  readonly name: string
+  readonly provider: Provider
+  readonly url: Expression | undefined
+  readonly directUrl: Expression | undefined
+  readonly shadowDatabaseUrl: Expression | undefined
+  /** `schemas = [...]`; empty where the block names none. */
+  readonly schemas: readonly string[]
+  readonly relationMode: string | undefined
+}
+
+export interface Generator {
+  readonly name: string
+  readonly provider: Expression | undefined
+  readonly previewFeatures: readonly string[]
+}
+
+/** The folder that the paths of the schema's files start from. */
+export function schemaRoot(schema: PrismaSchema): string {
+  return schema.layout === 'file' ? path.dirname(schema.path) : schema.path
+}
+
+/**
+ * Reads a schema file, or every `.prisma` file below a folder, as Prisma does: links are followed, each folder once.
+ * @throws {ConfigError} where there is nothing to read; {@link SchemaInvalidError} for bytes that are not UTF-8
+ */
+export async function readSchema(location: string): Promise<PrismaSchema> {
+  const absolute = path.resolve(location)
+  try {
+    if ((await fs.stat(absolute)).isFile()) {
+      return { path: absolute, layout: 'file', files: [await readFile(absolute, path.basename(absolute))] }
+    }
+    const files = await readFolder(absolute, '', new Set())
+    if (files.length > 0) {
+      return { path: absolute, layout: 'folder', files: files.sort((a, b) => compareNames(a.path, b.path)) }
+    }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (error instanceof SchemaInvalidError) throw error
+    throw new ConfigError(`The Prisma schema ${absolute} cannot be read: ${code ?? String(error)}`, {
+      cause: error,
+      hint: 'Set `schemaPath` in raysconfig.js (rays config shows where it comes from), or create the file.',
+    })
+  }
+  throw new ConfigError(`The schema folder ${absolute} holds no .prisma file`, {
+    hint: 'Set `schemaPath` in raysconfig.js to the schema file or to the folder that holds the schema files.',
+  })
+}
+
+async function readFolder(root: string, relative: string, seen: Set<string>): Promise<SchemaFile[]> {
+  const folder = path.join(root, relative)
+  const real = await fs.realpath(folder)
+  if (seen.has(real)) return []
+  seen.add(real)
+  const files: SchemaFile[] = []
+  for (const name of await fs.readdir(folder)) {
+    const child = relative === '' ? name : `${relative}/${name}`
+    const stat = await fs.stat(path.join(root, child)).catch(() => undefined)
+    if (stat?.isDirectory()) files.push(...(await readFolder(root, child, seen)))
+    else if (stat?.isFile() && name.endsWith('.prisma')) files.push(await readFile(path.join(root, child), child))
+  }
+  return files
+}
+
+async function readFile(file: string, name: string): Promise<SchemaFile> {
+  const bytes = await fs.readFile(file)
+  try {
+    return { path: name, content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) }
+  } catch (error) {
+    throw new SchemaInvalidError(`${file} is not valid UTF-8`, { cause: error, hint: 'Save the file as UTF-8.' })
+  }
+}
+
+// PROVIDERS: what a datasource block may say, and the engine it means.
+const PROVIDERS: Readonly<Record<string, Provider>> = {
+  postgresql: 'postgresql',
+  postgres: 'postgresql',
+  mysql: 'mysql',
+  sqlite: 'sqlite',
+}
+
+/**
+ * The datasource block of a schema.
+ * @throws {SchemaInvalidError} where there is none, more than one, or one for a database that rays does not know
+ */
+export function datasourceOf(files: readonly SchemaFile[]): Datasource {
+  const blocks = files.flatMap((file) => blocksOf(file)).filter((block) => block.keyword === 'datasource')
+  const block = blocks[0]
+  if (!block) {
+    throw new SchemaInvalidError(`The Prisma schema has no datasource block (${files.map((f) => f.path).join(', ')})`, {
+      hint: 'Add `datasource db { provider = "postgresql" }`, on three lines, with the provider of your database.',
+    })
+  }
+  if (blocks[1]) {
+    throw new SchemaInvalidError('The Prisma schema has more than one datasource block', {
+      where: `${place(block)} and ${place(blocks[1])}`,
+      hint: 'Keep one.',
+    })
+  }
+  const values = new Map(propertiesOf(block).map((property) => [property.name, property.value]))
+  return {
+    name: block.name,
+    provider: providerOf(block, values.get('provider')),
+    url: expression(values.get('url')),
+    directUrl: expression(values.get('directUrl')),
+    shadowDatabaseUrl: expression(values.get('shadowDatabaseUrl')),
+    schemas: strings(values.get('schemas')),
+    relationMode: strings(values.get('relationMode') ?? values.get('referentialIntegrity'))[0],
+  }
+}
+
+function providerOf(block: Block, value: Value | undefined): Provider {
+  const written = value?.kind === 'string' ? value.value : undefined
+  const provider = written === undefined ? undefined : PROVIDERS[written.toLowerCase()]
+  if (provider) return provider
+  throw new SchemaInvalidError(
+    written === undefined
+      ? `The datasource block "${block.name}" names no provider`
+      : `The provider "${written}" is not supported by rays`,
+    { where: place(block), hint: 'rays manages postgresql, mysql (with MariaDB) and sqlite.' },
+  )
+}
+
+/** The generator blocks of a schema. */
+export function generatorsOf(files: readonly SchemaFile[]): Generator[] {
+  const blocks = files.flatMap((file) => blocksOf(file)).filter((block) => block.keyword === 'generator')
+  return blocks.map((block) => {
+    const values = new Map(propertiesOf(block).map((property) => [property.name, property.value]))
+    return {
+      name: block.name,
+      provider: expression(values.get('provider')),
+      previewFeatures: strings(values.get('previewFeatures')),
+    }
+  })
+}
+
+function expression(value: Value | undefined): Expression | undefined {
+  if (value?.kind === 'string') return { kind: 'literal', value: value.value }
+  const argument = value?.kind === 'call' && value.name === 'env' ? value.args[0] : undefined
+  return argument?.kind === 'string' ? { kind: 'env', name: argument.value } : undefined
+}
+
+function strings(value: Value | undefined): string[] {
+  const items = value?.kind === 'list' ? value.items : value ? [value] : []
+  return items.flatMap((item) => (item.kind === 'string' || item.kind === 'word' ? [item.value] : []))
+}
+
+function place(block: Block): string {
+  return `${block.file.path}:${lineAt(block.file.content, block.start)}`
+}
+
+/** Whether the schema holds anything that a database would: a model, an enum, a type or a view. */
+export function hasModels(files: readonly SchemaFile[]): boolean {
+  return files.some((file) => blocksOf(file).some((block) => !isConfig(block)))
+}
+
+/** The names of the schema's tables as the database knows them: `@@map` before the model's own name. */
+export function tableNames(files: readonly SchemaFile[]): string[] {
+  const models = files.flatMap((file) => blocksOf(file)).filter((block) => block.keyword === 'model')
+  return models.map((block) => {
+    const code = block.body.filter((token) => token.kind !== 'comment' && token.kind !== 'newline')
+    const at = code.findIndex(
+      (token, i) => token.text === 'map' && code[i - 1]?.text === '@' && code[i - 2]?.text === '@',
+    )
+    const name = at === -1 ? undefined : code.slice(at + 1).find((token) => token.kind === 'string')
+    return name ? name.text.slice(1, -1) : block.name
+  })
+}
+
+// URLS: Prisma 7 and later refuse these in the schema; Prisma 6 and older require the first.
+const URLS: Readonly<Record<string, string>> = {
+  url: 'DATABASE_URL',
+  directUrl: 'DIRECT_URL',
+  shadowDatabaseUrl: 'SHADOW_DATABASE_URL',
+}
+
+/** Preview features of Prisma 5 and 6 that the engine no longer knows and that never concerned the database. */
+const FORGOTTEN_FEATURES = ['metrics', 'fullTextSearchPostgres']
+
+/**
+ * The schema as every version of Prisma's engine in this process accepts it: without URLs and byte order marks. Every
+ * other character stays on its line and column, so that the engine's errors point into the files as they are.
+ */
+export function forEngine(files: readonly SchemaFile[]): SchemaFile[] {
+  return files.map((file) => {
+    const content = editProperties(file, (property, text) => {
+      const written = text.slice(property.start, property.end)
+      if (Object.hasOwn(URLS, property.name)) return written.replace(/[^\r\n]/g, ' ')
+      return property.name === 'previewFeatures' ? withoutForgotten(property, written) : undefined
+    })
+    return { path: file.path, content: content.replace(/^\uFEFF/, '') }
+  })
+}
+
+function withoutForgotten(property: Property, written: string): string | undefined {
+  const features = strings(property.value)
+  const kept = features.filter((feature) => !FORGOTTEN_FEATURES.includes(feature))
+  if (kept.length === features.length) return undefined
+  const list = `previewFeatures=[${kept.map((feature) => JSON.stringify(feature)).join(',')}]`
+  // A shorter list in the place of the longer one; the lines below stay where they are.
+  return list + written.slice(list.length).replace(/[^\r\n]/g, ' ') + lineEndsBefore(written, list.length)
+}
+
+function lineEndsBefore(text: string, length: number): string {
+  return text.slice(0, length).replace(/[^\r\n]/g, '')
+}
+
+/**
+ * The schema as it may be kept in a migration folder and in version control: as it is, but a URL that holds a password
+ * is replaced by the environment variable of that purpose.
+ */
+export function snapshotOf(files: readonly SchemaFile[]): SchemaFile[] {
+  return files.map((file) => ({
+    path: file.path,
+    content: editProperties(file, (property, text) => {
+      const variable = URLS[property.name]
+      const value = expression(property.value)
+      if (variable === undefined || value?.kind !== 'literal') return undefined
+      if (new DatabaseUrl(value.value, '').secrets.length === 0) return undefined
+      return `${text.slice(property.start, property.valueStart)}env("${variable}")`
+    }),
+  }))
+}
+
+/** The file with some properties of its datasource and generator blocks written anew; undefined leaves one as it is. */
+function editProperties(file: SchemaFile, edit: (property: Property, text: string) => string | undefined): string {
+  const properties = blocksOf(file).filter(isConfig).flatMap(propertiesOf)
+  let text = file.content
+  for (const property of properties.reverse()) {
+    const edited = edit(property, file.content)
+    if (edited !== undefined) text = text.slice(0, property.start) + edited + text.slice(property.end)
+  }
+  return text
+}
+
+/**
+ * Writes a change of the schema's files, each by an atomic rename that keeps the file's mode.
+ * @param schema the schema as it was read; where a file on disk is no longer that, nothing is written
+ * @throws {UsageError} when a file changed meanwhile or cannot be written
+ */
+export async function writeSchema(schema: PrismaSchema, change: SchemaChange): Promise<void> {
+  const root = schemaRoot(schema)
+  const known = new Map(schema.files.map((file) => [file.path, file.content]))
+  const inside = (name: string) => {
+    const file = path.resolve(root, name)
+    if (!file.startsWith(root.endsWith(path.sep) ? root : root + path.sep)) throw outside(name, root)
+    return file
+  }
+  for (const name of [...change.write.map((file) => file.path), ...change.remove]) {
+    const file = inside(name)
+    const present = await fs.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (present === known.get(name)) continue
+    throw new UsageError(`${file} was changed by someone else meanwhile; it was left as it is`, {
+      hint: 'Run the command again.',
+    })
+  }
+  try {
+    for (const file of change.write) await replaceFile(inside(file.path), file.content)
+    for (const name of change.remove) await fs.unlink(inside(name))
+  } catch (error) {
+    const { code, path: where } = error as NodeJS.ErrnoException
+    throw new UsageError(`The schema could not be written: ${code ?? String(error)}${where ? ` at ${where}` : ''}`, {
+      cause: error,
+      hint: `Check the permissions of ${root} and run the command again.`,
+    })
+  }
+}
+
+function outside(name: string, root: string): UsageError {
+  return new UsageError(`${name} lies outside of the schema folder ${root}; it was not written`)
+}
+
+/** The file is at any time the old one or the new one, whole. */
+async function replaceFile(location: string, content: string): Promise<void> {
+  // A link stays a link: what it names is replaced.
+  const file = await fs.realpath(location).catch(() => location)
+  const mode = await fs.stat(file).then(
+    (stat) => stat.mode & 0o7777,
+    () => undefined,
+  )
+  await fs.mkdir(path.dirname(file), { recursive: true })
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    const handle = await fs.open(temporary, 'wx', mode)
+    try {
+      if (mode !== undefined) await handle.chmod(mode)
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await fs.rename(temporary, file)
+  } catch (error) {
+    await fs.rm(temporary, { force: true })
+    throw error
+  }
+}
