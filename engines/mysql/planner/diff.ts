@@ -1,0 +1,308 @@
+/** Tables x Tables -> the steps between them, in Prisma's order. */
+import type { CompareOptions } from './casts.js'
+import { asciiLower, changed, compareColumns, sameIndex, sameKeyColumns, sameNames } from './compare.js'
+import { supports } from './database-view.js'
+import { keysInTheWay } from './server-rules.js'
+import type { Clause, ColumnPair, Step } from './steps.js'
+import { byBytes, type ForeignKey, type Index, type ServerFlags, type Table, type Tables } from './tables.js'
+
+export interface PlanOptions extends ServerFlags {
+  /** Tables that are managed elsewhere: neither created, changed nor dropped. */
+  readonly externalTables?: readonly string[]
+  /**
+   * Write what Prisma writes where that is refused by the server, loses an index or never settles. Only for comparing
+   * with Prisma; the default writes SQL that works and finds no difference where there is none.
+   */
+  readonly copyPrisma?: boolean
+}
+
+/** A foreign key and the table that holds it. */
+export interface KeyOf {
+  readonly table: Table
+  readonly key: ForeignKey
+}
+
+/** A table that both sides have. */
+export interface TablePair {
+  readonly previous: Table
+  readonly next: Table
+  readonly columns: readonly ColumnPair[]
+  readonly clauses: readonly Clause[]
+}
+
+/** The steps that lead from the one state to the other, in the order in which they run. */
+export function diffTables(from: Tables, to: Tables, options: PlanOptions = {}): Step[] {
+  return new Diff(from, to, options).steps()
+}
+
+const isJoinTable = ({ columns }: Table) => sameNames(columns.map(({ name }) => name).sort(), ['A', 'B'])
+
+class Diff {
+  private readonly previous: readonly Table[]
+  private readonly next: readonly Table[]
+  private readonly pairs: readonly TablePair[]
+  private readonly created: readonly Table[]
+  private readonly dropped: readonly Table[]
+  private readonly compare: CompareOptions
+  private readonly dropKeys = new Set<ForeignKey>()
+  /** Those of `dropKeys` that next has under another name. */
+  private readonly renamedKeys = new Set<ForeignKey>()
+  private readonly addKeys = new Set<ForeignKey>()
+  private readonly dropIndexes = new Set<Index>()
+  private readonly createIndexes = new Set<Index>()
+  private readonly renames = new Map<Index, Index>()
+
+  constructor(
+    from: Tables,
+    to: Tables,
+    private readonly options: PlanOptions,
+  ) {
+    this.compare = { mariadb: options.mariadb, serverDefaults: !options.copyPrisma }
+    const external = new Set((options.externalTables ?? []).map((name) => this.tableKey(unqualified(name))))
+    const managed = ({ name }: Table) => name !== '_prisma_migrations' && !external.has(this.tableKey(name))
+    this.previous = from.tables.filter(managed)
+    this.next = to.tables.filter(managed)
+    const nextByKey = new Map(this.next.map((table) => [this.tableKey(table.name), table]))
+    const previousKeys = new Set(this.previous.map(({ name }) => this.tableKey(name)))
+    this.pairs = this.previous.flatMap((table) => {
+      const partner = nextByKey.get(this.tableKey(table.name))
+      return partner ? [this.pair(table, partner)] : []
+    })
+    this.dropped = this.previous.filter(({ name }) => !nextByKey.has(this.tableKey(name)))
+    this.created = this.next.filter(({ name }) => !previousKeys.has(this.tableKey(name)))
+    this.diffForeignKeys()
+    this.diffIndexes()
+    if (!options.copyPrisma) {
+      for (const key of keysInTheWay(this.pairs, this.dropIndexes, this.keptKeys())) this.recreateKey(key)
+    }
+  }
+
+  /** What table names are compared by. */
+  private tableKey(name: string): string {
+    return this.options.lowerCaseTableNames ? asciiLower(name) : name
+  }
+
+  private pair(previous: Table, next: Table): TablePair {
+    const columns = previous.columns.flatMap((from) => {
+      const to = next.columns.find(({ name }) => name === from.name)
+      return to ? [compareColumns(from, to, this.compare)] : []
+    })
+    return { previous, next, columns, clauses: clauses(previous, next, columns) }
+  }
+
+  // Foreign keys
+
+  private diffForeignKeys(): void {
+    for (const table of this.dropped) for (const key of table.foreignKeys) this.dropKeys.add(key)
+    for (const table of this.created) for (const key of table.foreignKeys) this.addKeys.add(key)
+    for (const pair of this.pairs) {
+      const matched = new Set<ForeignKey>()
+      const joinTables = isJoinTable(pair.previous) && isJoinTable(pair.next)
+      for (const key of pair.previous.foreignKeys) {
+        const partner = this.partnerOf(pair, key)
+        if (partner) matched.add(partner)
+        if (!partner) this.dropKeys.add(key)
+        // Foreign keys cannot be renamed on MySQL. Prisma leaves those of join tables, which had no names before 3.14.
+        else if (partner.name !== key.name && !joinTables) {
+          this.renamedKeys.add(key)
+          this.dropKeys.add(key)
+          this.addKeys.add(partner)
+        }
+      }
+      for (const key of pair.next.foreignKeys) if (!matched.has(key)) this.addKeys.add(key)
+    }
+  }
+
+  /** The same key in next, whatever its name. */
+  private partnerOf(pair: TablePair, key: ForeignKey): ForeignKey | undefined {
+    const disturbed = key.columns.some((name) => {
+      const column = pair.columns.find(({ from }) => from.name === name)
+      return column && (column.cast !== 'none' || (column.from.nullable && !column.to.nullable))
+    })
+    if (disturbed) return undefined
+    const same = pair.next.foreignKeys.filter(
+      (other) =>
+        this.tableKey(other.references.table) === this.tableKey(key.references.table) &&
+        sameNames(other.columns, key.columns) &&
+        sameNames(other.references.columns, key.references.columns) &&
+        other.onDelete === key.onDelete &&
+        other.onUpdate === key.onUpdate,
+    )
+    return same.find((other) => other.name === key.name) ?? same[0]
+  }
+
+  /** The foreign keys that stay as they are. */
+  private keptKeys(): KeyOf[] {
+    return this.pairs.flatMap(({ previous }) =>
+      previous.foreignKeys.filter((key) => !this.dropKeys.has(key)).map((key) => ({ table: previous, key })),
+    )
+  }
+
+  /** Drops the key before the other steps and adds the same key after them. */
+  private recreateKey({ table, key }: KeyOf): void {
+    const pair = this.pairs.find(({ previous }) => previous === table)
+    const partner = pair && this.partnerOf(pair, key)
+    if (!partner) return
+    this.dropKeys.add(key)
+    this.addKeys.add(partner)
+  }
+
+  // Indexes
+
+  private diffIndexes(): void {
+    for (const { previous, next, clauses } of this.pairs) {
+      // A column that is dropped and added again leaves its indexes; Prisma forgets them.
+      const recreated = new Set(
+        this.options.copyPrisma ? [] : clauses.flatMap((one) => (one.kind === 'RecreateColumn' ? [one.to.name] : [])),
+      )
+      const lost = (index: Index) => index.columns.some(({ name }) => recreated.has(name))
+      for (const index of previous.indexes) {
+        const partner = next.indexes.find((other) => sameIndex(index, other))
+        if (!partner) this.dropUnlessNeeded(previous, index)
+        else if (lost(index)) this.dropIndex(previous, index)
+        else if (
+          partner.name !== index.name &&
+          previous.indexes.filter((other) => sameIndex(index, other)).length === 1
+        ) {
+          this.renames.set(index, partner)
+        }
+      }
+      for (const index of next.indexes) {
+        if (lost(index) || !previous.indexes.some((other) => sameIndex(index, other))) this.createIndexes.add(index)
+      }
+    }
+  }
+
+  /** Prisma 6.14: an index of exactly a foreign key's columns is taken for the one that the server made for it. */
+  private dropUnlessNeeded(table: Table, index: Index): void {
+    const keys = this.keysOver(table, index)
+    if (index.type === 'normal' && keys.some(({ key }) => key.columns.length === index.columns.length)) return
+    this.dropIndex(table, index)
+  }
+
+  private dropIndex(table: Table, index: Index): void {
+    for (const key of this.keysOver(table, index)) this.recreateKey(key)
+    this.dropIndexes.add(index)
+  }
+
+  /** The foreign keys that stay, if under another name, and that the server may look up in this index. */
+  private keysOver(table: Table, index: Index): KeyOf[] {
+    if (index.type === 'fulltext') return []
+    return table.foreignKeys
+      .filter((key) => (this.renamedKeys.has(key) || !this.dropKeys.has(key)) && leads(index, key))
+      .map((key) => ({ table, key }))
+  }
+
+  // Order
+
+  steps(): Step[] {
+    const dropForeignKeys = this.previous.flatMap((table) =>
+      table.foreignKeys
+        .filter((key) => this.dropKeys.has(key))
+        .map((key): Step => ({ kind: 'DropForeignKey', table, key })),
+    )
+    const dropIndexes = this.previous.flatMap((table) =>
+      table.indexes
+        .filter((index) => this.dropIndexes.has(index))
+        .map((index): Step => ({ kind: 'DropIndex', table, index })),
+    )
+    const alterTables = this.pairs.flatMap(({ previous, next, clauses }): Step[] =>
+      clauses.length > 0 ? [{ kind: 'AlterTable', table: previous, next, clauses }] : [],
+    )
+    const createIndexes = this.pairs.flatMap(({ next }) =>
+      next.indexes
+        .filter((index) => this.createIndexes.has(index))
+        .map((index): Step => ({ kind: 'CreateIndex', table: next, index })),
+    )
+    const addForeignKeys = this.next.flatMap((table) =>
+      table.foreignKeys
+        .filter((key) => this.addKeys.has(key))
+        .map((key): Step => ({ kind: 'AddForeignKey', table, key })),
+    )
+    const kind = this.options.mariadb || this.options.mysql56 ? 'RedefineIndex' : 'RenameIndex'
+    const renames = this.previous.flatMap((table) =>
+      table.indexes.flatMap((from): Step[] => {
+        const to = this.renames.get(from)
+        return to ? [{ kind, table, from, to }] : []
+      }),
+    )
+    return moveDropsBehindPrimaryKeys([
+      ...dropForeignKeys,
+      ...dropIndexes,
+      ...alterTables,
+      ...this.dropped.map((table): Step => ({ kind: 'DropTable', table })),
+      ...this.created.map((table): Step => ({ kind: 'CreateTable', table })),
+      ...createIndexes,
+      ...addForeignKeys,
+      ...renames,
+    ])
+  }
+}
+
+const unqualified = (name: string) => name.slice(name.lastIndexOf('.') + 1)
+
+/** Whether the key's columns lead the index; Prisma does not ask for prefix lengths. */
+function leads(index: Index, key: ForeignKey): boolean {
+  return supports(
+    index.columns.map(({ name }) => ({ name })),
+    key.columns,
+  )
+}
+
+/** Prisma: key dropped, columns dropped and added by the bytes of their names, columns changed by position, key added. */
+function clauses(previous: Table, next: Table, columns: readonly ColumnPair[]): Clause[] {
+  const old = previous.primaryKey
+  const retyped = old?.some(({ name }) => columns.some(({ from, cast }) => from.name === name && cast !== 'none'))
+  const keyStays = old && next.primaryKey && !retyped && sameKeyColumns(old, next.primaryKey)
+  const missing = (from: Table, other: Table) =>
+    from.columns
+      .filter(({ name }) => !other.columns.some((column) => column.name === name))
+      .sort((a, b) => byBytes(a.name, b.name))
+  return [
+    ...(old && !keyStays ? [{ kind: 'DropPrimaryKey', columns: old } as const] : []),
+    ...missing(previous, next).map((column) => ({ kind: 'DropColumn', column }) as const),
+    ...missing(next, previous).map((column) => ({ kind: 'AddColumn', column }) as const),
+    ...columns.filter(changed).map((pair) => ({ kind: clauseKind(pair), ...pair }) as const),
+    ...(next.primaryKey && !keyStays ? [{ kind: 'AddPrimaryKey', columns: next.primaryKey } as const] : []),
+  ]
+}
+
+function clauseKind(pair: ColumnPair): 'RecreateColumn' | 'DropDefault' | 'ModifyColumn' {
+  if (pair.cast === 'impossible') return 'RecreateColumn'
+  const onlyDefault = pair.cast === 'none' && !pair.arityChanged && !pair.autoIncrementChanged
+  return onlyDefault && pair.to.default === undefined ? 'DropDefault' : 'ModifyColumn'
+}
+
+/** Prisma: a unique index whose columns become the first primary key is dropped after the key is there, not before. */
+function moveDropsBehindPrimaryKeys(steps: readonly Step[]): Step[] {
+  const moved = new Map<Step, Step[]>()
+  const drops = new Set<Step>()
+  for (const drop of steps) {
+    if (drop.kind !== 'DropIndex' || drop.index.type !== 'unique' || drop.table.primaryKey) continue
+    const names = drop.index.columns.map(({ name }) => name)
+    const alter = steps.find(
+      (step) => step.kind === 'AlterTable' && step.table === drop.table && becomesKey(step, names),
+    )
+    if (!alter) continue
+    drops.add(drop)
+    moved.set(alter, [...(moved.get(alter) ?? []), drop])
+  }
+  return steps.filter((step) => !drops.has(step)).flatMap((step) => [step, ...(moved.get(step) ?? [])])
+}
+
+function becomesKey(step: Extract<Step, { kind: 'AlterTable' }>, names: readonly string[]): boolean {
+  const added = step.clauses.find((clause) => clause.kind === 'AddPrimaryKey')
+  const gone = step.clauses.some(
+    (clause) =>
+      (clause.kind === 'DropColumn' && names.includes(clause.column.name)) ||
+      (clause.kind === 'RecreateColumn' && names.includes(clause.from.name)),
+  )
+  return (
+    added !== undefined &&
+    !gone &&
+    sameNames(
+      added.columns.map(({ name }) => name),
+      names,
+    )
+  )
+}

@@ -1,0 +1,216 @@
+/** Steps -> SQL, byte for byte as Prisma writes it. */
+import type { Clause, Step } from './steps.js'
+import type { Column, ColumnType, ForeignKey, Index, KeyColumn, NativeName, Table } from './tables.js'
+
+/** How SQL is written. */
+export interface RenderOptions {
+  /** See `PlanOptions.copyPrisma`. */
+  readonly copyPrisma?: boolean
+}
+
+/** Prisma's text for "nothing to do". */
+export const EMPTY_SCRIPT = '-- This is an empty migration.'
+
+/** The whole script: one block per step. */
+export function renderScript(steps: readonly Step[], options: RenderOptions = {}): string {
+  if (steps.length === 0) return EMPTY_SCRIPT
+  return steps
+    .map(
+      (step) =>
+        `-- ${step.kind}\n${statements(step, options)
+          .map((sql) => `${sql};\n`)
+          .join('')}`,
+    )
+    .join('\n')
+}
+
+/** A name in backticks. */
+export function quote(name: string, { copyPrisma }: RenderOptions = {}): string {
+  return `\`${copyPrisma ? name : name.replaceAll('`', '``')}\``
+}
+
+/** The statements of one step, without final semicolons. */
+export function statements(step: Step, options: RenderOptions = {}): string[] {
+  const q = (name: string) => quote(name, options)
+  switch (step.kind) {
+    case 'DropForeignKey':
+      return [`ALTER TABLE ${q(step.table.name)} DROP FOREIGN KEY ${q(step.key.name)}`]
+    case 'DropIndex':
+      return [`DROP INDEX ${q(step.index.name)} ON ${q(step.table.name)}`]
+    case 'AlterTable':
+      return [
+        alterTable(
+          step.table.name,
+          step.clauses.flatMap((clause) => clauseTexts(clause, options)),
+          options,
+        ),
+      ]
+    case 'DropTable':
+      return [`DROP TABLE ${q(step.table.name)}`]
+    case 'CreateTable':
+      return [createTable(step.table, options)]
+    case 'CreateIndex':
+      return [createIndex(step.table.name, step.index, options)]
+    case 'AddForeignKey':
+      return [alterTable(step.table.name, [`ADD ${foreignKey(step.key, options)}`], options)]
+    case 'RenameIndex':
+      return [`ALTER TABLE ${q(step.table.name)} RENAME INDEX ${q(step.from.name)} TO ${q(step.to.name)}`]
+    case 'RedefineIndex':
+      return [
+        createIndex(step.table.name, step.to, options),
+        `DROP INDEX ${q(step.from.name)} ON ${q(step.table.name)}`,
+      ]
+  }
+}
+
+/** One ALTER TABLE. */
+export function alterTable(table: string, clauses: readonly string[], options: RenderOptions = {}): string {
+  return `ALTER TABLE ${quote(table, options)} ${clauses.join(',\n    ')}`
+}
+
+function clauseTexts(clause: Clause, options: RenderOptions): string[] {
+  switch (clause.kind) {
+    case 'DropPrimaryKey':
+      return ['DROP PRIMARY KEY']
+    case 'DropColumn':
+      return [`DROP COLUMN ${quote(clause.column.name, options)}`]
+    case 'AddColumn':
+      return [`ADD COLUMN ${columnText(clause.column, options)}`]
+    case 'RecreateColumn':
+      return [`DROP COLUMN ${quote(clause.from.name, options)}`, `ADD COLUMN ${columnText(clause.to, options)}`]
+    case 'DropDefault':
+      return [`ALTER COLUMN ${quote(clause.from.name, options)} DROP DEFAULT`]
+    case 'ModifyColumn':
+      return [modify(clause.to, options)]
+    case 'AddPrimaryKey':
+      return [`ADD ${primaryKey(clause.columns, options)}`]
+  }
+}
+
+/** `MODIFY` with the complete definition; the order of its parts differs from that of a new column. */
+export function modify(column: Column, options: RenderOptions = {}): string {
+  // Prisma writes literal defaults of Json and Bytes here, unquoted: the server refuses them.
+  const expression = defaultText(column, options)
+  const text = options.copyPrisma || !isRawLiteral(column) ? expression : undefined
+  return [
+    `MODIFY ${quote(column.name, options)} ${typeText(column.type, options)} ${column.nullable ? 'NULL' : 'NOT NULL'}`,
+    ...(text === undefined ? [] : [`DEFAULT ${text}`]),
+    ...(column.autoIncrement ? ['AUTO_INCREMENT'] : []),
+  ].join(' ')
+}
+
+/** The definition of a column in CREATE TABLE and ADD COLUMN. */
+export function columnText(column: Column, options: RenderOptions = {}): string {
+  const isJson = column.type.kind === 'native' && column.type.name === 'Json'
+  const text = isJson || isRawLiteral(column) ? undefined : defaultText(column, options)
+  return [
+    `${quote(column.name, options)} ${typeText(column.type, options)} ${column.nullable ? 'NULL' : 'NOT NULL'}`,
+    ...(column.autoIncrement ? ['AUTO_INCREMENT'] : []),
+    ...(text === undefined ? [] : [`DEFAULT ${text}`]),
+  ].join(' ')
+}
+
+function isRawLiteral({ default: value }: Column): boolean {
+  return value?.kind === 'literal' && (value.of === 'json' || value.of === 'bytes')
+}
+
+const NATIVE_TEXTS: Readonly<Partial<Record<NativeName, string>>> = {
+  Int: 'INTEGER',
+  UnsignedInt: 'INTEGER UNSIGNED',
+  UnsignedSmallInt: 'SMALLINT UNSIGNED',
+  UnsignedTinyInt: 'TINYINT UNSIGNED',
+  UnsignedMediumInt: 'MEDIUMINT UNSIGNED',
+  UnsignedBigInt: 'BIGINT UNSIGNED',
+}
+
+/** The type as SQL. */
+export function typeText(type: ColumnType, options: RenderOptions = {}): string {
+  if (type.kind === 'unsupported' || type.kind === 'untyped') return type.text
+  // Prisma leaves quotes in enum values as they are.
+  const value = (text: string) => (options.copyPrisma ? `'${text}'` : stringLiteral(text, options))
+  if (type.kind === 'enum') return `ENUM(${type.values.map(value).join(', ')})`
+  if (type.scalar === 'Boolean' && type.name === 'TinyInt') return 'BOOLEAN'
+  const name = NATIVE_TEXTS[type.name] ?? type.name.toUpperCase()
+  return type.args.length > 0 ? `${name}(${type.args.join(', ')})` : name
+}
+
+function stringLiteral(text: string, { copyPrisma }: RenderOptions): string {
+  // Prisma leaves backslashes, which MySQL then reads as escapes.
+  return `'${(copyPrisma ? text : text.replaceAll('\\', '\\\\')).replaceAll("'", "''")}'`
+}
+
+/** The SQL after DEFAULT, or undefined. */
+function defaultText(column: Column, options: RenderOptions): string | undefined {
+  const value = column.default
+  switch (value?.kind) {
+    case undefined:
+      return undefined
+    case 'now':
+      return nowText(column.type, options)
+    case 'dbgenerated':
+      return value.text
+    case 'literal':
+      return value.of === 'string' || value.of === 'enum' || value.of === 'datetime'
+        ? stringLiteral(value.text, options)
+        : value.text
+  }
+}
+
+/**
+ * Prisma: the precision of the type, or 3. The server wants the precision of the column (none is 0), and takes a date or a
+ * time only from an expression.
+ */
+function nowText(type: ColumnType, { copyPrisma }: RenderOptions): string {
+  const { name, args } = type.kind === 'native' ? type : { name: 'DateTime', args: [3] }
+  const [precision] = args
+  if (copyPrisma) return `CURRENT_TIMESTAMP(${precision ?? 3})`
+  if (name === 'Date') return '(CURRENT_DATE)'
+  if (name === 'Time') return `(CURRENT_TIME(${precision ?? 0}))`
+  return `CURRENT_TIMESTAMP(${precision ?? 0})`
+}
+
+function keyColumns(columns: readonly KeyColumn[], options: RenderOptions): string {
+  return columns
+    .map(({ name, length, sort }) => {
+      const prefix = length === undefined ? '' : `(${length})`
+      const direction = sort ? ` ${sort.toUpperCase()}` : ''
+      return `${quote(name, options)}${prefix}${direction}`
+    })
+    .join(', ')
+}
+
+/** `PRIMARY KEY (...)`. */
+export function primaryKey(columns: readonly KeyColumn[], options: RenderOptions = {}): string {
+  return `PRIMARY KEY (${keyColumns(columns, options)})`
+}
+
+const INDEX_TEXTS = { normal: 'INDEX', unique: 'UNIQUE INDEX', fulltext: 'FULLTEXT INDEX' } as const
+
+/** `UNIQUE INDEX name(columns)`, as in CREATE TABLE and ADD. */
+export function indexText(index: Index, options: RenderOptions = {}): string {
+  return `${INDEX_TEXTS[index.type]} ${quote(index.name, options)}(${keyColumns(index.columns, options)})`
+}
+
+/** `CREATE INDEX ...`. */
+export function createIndex(table: string, index: Index, options: RenderOptions = {}): string {
+  const name = quote(index.name, options)
+  return `CREATE ${INDEX_TEXTS[index.type]} ${name} ON ${quote(table, options)}(${keyColumns(index.columns, options)})`
+}
+
+/** `CONSTRAINT name FOREIGN KEY ...`. */
+export function foreignKey(key: ForeignKey, options: RenderOptions = {}): string {
+  const list = (names: readonly string[]) => names.map((name) => quote(name, options)).join(', ')
+  const target = `${quote(key.references.table, options)}(${list(key.references.columns)})`
+  return `CONSTRAINT ${quote(key.name, options)} FOREIGN KEY (${list(key.columns)}) REFERENCES ${target} ON DELETE ${key.onDelete} ON UPDATE ${key.onUpdate}`
+}
+
+/** `CREATE TABLE` with its indexes and without its foreign keys. */
+export function createTable(table: Table, options: RenderOptions = {}): string {
+  const columns = table.columns.map((column) => `    ${columnText(column, options)}`)
+  const keys = [
+    ...table.indexes.map((index) => `    ${indexText(index, options)}`),
+    ...(table.primaryKey ? [`    ${primaryKey(table.primaryKey, options)}`] : []),
+  ]
+  const body = [columns, keys].filter((part) => part.length > 0).map((part) => part.join(',\n'))
+  return `CREATE TABLE ${quote(table.name, options)} (\n${body.join(',\n\n')}\n) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`
+}

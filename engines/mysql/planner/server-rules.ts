@@ -1,0 +1,50 @@
+/** What the server refuses while a foreign key stands, where Prisma's rules leave the key in place. */
+import { supports } from './database-view.js'
+import type { KeyOf, TablePair } from './diff.js'
+import type { Index, Table } from './tables.js'
+
+/**
+ * The kept foreign keys that would make the server refuse a step, so that they must be dropped before and added again
+ * after: keys that lose the last index they are looked up in (error 1553), on either side, and keys that refer to a column
+ * whose type changes (error 1833).
+ */
+export function keysInTheWay(
+  pairs: readonly TablePair[],
+  dropped: ReadonlySet<Index>,
+  kept: readonly KeyOf[],
+): KeyOf[] {
+  const pairOf = (name: string) => pairs.find(({ previous }) => previous.name === name)
+  return kept.filter(({ table, key }) => {
+    const own = pairOf(table.name)
+    const target = pairOf(key.references.table)
+    if (own && losesSupport(own, dropped, key.columns)) return true
+    if (!target) return false
+    return losesSupport(target, dropped, key.references.columns) || retypes(target, key.references.columns)
+  })
+}
+
+/** Whether the table has an index for these columns before its steps and none that stays through all of them. */
+function losesSupport(
+  { previous, clauses }: TablePair,
+  dropped: ReadonlySet<Index>,
+  columns: readonly string[],
+): boolean {
+  const keyDropped = clauses.some(({ kind }) => kind === 'DropPrimaryKey')
+  const before = supporting(previous, columns)
+  if (!before.primaryKey && before.indexes.length === 0) return false
+  if (before.primaryKey && !keyDropped) return false
+  if (before.indexes.some((index) => !dropped.has(index))) return false
+  const added = clauses.find((clause) => clause.kind === 'AddPrimaryKey')
+  return !(added && supports(added.columns, columns))
+}
+
+function supporting({ primaryKey, indexes }: Table, columns: readonly string[]) {
+  return {
+    primaryKey: primaryKey !== undefined && supports(primaryKey, columns),
+    indexes: indexes.filter((index) => index.type !== 'fulltext' && supports(index.columns, columns)),
+  }
+}
+
+function retypes({ columns }: TablePair, names: readonly string[]): boolean {
+  return columns.some(({ from, cast }) => cast !== 'none' && names.includes(from.name))
+}

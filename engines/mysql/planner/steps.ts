@@ -1,0 +1,34 @@
+/** The steps of a plan. Each holds the definitions before and after, so that its inverse can be told exactly. */
+import type { Cast } from './casts.js'
+import type { Column, ForeignKey, Index, KeyColumn, Table } from './tables.js'
+
+/** One clause of an ALTER TABLE. */
+export type Clause =
+  | { readonly kind: 'DropPrimaryKey'; readonly columns: readonly KeyColumn[] }
+  | { readonly kind: 'DropColumn'; readonly column: Column }
+  | { readonly kind: 'AddColumn'; readonly column: Column }
+  | ({ readonly kind: 'ModifyColumn' | 'RecreateColumn' | 'DropDefault' } & ColumnPair)
+  | { readonly kind: 'AddPrimaryKey'; readonly columns: readonly KeyColumn[] }
+
+/** A column that both sides have, and what differs. */
+export interface ColumnPair {
+  readonly from: Column
+  readonly to: Column
+  readonly cast: Cast
+  readonly arityChanged: boolean
+  readonly defaultChanged: boolean
+  readonly autoIncrementChanged: boolean
+}
+
+/** One step, in Prisma's kinds. `table` is the previous definition where the table existed before. */
+export type Step =
+  | { readonly kind: 'DropForeignKey'; readonly table: Table; readonly key: ForeignKey }
+  | { readonly kind: 'DropIndex'; readonly table: Table; readonly index: Index }
+  | { readonly kind: 'AlterTable'; readonly table: Table; readonly next: Table; readonly clauses: readonly Clause[] }
+  | { readonly kind: 'DropTable'; readonly table: Table }
+  | { readonly kind: 'CreateTable'; readonly table: Table }
+  /** `table` is the next definition: its spelling is used. */
+  | { readonly kind: 'CreateIndex'; readonly table: Table; readonly index: Index }
+  /** `table` is the next definition: its spelling is used. */
+  | { readonly kind: 'AddForeignKey'; readonly table: Table; readonly key: ForeignKey }
+  | { readonly kind: 'RenameIndex' | 'RedefineIndex'; readonly table: Table; readonly from: Index; readonly to: Index }
