@@ -1,0 +1,154 @@
+/** Every command of the command line in one table: words, options, examples. What they do is in src/commands. */
+import type { Options } from 'yargs'
+
+/** What yargs hands over: flags in camel case. */
+export type ParsedArguments = Record<string, unknown> & { readonly $0: string; readonly _: (string | number)[] }
+
+export interface CommandSpec {
+  readonly name: string
+  /** With positional arguments, for yargs. */
+  readonly usage: string
+  readonly aliases?: readonly string[]
+  /** One line: what it is for. */
+  readonly purpose: string
+  readonly options: Record<string, Options>
+  /** Command lines and what they do. */
+  readonly examples: readonly (readonly [string, string])[]
+}
+
+export const GLOBAL_OPTIONS = {
+  conf: { type: 'string', describe: 'which raysconfig file', requiresArg: true },
+  log: { type: 'boolean', describe: 'show every statement with its time' },
+  json: { type: 'boolean', describe: 'print one JSON document' },
+  input: { type: 'boolean', describe: 'ask questions (--no-input never asks)', default: true },
+  color: { type: 'boolean', describe: 'colours (--no-color for none)', default: true },
+  y: { type: 'boolean', alias: 'yes', describe: 'answer yes where data would be lost' },
+} as const satisfies Record<string, Options>
+
+const LOCK_TIMEOUT: Options = {
+  type: 'number',
+  requiresArg: true,
+  describe: 'seconds to wait for the lock and for locked tables',
+}
+const STATEMENT_TIMEOUT: Options = { type: 'number', requiresArg: true, describe: 'seconds a statement may run' }
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'init',
+    usage: 'init',
+    purpose: 'write raysconfig.js from what the project already says',
+    options: { force: { type: 'boolean', describe: 'replace an existing raysconfig' } },
+    examples: [['rays init', 'write raysconfig.js']],
+  },
+  {
+    name: 'prepare',
+    usage: 'prepare',
+    aliases: ['baseline'],
+    purpose: 'start managing an existing database: the first migration, recorded as applied',
+    options: {
+      name: { type: 'string', requiresArg: true, default: 'init', describe: 'the name of the first migration' },
+      reset: { type: 'boolean', describe: 'empty the database first' },
+      verify: { type: 'boolean', default: true, describe: 'prove the migration on shadow databases' },
+      'clear-shadow': { type: 'boolean', describe: 'empty a configured shadow database that holds other tables' },
+      'lock-timeout': LOCK_TIMEOUT,
+    },
+    examples: [['rays prepare', 'keep all data and record the present schema as the first migration']],
+  },
+  {
+    name: 'makemigration',
+    usage: 'makemigration [words..]',
+    aliases: ['makemigrations', 'make'],
+    purpose: "write a migration from the schema's changes, without applying it",
+    options: {
+      name: { type: 'string', alias: 'n', requiresArg: true, describe: 'the name of the migration' },
+      blank: { type: 'boolean', describe: 'write an empty migration where nothing changed' },
+      autoresolve: { type: 'boolean', describe: 'group operations whose ups and downs do not pair, without a note' },
+      check: { type: 'boolean', describe: 'exit 1 if a migration is missing; write nothing' },
+      'dry-run': { type: 'boolean', describe: 'show the migration; write nothing' },
+      verify: { type: 'boolean', default: true, describe: 'prove the migration on shadow databases' },
+      from: {
+        type: 'string',
+        choices: ['snapshot', 'migrations'],
+        default: 'snapshot',
+        describe: 'where the present state is taken from',
+      },
+      'clear-shadow': { type: 'boolean', describe: 'empty a configured shadow database that holds other tables' },
+      'fail-on-destructive': { type: 'boolean', describe: 'exit 1 instead of writing a migration that loses data' },
+    },
+    examples: [
+      ['rays makemigration --name add_lastname', 'write a migration'],
+      ['rays makemigration --check', 'in CI: is a migration missing?'],
+    ],
+  },
+  {
+    name: 'migrate',
+    usage: 'migrate',
+    aliases: ['latest', 'deploy'],
+    purpose: 'bring the database to a migration, up or down',
+    options: {
+      name: {
+        type: 'string',
+        alias: ['to', 'target'],
+        requiresArg: true,
+        describe: 'target: a name or a unique part, a timestamp, zero, +N, -N',
+      },
+      fake: { type: 'boolean', describe: 'change the record only' },
+      plan: { type: 'boolean', describe: 'list what would run' },
+      sql: { type: 'boolean', describe: 'print the SQL that would run' },
+      check: { type: 'boolean', describe: 'exit 1 if anything would run' },
+      'create-db': { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' },
+      generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
+      'ignore-missing': { type: 'boolean', describe: 'go up although applied migrations have no folder here' },
+      'allow-out-of-order': { type: 'boolean', describe: 'apply folders older than the newest applied migration' },
+      'fail-on-destructive': { type: 'boolean', describe: 'refuse migrations that lose data' },
+      'lock-timeout': LOCK_TIMEOUT,
+      'statement-timeout': STATEMENT_TIMEOUT,
+      'op-timeout': { type: 'number', requiresArg: true, describe: 'seconds an operation may take' },
+      resume: { type: 'boolean', describe: 'go on with a migration that was left unfinished' },
+      undo: { type: 'boolean', describe: 'go back from a migration that was left unfinished' },
+      'retry-op': { type: 'number', requiresArg: true, describe: 'the operation in doubt was not done' },
+      'skip-op': { type: 'number', requiresArg: true, describe: 'the operation in doubt was done' },
+    },
+    examples: [
+      ['rays migrate', 'apply all pending migrations'],
+      ['rays migrate --name add_lastname', 'go to that migration, up or down'],
+      ['rays migrate --name -1', 'undo the last one'],
+      ['rays migrate --name zero', 'undo all'],
+      ['rays migrate --fake', 'record all as applied without running them'],
+    ],
+  },
+  {
+    name: 'push',
+    usage: 'push',
+    purpose: 'make the database match the schema, without migrations',
+    options: {
+      'force-reset': { type: 'boolean', describe: 'empty the database first' },
+      'create-db': { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' },
+      generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
+      'lock-timeout': LOCK_TIMEOUT,
+      'statement-timeout': STATEMENT_TIMEOUT,
+    },
+    examples: [['rays push', 'shows what would be lost and asks']],
+  },
+  {
+    name: 'status',
+    usage: 'status',
+    aliases: ['showmigrations', 'list'],
+    purpose: 'compare migrations, history, live schema and schema.prisma; changes nothing',
+    options: {
+      check: { type: 'boolean', describe: 'exit 1 for pending, missing, failed and drift' },
+      strict: { type: 'boolean', describe: 'as --check, and for edited migrations too' },
+    },
+    examples: [
+      ['rays status', ''],
+      ['rays status --check', 'in CI'],
+    ],
+  },
+  {
+    name: 'config',
+    usage: 'config',
+    purpose: 'print each configuration value and where it came from',
+    options: {},
+    examples: [['rays config', '']],
+  },
+]

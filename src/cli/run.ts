@@ -1,0 +1,157 @@
+/** Runs one command and prints its result as text, unless JSON is wanted. */
+import type { Context } from '../commands/host.js'
+import { type Config, loadConfig } from '../config/config.js'
+import type { OptionName } from '../config/options.js'
+import { RaysError, UsageError } from '../errors.js'
+import { datasourceOf, readSchema } from '../schema/prisma-schema.js'
+import type { CommandSpec, ParsedArguments } from './commands.js'
+import * as text from './render.js'
+import type { Terminal } from './terminal.js'
+
+export interface Outcome {
+  readonly data?: unknown
+  readonly exitCode?: 0 | 1
+}
+
+/** @throws {RaysError} */
+export async function runCommand(spec: CommandSpec, args: ParsedArguments, terminal: Terminal): Promise<Outcome> {
+  const config = await configure(args)
+  for (const url of [config.databaseUrl, config.shadowDatabaseUrl]) if (url) terminal.hide(url.secrets)
+  if (args.log === true || config.verboseLogging) terminal.verbose()
+  const { onStatement: _, ...quiet } = terminal
+  const host = args.log === true || config.verboseLogging ? terminal : quiet
+  const { data, exitCode } = await HANDLERS[spec.name]!({ config, host }, args, terminal)
+  return { data, ...(exitCode !== undefined && { exitCode }) }
+}
+
+type Handler = (context: Context, args: ParsedArguments, terminal: Terminal) => Promise<Outcome>
+
+const given = (args: ParsedArguments, name: string): string | undefined => {
+  const value = args[name]
+  return value === undefined || value === null ? undefined : String(value)
+}
+
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  init: async (context, args, terminal) => {
+    const { init } = await import('../commands/init.js')
+    const data = await init(context, { force: args.force === true })
+    return show(data, text.init(data, terminal, context.config), args, terminal)
+  },
+  prepare: async (context, args, terminal) => {
+    const { prepare } = await import('../commands/prepare.js')
+    const data = await prepare(context, {
+      name: given(args, 'name') ?? 'init',
+      reset: args.reset === true,
+      y: args.y === true,
+      verify: args.verify !== false,
+      clearShadow: args.clearShadow === true,
+    })
+    return show(data, text.prepare(data, terminal), args, terminal)
+  },
+  makemigration: async (context, args, terminal) => {
+    const { makeMigration } = await import('../commands/makemigration.js')
+    const words = args.words as string[] | undefined
+    const name = given(args, 'name') ?? (words && words.length > 0 ? words.join(' ') : undefined)
+    if (words && words.length > 0 && given(args, 'name') !== undefined) {
+      throw new UsageError(`The name is given twice: ${words.join(' ')} and --name ${name}.`, {
+        hint: 'rays makemigration --name add_users',
+      })
+    }
+    const data = await makeMigration(context, {
+      ...(name !== undefined && { name }),
+      blank: args.blank === true,
+      autoresolve: args.autoresolve === true,
+      check: args.check === true,
+      dryRun: args.dryRun === true,
+      verify: args.verify !== false,
+      from: args.from as 'snapshot' | 'migrations',
+      clearShadow: args.clearShadow === true,
+      failOnDestructive: args.failOnDestructive === true,
+    })
+    return show(
+      data,
+      text.makeMigration(data, terminal, context.config, args.check === true),
+      args,
+      terminal,
+      args.check === true && data.changes ? 1 : undefined,
+    )
+  },
+  migrate: async (context, args, terminal) => {
+    const { migrate } = await import('../commands/migrate.js')
+    const name = given(args, 'name')
+    const flag = (key: string) => args[key] === true
+    const number = (key: string) => (args[key] === undefined ? {} : { [key]: args[key] as number })
+    const data = await migrate(context, {
+      ...(name !== undefined && { name }),
+      fake: flag('fake'),
+      plan: flag('plan'),
+      sql: flag('sql'),
+      check: flag('check'),
+      createDb: flag('createDb'),
+      ...(args.generate !== undefined && { generate: flag('generate') }),
+      ignoreMissing: flag('ignoreMissing'),
+      allowOutOfOrder: flag('allowOutOfOrder'),
+      failOnDestructive: flag('failOnDestructive'),
+      y: flag('y'),
+      resume: flag('resume'),
+      undo: flag('undo'),
+      ...number('retryOp'),
+      ...number('skipOp'),
+    })
+    return show(
+      data,
+      text.migrate(data, terminal),
+      args,
+      terminal,
+      args.check === true && data.migrations.length > 0 ? 1 : undefined,
+    )
+  },
+  push: async (context, args, terminal) => {
+    const { push } = await import('../commands/push.js')
+    const data = await push(context, {
+      y: args.y === true,
+      forceReset: args.forceReset === true,
+      createDb: args.createDb === true,
+      ...(args.generate !== undefined && { generate: args.generate === true }),
+    })
+    return show(data, text.push(data, terminal), args, terminal)
+  },
+  status: async (context, args, terminal) => {
+    const { status } = await import('../commands/status.js')
+    const data = await status(context)
+    const bad = (args.check === true && !data.clean) || (args.strict === true && !data.strictlyClean)
+    return show(data, text.status(data, terminal), args, terminal, bad ? 1 : undefined)
+  },
+  config: async (context, args, terminal) => {
+    const data = text.configValues(context.config)
+    return show(data, text.config(data, terminal), args, terminal)
+  },
+}
+
+function show(data: unknown, lines: string, args: ParsedArguments, terminal: Terminal, exitCode?: 1): Outcome {
+  if (args.json !== true && lines !== '') terminal.out(lines)
+  return { data, ...(exitCode && { exitCode }) }
+}
+
+function configure(args: ParsedArguments): Promise<Config> {
+  const flags: Partial<Record<OptionName, unknown>> = {}
+  if (args.lockTimeout !== undefined) flags.lockTimeout = args.lockTimeout
+  if (args.statementTimeout !== undefined) flags.statementTimeout = args.statementTimeout
+  if (args.opTimeout !== undefined) flags.operationTimeout = args.opTimeout
+  const conf = given(args, 'conf')
+  return loadConfig({
+    cwd: process.cwd(),
+    ...(conf !== undefined && { conf }),
+    flags,
+    readDatasource: async (schemaPath) => {
+      try {
+        const { url, directUrl, shadowDatabaseUrl } = datasourceOf((await readSchema(schemaPath)).files)
+        return { ...(url && { url }), ...(directUrl && { directUrl }), ...(shadowDatabaseUrl && { shadowDatabaseUrl }) }
+      } catch (error) {
+        // Whoever needs the schema says what is wrong with it.
+        if (error instanceof RaysError) return undefined
+        throw error
+      }
+    },
+  })
+}

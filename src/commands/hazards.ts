@@ -1,0 +1,91 @@
+/** What a migration would lose, with the number of rows where the database can be asked. */
+import type { Connection, TableInfo } from '../../engines/engine.js'
+import type { Hazard, HazardKind } from '../migrations/hazards.js'
+import { qualified } from '../proof/rows.js'
+
+export interface CountedHazard extends Hazard {
+  readonly migration: string
+  /** Rows that the step concerns; undefined where they could not be counted in time, or where it concerns no table. */
+  readonly rows: number | undefined
+  /** Data is lost for good where there are rows; the others fail on rows that do not fit. */
+  readonly destructive: boolean
+}
+
+/** Milliseconds for counting the rows of one table. */
+const COUNT_LIMIT_MS = 2000
+
+const DESTRUCTIVE: ReadonlySet<HazardKind> = new Set([
+  'drop-table',
+  'drop-column',
+  'rebuild-table',
+  'recreate-column',
+  'type-change',
+])
+const OF_AN_ENUM: ReadonlySet<HazardKind> = new Set(['drop-enum', 'drop-enum-value'])
+
+type Found = Hazard & { readonly migration: string }
+
+/** The hazards where no database can be asked. */
+export function uncounted(hazards: readonly Found[]): CountedHazard[] {
+  return hazards
+    .filter((hazard) => hazard.kind !== 'rebuild-table')
+    .map((hazard) => ({ ...hazard, rows: undefined, destructive: DESTRUCTIVE.has(hazard.kind) }))
+}
+
+/** Counts the rows of each hazard's table; a table that does not exist has none, a slow count is left out. */
+export async function countHazards(
+  connection: Connection,
+  hazards: readonly Found[],
+  schemas: readonly string[] = [],
+): Promise<CountedHazard[]> {
+  const live = hazards.some((hazard) => hazard.kind === 'rebuild-table') ? await connection.tables(schemas) : []
+  const counts = new Map<string, number | undefined>()
+  const counted: CountedHazard[] = []
+  for (const hazard of hazards.flatMap((found) => rebuilt(found, live))) {
+    const destructive = DESTRUCTIVE.has(hazard.kind)
+    if (OF_AN_ENUM.has(hazard.kind)) {
+      counted.push({ ...hazard, rows: undefined, destructive })
+      continue
+    }
+    const table = qualified(connection.engine, { schema: hazard.schema, name: hazard.table })
+    if (!counts.has(table)) counts.set(table, await countRows(connection, table))
+    const rows = counts.get(table)
+    counted.push({ ...hazard, rows, destructive, message: `${hazard.message}${rowsText(rows)}` })
+  }
+  return counted
+}
+
+function rowsText(rows: number | undefined): string {
+  if (rows === undefined) return ''
+  return rows === 0 ? ' The table is empty.' : ` The table is not empty (${rows} ${rows === 1 ? 'row' : 'rows'}).`
+}
+
+/** A table that is built anew loses the columns that are not copied. */
+function rebuilt(hazard: Found, live: readonly TableInfo[]): Found[] {
+  if (hazard.kind !== 'rebuild-table') return [hazard]
+  const table = live.find((candidate) => candidate.name === hazard.table)
+  const lost = (table?.columns ?? []).filter((column) => !hazard.columns?.includes(column.name))
+  return lost.map((column) => ({
+    ...hazard,
+    kind: 'drop-column' as const,
+    column: column.name,
+    message: `The column "${column.name}" of "${hazard.table}" is dropped with all its values.`,
+  }))
+}
+
+async function countRows(connection: Connection, table: string): Promise<number | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  let late = false
+  try {
+    timer = setTimeout(() => {
+      late = true
+      void connection.cancel()
+    }, COUNT_LIMIT_MS)
+    const rows = await connection.raw(`SELECT COUNT(*) AS n FROM ${table}`)
+    return Number(rows[0]?.n)
+  } catch (error) {
+    return !late && connection.engine.explain(error).kind === 'missing-table' ? 0 : undefined
+  } finally {
+    clearTimeout(timer)
+  }
+}

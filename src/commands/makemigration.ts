@@ -1,0 +1,381 @@
+/** `rays makemigration`: a migration from the schema's changes, proven, and written whole or not at all. */
+
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { EngineError } from '../../engines/engine.js'
+import { FailedError, RaysError, UsageError } from '../errors.js'
+import { EMPTY_SCRIPT, readSnapshot, safeName, writeMigration } from '../migrations/directory.js'
+import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
+import { loadMigration } from '../migrations/load.js'
+import type { Migration } from '../migrations/migration.js'
+import { groupOperations, type OperationPlan, planOperations } from '../migrations/operations.js'
+import { renderMigration, renderReadme } from '../migrations/writer.js'
+import { type Proof, ProofError, prove } from '../proof/proof.js'
+import { replay } from '../proof/replay.js'
+import { withEnumsOf } from '../schema/enum-values.js'
+import { sameModels, snapshotOf } from '../schema/prisma-schema.js'
+import type { SchemaDiff, SchemaFile, SchemaState } from '../schema/schema-engine.js'
+import { type CountedHazard, countHazards, uncounted } from './hazards.js'
+import type { Context } from './host.js'
+import { connect, folders, openProject, openShadow, type Project } from './project.js'
+import { shortPath } from './schema-file.js'
+
+export interface MakeMigrationOptions {
+  readonly name?: string
+  readonly blank?: boolean
+  readonly autoresolve?: boolean
+  readonly check?: boolean
+  readonly dryRun?: boolean
+  readonly verify?: boolean
+  readonly from?: 'snapshot' | 'migrations'
+  readonly clearShadow?: boolean
+  readonly failOnDestructive?: boolean
+}
+
+export interface MadeMigration {
+  readonly name: string
+  readonly directory: string
+  readonly operations: readonly string[]
+  readonly grouped: boolean
+  readonly script: string
+  readonly down: string
+  readonly proof: 'proven' | 'proven on empty tables' | 'skipped'
+  readonly notes: readonly string[]
+}
+
+export interface MakeMigrationResult {
+  readonly changes: boolean
+  readonly summary: string
+  readonly migrations: readonly MadeMigration[]
+  readonly hazards: readonly CountedHazard[]
+  readonly written: boolean
+}
+
+/** @throws {RaysError} */
+export async function makeMigration(
+  context: Context,
+  options: MakeMigrationOptions = {},
+): Promise<MakeMigrationResult> {
+  const { host } = context
+  if (options.name === undefined && !options.check && !options.dryRun) {
+    const name = await host.ask({ message: 'Name of the migration:', flag: '--name <name>' })
+    return makeMigration(context, { ...options, name })
+  }
+  const slug = await safeName(options.name ?? 'migration')
+  const project = await openProject(context)
+  await project.schemaEngine.validate(project.schema.files)
+  const all = await folders(project)
+  const maker = new Maker(context, project, all, options)
+  const from = await maker.startingState()
+  const next = project.schema.files
+  const forward = await maker.diff(from, next)
+  if (forward.empty) return maker.unchanged(slug)
+  await refuseOldSchema(all, next)
+  if (options.check) {
+    return { changes: true, summary: forward.summary, migrations: [], hazards: [], written: false }
+  }
+  const backward = await maker.diff(next, from, false)
+  const hazards = await maker.hazards(forward, backward.empty ? '' : backward.script, slug)
+  if (options.failOnDestructive && hazards.some((hazard) => hazard.destructive)) {
+    throw new FailedError(`Refused by --fail-on-destructive:\n${hazards.map((h) => `  - ${h.message}`).join('\n')}`, {
+      code: 'E_DESTRUCTIVE',
+      hint: 'Run it without --fail-on-destructive once the loss is wanted.',
+    })
+  }
+  for (const hazard of hazards) host.warn(hazard.message)
+  const made: MadeMigration[] = []
+  let state = from
+  for (const part of maker.parts(forward, from, next, slug)) {
+    made.push(await maker.make(state, part.files, part.slug, part.files === next ? forward : undefined, hazards))
+    state = part.files
+  }
+  return { changes: true, summary: forward.summary, migrations: made, hazards, written: !options.dryRun }
+}
+
+/** A schema that is an older snapshot: its differences from the newest are migrations that were not applied yet. */
+async function refuseOldSchema(all: readonly Migration[], next: readonly SchemaFile[]): Promise<void> {
+  // The schema is set back by going down, so it can only be a recent one; older ones are not worth reading.
+  for (const migration of all.slice(0, -1).slice(-20).reverse()) {
+    const snapshot = await readSnapshot(migration)
+    if (snapshot === undefined || !sameModels(snapshot, next)) continue
+    const newer = all.slice(all.indexOf(migration) + 1).map((m) => m.name)
+    throw new UsageError(`The schema is that of ${migration.name}, and newer migrations exist: ${newer.join(', ')}.`, {
+      code: 'E_OLD_SCHEMA',
+      hint: 'Apply them (rays migrate brings the schema along), or delete their folders if they are not wanted, then run the command again.',
+    })
+  }
+}
+
+class Maker {
+  readonly #context: Context
+  readonly #project: Project
+  readonly #all: readonly Migration[]
+  readonly #options: MakeMigrationOptions
+
+  constructor(context: Context, project: Project, all: readonly Migration[], options: MakeMigrationOptions) {
+    this.#context = context
+    this.#project = project
+    this.#all = all
+    this.#options = options
+  }
+
+  /**
+   * The schema after the newest migration: its snapshot. Where Prisma made it there is none, and the migrations are
+   * replayed on a shadow database, as `--from migrations` always does. Undefined: there are no migrations.
+   */
+  async startingState(): Promise<readonly SchemaFile[] | undefined> {
+    const newest = this.#all.at(-1)
+    if (newest === undefined) return undefined
+    const snapshot = this.#options.from === 'migrations' ? undefined : await readSnapshot(newest)
+    if (snapshot) return snapshot
+    const { host } = this.#context
+    host.note(`Replaying ${this.#all.length} migrations on a shadow database …`)
+    const shadow = await this.#shadow('rays')
+    try {
+      await replay(shadow.connection, this.#all)
+      return await this.#project.schemaEngine.introspect(shadow.connection, this.#project.schema.files)
+    } finally {
+      await shadow.dispose()
+    }
+  }
+
+  #shadow(purpose: 'rays' | 'prisma') {
+    const known = [this.#project.schema.files, ...(this.#known ? [this.#known] : [])]
+    return openShadow(this.#project, this.#context.host, purpose, { clear: this.#options.clearShadow === true, known })
+  }
+  #known: readonly SchemaFile[] | undefined
+
+  diff(
+    from: readonly SchemaFile[] | undefined,
+    to: readonly SchemaFile[] | undefined,
+    summary = true,
+  ): Promise<SchemaDiff> {
+    if (from !== undefined) this.#known = from
+    const state = (files: readonly SchemaFile[] | undefined): SchemaState =>
+      files === undefined ? { kind: 'empty' } : { kind: 'schema', files }
+    return this.#project.schemaEngine.diff(state(from), state(to), { ...this.#project.filter, summary })
+  }
+
+  async unchanged(slug: string): Promise<MakeMigrationResult> {
+    const nothing = {
+      changes: false,
+      summary: 'No schema changes detected.',
+      migrations: [],
+      hazards: [],
+      written: false,
+    }
+    if (!this.#options.blank || this.#options.check) return nothing
+    const plan: OperationPlan = { operations: [], grouped: false, notes: [] }
+    const name = await this.#write(slug, plan, EMPTY_SCRIPT, this.#project.schema.files, {
+      summary: 'Nothing in the schema changes.',
+      down: '',
+      warnings: [],
+      notes: [],
+    })
+    const blank: MadeMigration = {
+      ...name,
+      operations: [],
+      grouped: false,
+      script: EMPTY_SCRIPT,
+      down: '',
+      proof: 'skipped',
+      notes: [],
+    }
+    return { ...nothing, migrations: [blank], written: !this.#options.dryRun }
+  }
+
+  /** One migration, or two where PostgreSQL needs an enum value committed before it is used. */
+  parts(forward: SchemaDiff, from: readonly SchemaFile[] | undefined, next: readonly SchemaFile[], slug: string) {
+    if (from === undefined || !splitUnsafeEnum(forward.script, this.#project.engine.syntax))
+      return [{ files: next, slug }]
+    this.#context.host.note('An enum value is added and used at once: PostgreSQL needs two migrations for that.')
+    return [
+      { files: withEnumsOf(from, next), slug: `${slug}_enum_values`.slice(0, 200) },
+      { files: next, slug },
+    ]
+  }
+
+  async hazards(forward: SchemaDiff, reverse: string, slug: string): Promise<CountedHazard[]> {
+    const found = findHazards(forward.script, this.#project.engine.syntax, reverse).map((hazard) => ({
+      ...hazard,
+      migration: slug,
+    }))
+    if (found.length === 0) return []
+    if (this.#project.config.databaseUrl === undefined) return uncounted(found)
+    try {
+      const connection = await connect(this.#project, this.#context.host, { readOnly: true })
+      try {
+        return await countHazards(connection, found, this.#project.schemas)
+      } finally {
+        await connection.close()
+      }
+    } catch {
+      return uncounted(found)
+    }
+  }
+
+  async make(
+    from: readonly SchemaFile[] | undefined,
+    to: readonly SchemaFile[],
+    slug: string,
+    known: SchemaDiff | undefined,
+    hazards: readonly CountedHazard[],
+  ): Promise<MadeMigration> {
+    const forward = known && from === undefined ? known : await this.diff(from, to)
+    const backward = await this.diff(to, from, false)
+    const input = {
+      up: forward.script,
+      down: backward.empty ? '' : backward.script,
+      engine: this.#project.engine,
+      ...(forward.steps && { steps: forward.steps }),
+    }
+    let plan = planOperations(input)
+    let proof: Proof | undefined
+    let proven = false
+    if (this.#options.verify !== false && this.#canProve()) {
+      const result = await this.#prove(from, to, forward.script, plan, () => groupOperations(input))
+      plan = result.plan
+      proof = result.proof
+      proven = proof !== undefined
+    }
+    if (plan.grouped && !this.#options.autoresolve) {
+      this.#context.host.note(
+        'Not every statement has one inverse, so the ups and the downs form one operation. Look at migration.js.',
+      )
+    }
+    const notes = [...plan.notes, ...(proof?.notes ?? [])]
+    for (const note of notes) this.#context.host.warn(note)
+    const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
+    const written = await this.#write(slug, plan, forward.script, to, {
+      summary: forward.summary,
+      down: down.map((statement) => `${statement};`).join('\n'),
+      warnings: hazards.map((hazard) => hazard.message),
+      notes,
+    })
+    return {
+      ...written,
+      operations: plan.operations.map((operation) => operation.summary),
+      grouped: plan.grouped,
+      script: forward.script,
+      down: down.join(';\n'),
+      proof: !proven ? 'skipped' : proof!.rows === 'kept' || from === undefined ? 'proven' : 'proven on empty tables',
+      notes,
+    }
+  }
+
+  #canProve(): boolean {
+    if (this.#project.config.databaseUrl !== undefined || !this.#project.engine.needsServer) return true
+    this.#context.host.note(
+      'The migration is not proven: no database URL is set, so there is no server for shadow databases.',
+    )
+    return false
+  }
+
+  async #prove(
+    from: readonly SchemaFile[] | undefined,
+    to: readonly SchemaFile[],
+    script: string,
+    paired: OperationPlan,
+    group: () => OperationPlan,
+  ): Promise<{ plan: OperationPlan; proof: Proof | undefined }> {
+    try {
+      return { plan: paired, proof: await this.#proveOnce(from, to, script, paired) }
+    } catch (error) {
+      if (error instanceof RaysError && error.code === 'E_CONNECTION' && !(error instanceof ProofError)) {
+        this.#context.host.note(`The migration is not proven: ${error.message}`)
+        return { plan: paired, proof: undefined }
+      }
+      if (!(error instanceof ProofError) || paired.grouped) throw error
+      const grouped = group()
+      return { plan: grouped, proof: await this.#proveOnce(from, to, script, grouped) }
+    }
+  }
+
+  async #proveOnce(
+    from: readonly SchemaFile[] | undefined,
+    to: readonly SchemaFile[],
+    script: string,
+    plan: OperationPlan,
+  ): Promise<Proof> {
+    const draft = await mkdtemp(path.join(tmpdir(), 'rays-proof-'))
+    try {
+      const codeFile = path.join(draft, 'migration.cjs')
+      const sqlFile = path.join(draft, 'migration.sql')
+      await writeFile(codeFile, renderMigration(plan, { module: 'commonjs' }))
+      await writeFile(sqlFile, script)
+      const migration: Migration = {
+        name: 'the new migration',
+        directory: draft,
+        timestamp: undefined,
+        codeFile,
+        sqlFile,
+        snapshotPath: undefined,
+      }
+      return await prove({
+        schemaEngine: this.#project.schemaEngine,
+        previous: from,
+        next: to,
+        script,
+        load: (connection) => loadMigration(migration, { runScript: (text) => connection.script(text) }),
+        openShadow: (purpose) => this.#shadow(purpose),
+        replay: this.#all.length > 0 ? (connection) => replay(connection, this.#all) : undefined,
+        schemas: this.#project.schemas,
+        filter: this.#project.filter,
+      })
+    } catch (error) {
+      if (error instanceof EngineError)
+        throw new FailedError(`The proof on the shadow database failed: ${error.message}`, { cause: error })
+      throw error
+    } finally {
+      await rm(draft, { recursive: true, force: true })
+    }
+  }
+
+  async #write(
+    slug: string,
+    plan: OperationPlan,
+    script: string,
+    files: readonly SchemaFile[],
+    readme: { summary: string; down: string; warnings: readonly string[]; notes: readonly string[] },
+  ): Promise<{ name: string; directory: string }> {
+    const { config, schema, datasource } = this.#project
+    const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
+    if (this.#options.dryRun) return { name: slug, directory: shortPath(config, config.migrationsDir) }
+    const relative = path.relative(schema.path, config.migrationsDir)
+    const inside = schema.layout === 'folder' && !relative.startsWith('..') && !path.isAbsolute(relative)
+    return writeMigration(config.migrationsDir, {
+      safeName: slug,
+      script,
+      code: renderMigration(plan, { module }),
+      codeExtension: 'js',
+      readme: renderReadme({
+        name: slug,
+        summary: readme.summary,
+        up: script,
+        down: readme.down,
+        warnings: readme.warnings,
+        notes: readme.notes,
+      }),
+      snapshot: { layout: schema.layout, files: snapshotOf(files), insideSchemaFolder: inside },
+      provider: datasource.provider,
+      at: this.#context.host.now(),
+    })
+  }
+}
+
+/** Whether `.js` files of the project are ES modules. */
+export async function isEsm(root: string): Promise<boolean> {
+  for (let folder = root; ; folder = path.dirname(folder)) {
+    const file = path.join(folder, 'package.json')
+    if (existsSync(file)) {
+      try {
+        return (JSON.parse(await readFile(file, 'utf8')) as { type?: string }).type === 'module'
+      } catch {
+        return false
+      }
+    }
+    if (path.dirname(folder) === folder) return false
+  }
+}

@@ -1,0 +1,421 @@
+/** `rays migrate`: brings the database to a migration, up or down. */
+import type { Client, Connection, Row } from '../../engines/engine.js'
+import { FailedError, UsageError } from '../errors.js'
+import { execute, type Progress, type StepResult } from '../history/executor.js'
+import { Journal, unfinished } from '../history/journal.js'
+import { type Plan, plan } from '../history/plan.js'
+import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
+import { checksumMatches, readScript } from '../migrations/directory.js'
+import { findHazards } from '../migrations/hazards.js'
+import { loadMigration } from '../migrations/load.js'
+import type { LoadedMigration, Migration } from '../migrations/migration.js'
+import { type CountedHazard, countHazards } from './hazards.js'
+import type { Context } from './host.js'
+import { connect, folders, openProject, type Project, withConnection, withLock } from './project.js'
+import { type Followed, followTarget, type Generated, generateClient } from './schema-file.js'
+
+export interface MigrateOptions {
+  readonly name?: string
+  readonly fake?: boolean
+  readonly plan?: boolean
+  readonly sql?: boolean
+  readonly check?: boolean
+  readonly createDb?: boolean
+  readonly generate?: boolean
+  readonly ignoreMissing?: boolean
+  readonly allowOutOfOrder?: boolean
+  readonly failOnDestructive?: boolean
+  readonly y?: boolean
+  readonly resume?: boolean
+  readonly undo?: boolean
+  readonly retryOp?: number
+  readonly skipOp?: number
+}
+
+export interface MigrateResult {
+  readonly direction: 'up' | 'down'
+  readonly target: string | null
+  /** What was done, in order; for a dry run what would be done. */
+  readonly migrations: readonly StepResult[]
+  readonly dryRun: boolean
+  readonly fake: boolean
+  readonly batch: number | null
+  readonly sql?: string
+  readonly schemaFile?: Followed
+  readonly generated?: Generated
+  readonly hazards: readonly CountedHazard[]
+}
+
+/** @throws {RaysError} see docs/troubleshooting.md */
+export async function migrate(context: Context, options: MigrateOptions = {}): Promise<MigrateResult> {
+  checkOptions(options)
+  const project = await openProject(context)
+  const dry = options.plan || options.sql || options.check
+  if (dry)
+    return withConnection(project, context.host, { readOnly: true }, (connection) =>
+      preview(project, context, connection, options),
+    )
+  if (options.resume || options.undo) return resume(project, context, options)
+  const result = await withConnection(
+    project,
+    context.host,
+    { createDatabase: options.createDb === true },
+    (connection) =>
+      withLock(project.config, context.host, connection, () => run(project, context, connection, options)),
+  )
+  return finish(project, context, options, result)
+}
+
+function checkOptions(options: MigrateOptions): void {
+  const modes = (['fake', 'plan', 'sql', 'check', 'resume', 'undo'] as const).filter((mode) => options[mode])
+  if (modes.length > 1 && !modes.every((mode) => mode === 'plan' || mode === 'check')) {
+    throw new UsageError(`--${modes[0]} and --${modes[1]} exclude each other.`)
+  }
+  const decides = options.retryOp !== undefined || options.skipOp !== undefined
+  if (decides && !options.resume && !options.undo) {
+    throw new UsageError('--retry-op and --skip-op go with --resume or --undo.', {
+      hint: 'rays migrate --resume --skip-op 3',
+    })
+  }
+  if (options.retryOp !== undefined && options.skipOp !== undefined) {
+    throw new UsageError('--retry-op says that the operation was not done, --skip-op that it was: give one of them.')
+  }
+}
+
+interface Ran {
+  readonly all: readonly Migration[]
+  readonly plan: Plan
+  readonly steps: readonly StepResult[]
+  readonly batch: number
+  readonly hazards: readonly CountedHazard[]
+}
+
+/** Reads, plans, loads everything, and only then runs. The lock is held. */
+async function run(
+  project: Project,
+  { host, config }: Context,
+  connection: Connection,
+  options: MigrateOptions,
+): Promise<Ran> {
+  const recorder = new Recorder(connection)
+  const all = await folders(project)
+  const rows = await recorder.read()
+  const known = records(rows ?? [])
+  const planned = plan(all, known, planOptions(options))
+  for (const warning of planned.warnings) host.warn(warning)
+  await warnOfEdits(all, known, host.warn)
+  const batch = nextBatch(known)
+  if (planned.migrations.length === 0) return { all, plan: planned, steps: [], batch, hazards: [] }
+  const loaded = await loadAll(planned.migrations, connection, options.fake === true)
+  const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
+  await consent(hazards, planned, options, { host, config })
+  if (rows === undefined) await recorder.create()
+  let session = connection
+  const steps = await execute({
+    connection,
+    direction: planned.direction,
+    migrations: loaded,
+    records: known,
+    fake: options.fake === true,
+    batch,
+    operationTimeoutMs: config.operationTimeoutMs,
+    signal: host.signal,
+    onProgress: host.progress,
+    reconnect: async () => {
+      session = await reconnect(project, host, connection)
+      return session
+    },
+  }).finally(() => (session === connection ? undefined : session.close().catch(() => undefined)))
+  return { all, plan: planned, steps, batch, hazards }
+}
+
+function planOptions(options: MigrateOptions) {
+  return {
+    ...(options.name !== undefined && { target: options.name }),
+    ignoreMissing: options.ignoreMissing === true,
+    allowOutOfOrder: options.allowOutOfOrder === true,
+    fake: options.fake === true,
+  }
+}
+
+/** Every planned migration is loaded and checked before the first statement runs. */
+async function loadAll(
+  migrations: readonly Migration[],
+  connection: Connection,
+  fake: boolean,
+): Promise<LoadedMigration[]> {
+  const loaded: LoadedMigration[] = []
+  for (const migration of migrations) {
+    // A fake run needs the checksum only: code that no longer loads must not stop the repair of a history.
+    const source = fake ? { ...migration, codeFile: undefined } : migration
+    loaded.push({ ...(await loadMigration(source, { runScript: (script) => connection.script(script) })), migration })
+  }
+  return loaded
+}
+
+async function warnOfEdits(
+  all: readonly Migration[],
+  known: readonly MigrationRecord[],
+  warn: (message: string) => void,
+): Promise<void> {
+  const byName = new Map(all.map((migration) => [migration.name, migration]))
+  for (const record of known) {
+    const migration = byName.get(record.name)
+    if (record.state !== 'applied' || migration?.sqlFile === undefined) continue
+    if (!checksumMatches(record.row.checksum, await readScript(migration))) {
+      warn(`${record.name}: migration.sql was edited after it was applied.`)
+    }
+  }
+}
+
+async function hazardsOf(
+  project: Project,
+  connection: Connection,
+  planned: Plan,
+  loaded: readonly LoadedMigration[],
+): Promise<CountedHazard[]> {
+  const scripts =
+    planned.direction === 'up'
+      ? await Promise.all(planned.migrations.map(async (m) => ({ migration: m.name, script: await readScript(m) })))
+      : await Promise.all(
+          loaded.map(async (m) => ({ migration: m.migration.name, script: await recordedSql(project, m, 'down') })),
+        )
+  const found = scripts.flatMap(({ migration, script }) =>
+    findHazards(script, connection.syntax).map((hazard) => ({ ...hazard, migration })),
+  )
+  return countHazards(connection, found, project.schemas)
+}
+
+/** Going up warns; going down asks where rows would be lost. */
+async function consent(
+  hazards: readonly CountedHazard[],
+  planned: Plan,
+  options: MigrateOptions,
+  { host }: Context,
+): Promise<void> {
+  const losing = hazards.filter((hazard) => hazard.destructive && hazard.rows !== 0)
+  if (losing.length === 0) return
+  if (options.failOnDestructive) {
+    throw new FailedError(
+      `Refused by --fail-on-destructive:\n${losing.map((hazard) => `  - ${hazard.migration}: ${hazard.message}`).join('\n')}`,
+      {
+        code: 'E_DESTRUCTIVE',
+        hint: 'Run it without --fail-on-destructive once the loss is wanted.',
+      },
+    )
+  }
+  for (const hazard of losing) host.warn(`${hazard.migration}: ${hazard.message}`)
+  if (planned.direction === 'up' || options.y) return
+  const yes = await host.confirm({ message: 'Going down loses this data. Go on?', flag: '--y' })
+  if (!yes) throw new UsageError('Not confirmed; nothing was changed.', { code: 'E_DECLINED' })
+}
+
+/** A new session with the lock, after the old one was lost while committing. */
+async function reconnect(project: Project, host: Context['host'], lost: Connection): Promise<Connection> {
+  await lost.close().catch(() => undefined)
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    try {
+      const connection = await connect(project, host)
+      await connection.acquireLock({
+        timeoutMs: project.config.lockTimeoutMs,
+        onWait: () => undefined,
+        signal: host.signal,
+      })
+      return connection
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
+  }
+}
+
+async function finish(
+  project: Project,
+  { config, host }: Context,
+  options: MigrateOptions,
+  ran: Ran,
+): Promise<MigrateResult> {
+  const fake = options.fake === true
+  const base = {
+    direction: ran.plan.direction,
+    target: ran.plan.target?.name ?? null,
+    migrations: ran.steps,
+    dryRun: false,
+    fake,
+    batch: ran.steps.length > 0 && ran.plan.direction === 'up' && !fake ? ran.batch : null,
+    hazards: ran.hazards,
+  }
+  if (fake) return base
+  const schemaFile = await followTarget(config, ran.all, ran.plan.target)
+  if (
+    schemaFile.state === 'left' &&
+    ran.steps.length > 0 &&
+    ran.plan.target !== undefined &&
+    !schemaFile.reason.includes('no snapshot')
+  ) {
+    host.warn(`The schema file was left as it is: ${schemaFile.reason}.`)
+  }
+  const wanted =
+    (options.generate ?? project.config.generate) && (ran.steps.length > 0 || schemaFile.state === 'replaced')
+  const generated = await generateClient(config, host, wanted)
+  return { ...base, schemaFile, generated }
+}
+
+async function preview(
+  project: Project,
+  { host }: Context,
+  connection: Connection,
+  options: MigrateOptions,
+): Promise<MigrateResult> {
+  const all = await folders(project)
+  const rows = await new Recorder(connection).read()
+  const known = records(rows ?? [])
+  const planned = plan(all, known, planOptions(options))
+  for (const warning of planned.warnings) host.warn(warning)
+  const loaded = await loadAll(planned.migrations, connection, false)
+  const hazards = await hazardsOf(project, connection, planned, loaded)
+  const sql = options.sql ? await sqlOf(project, loaded, planned.direction) : undefined
+  return {
+    direction: planned.direction,
+    target: planned.target?.name ?? null,
+    migrations: loaded.map((m) => ({
+      name: m.migration.name,
+      direction: planned.direction,
+      operations: m.operations.length,
+      milliseconds: 0,
+    })),
+    dryRun: true,
+    fake: false,
+    batch: null,
+    hazards,
+    ...(sql !== undefined && { sql }),
+  }
+}
+
+async function sqlOf(project: Project, loaded: readonly LoadedMigration[], direction: 'up' | 'down'): Promise<string> {
+  const parts: string[] = []
+  for (const migration of loaded) {
+    parts.push(`-- ${migration.migration.name} (${direction})\n${await recordedSql(project, migration, direction)}`)
+  }
+  return parts.join('\n')
+}
+
+/**
+ * The statements that one direction of a migration would send, found by running its operations with a client that
+ * only writes them down. An operation that depends on rows is told as far as it goes.
+ */
+export async function recordedSql(
+  project: Pick<Project, 'engine'>,
+  loaded: LoadedMigration,
+  direction: 'up' | 'down',
+): Promise<string> {
+  const { codeFile } = loaded.migration
+  if (codeFile === undefined) {
+    return direction === 'up' ? await readScript(loaded.migration) : '-- There is no down.\n'
+  }
+  const lines: string[] = []
+  const order = direction === 'up' ? loaded.operations : [...loaded.operations].reverse()
+  for (const pair of order) {
+    const operation = pair[direction === 'up' ? 0 : 1]
+    if (operation === null) {
+      lines.push('-- There is no down for this operation.')
+      continue
+    }
+    const note = (sql: string, params?: readonly unknown[]) => {
+      lines.push(
+        `${sql.trimEnd().replace(/;$/, '')};${params && params.length > 0 ? ` -- ${params.length} parameters` : ''}`,
+      )
+    }
+    const client: Client = {
+      query: async (sql, params): Promise<Row[]> => {
+        note(sql, params)
+        return []
+      },
+      execute: async (sql, params) => note(sql, params),
+    }
+    try {
+      await operation({ client })
+    } catch (error) {
+      lines.push(
+        `-- This operation depends on rows: ${String(error instanceof Error ? error.message : error).split('\n')[0]}`,
+      )
+    }
+  }
+  void project
+  return `${lines.join('\n')}\n`
+}
+
+/** `--resume` and `--undo`: a migration that was left half-way, where nothing rolls back. */
+async function resume(project: Project, context: Context, options: MigrateOptions): Promise<MigrateResult> {
+  const { host, config } = context
+  const mode = options.resume ? ('resume' as const) : ('undo' as const)
+  const done: StepResult[] = []
+  const started = performance.now()
+  const outcome = await withConnection(project, host, {}, (connection) =>
+    withLock(config, host, connection, async () => {
+      const known = records((await new Recorder(connection).read()) ?? [])
+      const record = unfinished(known)
+      if (!record) {
+        throw new UsageError('No migration was left unfinished by rays.', {
+          code: 'E_NOTHING_UNFINISHED',
+          hint: 'rays status shows where things stand.',
+        })
+      }
+      const all = await folders(project)
+      const migration = all.find((candidate) => candidate.name === record.name)
+      if (!migration)
+        throw new UsageError(`${record.name} is unfinished, and its folder is not here.`, {
+          hint: 'Get the folder (git pull).',
+        })
+      const [loaded] = await loadAll([migration], connection, false)
+      const journal = new Journal(
+        {
+          connection,
+          direction: record.note?.dir === 'up' ? 'up' : 'down',
+          migrations: [loaded!],
+          records: known,
+          fake: false,
+          batch: record.note?.batch ?? nextBatch(known),
+          operationTimeoutMs: config.operationTimeoutMs,
+          signal: host.signal,
+          onProgress: (progress: Progress) => host.progress(progress),
+          reconnect: () => reconnect(project, host, connection),
+        },
+        loaded!,
+      )
+      const state = await journal.resume(record, {
+        mode,
+        ...(options.retryOp !== undefined && { retry: options.retryOp }),
+        ...(options.skipOp !== undefined && { skip: options.skipOp }),
+      })
+      const direction = state === 'applied' ? ('up' as const) : ('down' as const)
+      done.push({
+        name: record.name,
+        direction,
+        operations: loaded!.operations.length,
+        milliseconds: performance.now() - started,
+      })
+      host.progress({ kind: 'done', name: record.name, direction, milliseconds: performance.now() - started })
+      return { state, name: record.name }
+    }),
+  )
+  if (mode === 'resume' && outcome.state === 'applied') {
+    const rest = await migrate(context, {
+      ...options,
+      resume: false,
+      retryOp: undefined,
+      skipOp: undefined,
+    } as unknown as MigrateOptions)
+    return { ...rest, migrations: [...done, ...rest.migrations] }
+  }
+  return {
+    direction: done[0]!.direction,
+    target: null,
+    migrations: done,
+    dryRun: false,
+    fake: false,
+    batch: null,
+    hazards: [],
+  }
+}

@@ -1,0 +1,147 @@
+/** `rays prepare`: an existing database gets its first migration, recorded as applied. All data stays. */
+import { FailedError, UsageError } from '../errors.js'
+import { Recorder, records } from '../history/recorder.js'
+import { checksum, listMigrations, readScript } from '../migrations/directory.js'
+import { datasourceOf, hasModels, writeSchema } from '../schema/prisma-schema.js'
+import type { Context } from './host.js'
+import { type MadeMigration, makeMigration } from './makemigration.js'
+import { folders, openProject, type Project, withConnection, withLock } from './project.js'
+import { resetWithConsent, runScript } from './push.js'
+
+export interface PrepareOptions {
+  readonly name?: string
+  readonly reset?: boolean
+  readonly y?: boolean
+  readonly verify?: boolean
+  readonly clearShadow?: boolean
+}
+
+export interface PrepareResult {
+  readonly migration: MadeMigration
+  readonly target: string
+  /** Whether the schema's models were written from the database. */
+  readonly introspected: boolean
+  readonly reset: boolean
+}
+
+/** @throws {RaysError} */
+export async function prepare(context: Context, options: PrepareOptions = {}): Promise<PrepareResult> {
+  const { host, config } = context
+  let project = await openProject(context)
+  await refuseInitialised(project)
+  const introspected = await withConnection(project, host, {}, async (connection) => {
+    await refuseHistory(connection)
+    return !hasModels(project.schema.files) && (await introspect(project, context, connection))
+  })
+  if (introspected) project = await openProject(context)
+  await project.schemaEngine.validate(project.schema.files)
+
+  return withConnection(project, host, {}, (connection) =>
+    withLock(config, host, connection, async () => {
+      if (options.reset) {
+        await resetWithConsent(project, host, connection, options.y === true)
+        const script = await project.schemaEngine.diff(
+          { kind: 'empty' },
+          { kind: 'schema', files: project.schema.files },
+          project.filter,
+        )
+        await runScript(project, connection, script.script)
+      } else await requireSync(project, connection)
+      const made = await makeMigration(context, {
+        name: options.name ?? 'init',
+        verify: options.verify !== false,
+        clearShadow: options.clearShadow === true,
+      })
+      const migration = made.migrations[0]
+      if (!migration)
+        throw new UsageError('The schema has no models, so there is nothing to prepare.', {
+          hint: 'Add a model, then rays makemigration.',
+        })
+      await recordApplied(project, connection, migration.name)
+      return { migration, target: connection.target, introspected, reset: options.reset === true }
+    }),
+  )
+}
+
+async function refuseInitialised(project: Project): Promise<void> {
+  const existing = await folders(project)
+  if (existing.length === 0) return
+  const byPrisma = existing.some((migration) => migration.codeFile === undefined)
+  throw new UsageError(`The project has ${existing.length} migrations already; prepare is for the first.`, {
+    code: 'E_INITIALISED',
+    hint: byPrisma
+      ? 'Migrations made by Prisma need no preparation: rays migrate applies them, rays makemigration adds to them.'
+      : 'rays status shows where things stand, rays migrate applies what is pending.',
+  })
+}
+
+async function refuseHistory(connection: Parameters<typeof requireSync>[1]): Promise<void> {
+  const history = records((await new Recorder(connection).read()) ?? []).filter((record) => record.state === 'applied')
+  if (history.length === 0) return
+  throw new UsageError(
+    `${connection.target} has ${history.length} applied migrations (${history[0]!.name} …), and the migrations folder is empty.`,
+    {
+      code: 'E_INITIALISED',
+      hint: 'Get the migration folders (git pull). To start anew without them, remove the rows of _prisma_migrations by hand.',
+    },
+  )
+}
+
+async function introspect(
+  project: Project,
+  { host, config }: Context,
+  connection: Parameters<typeof requireSync>[1],
+): Promise<boolean> {
+  const files = await project.schemaEngine.introspect(connection, project.schema.files)
+  if (!hasModels(files)) {
+    throw new UsageError(`The database is empty and the schema has no models: ${connection.target}.`, {
+      code: 'E_EMPTY',
+      hint: 'Write your first model into the schema, then: rays makemigration --name init, rays migrate.',
+    })
+  }
+  datasourceOf(files)
+  const known = new Map(project.schema.files.map((file) => [file.path, file.content]))
+  await writeSchema(project.schema, {
+    write: files.filter((file) => known.get(file.path) !== file.content),
+    remove: [],
+  })
+  host.note(`Wrote the models of ${connection.target} to ${config.schemaPath}.`)
+  return true
+}
+
+async function requireSync(project: Project, connection: import('../../engines/engine.js').Connection): Promise<void> {
+  const diff = await project.schemaEngine.diff(
+    { kind: 'database', connection, context: project.schema.files },
+    { kind: 'schema', files: project.schema.files },
+    { ...project.filter, summary: true },
+  )
+  if (diff.empty) return
+  throw new FailedError(
+    `The database and the schema differ, so the first migration would be wrong: ${connection.target}.`,
+    {
+      code: 'E_DRIFT',
+      where: diff.summary.trim() || diff.script.trim(),
+      hint: 'Make the database like the schema (rays push), or the schema like the database (npx prisma db pull), then rays prepare.',
+    },
+  )
+}
+
+async function recordApplied(
+  project: Project,
+  connection: import('../../engines/engine.js').Connection,
+  name: string,
+): Promise<void> {
+  const migration = (await listMigrations(project.config.migrationsDir)).find((candidate) => candidate.name === name)!
+  const recorder = new Recorder(connection)
+  if ((await recorder.read()) === undefined) await recorder.create()
+  const at = new Date()
+  // Prisma: resolve --applied writes the same time twice, empty logs and no steps.
+  await recorder.insert({
+    name,
+    checksum: checksum(await readScript(migration)),
+    startedAt: at,
+    finishedAt: at,
+    logs: '',
+    steps: 0,
+  })
+}

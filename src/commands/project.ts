@@ -1,0 +1,305 @@
+/** Opens what every command works on: the schema, the engine, the database, the lock. */
+import type { Connection, ConnectOptions, Engine, Provider, Shadow } from '../../engines/engine.js'
+import { EngineError, LockTimeoutError, MissingDriverError, ShadowRefusedError } from '../../engines/engine.js'
+import { engineFor, providerOfUrl } from '../../engines/index.js'
+import { type DatabaseUrl, redact } from '../../engines/url.js'
+import type { Config } from '../config/config.js'
+import { ConfigError, FailedError, LockError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
+import { listMigrations, readLockProvider, readSnapshot } from '../migrations/directory.js'
+import type { Migration } from '../migrations/migration.js'
+import { type Datasource, datasourceOf, type PrismaSchema, readSchema, tableNames } from '../schema/prisma-schema.js'
+import { createSchemaEngine, type DiffOptions, type SchemaEngine, type SchemaFile } from '../schema/schema-engine.js'
+import type { Context, Host } from './host.js'
+
+/** Tables of other migration tools that are never drift. */
+const OTHER_TOOLS = ['knex_migrations', 'knex_migrations_lock']
+
+export interface Project {
+  readonly config: Config
+  readonly engine: Engine
+  readonly schema: PrismaSchema
+  readonly datasource: Datasource
+  readonly schemaEngine: SchemaEngine
+  readonly filter: DiffOptions
+  /** The namespaces that the schema names; empty for the connection's own. */
+  readonly schemas: readonly string[]
+}
+
+/**
+ * Reads the schema and picks the engine.
+ * @throws {ConfigError}, {SchemaInvalidError}; {@link MigrationInvalidError} when migration_lock.toml names another provider
+ */
+export async function openProject({ config }: Context): Promise<Project> {
+  const schema = await readSchema(config.schemaPath)
+  const datasource = datasourceOf(schema.files)
+  const engine = await engineFor(datasource.provider)
+  checkUrl(config, datasource.provider, engine)
+  await checkLockFile(config.migrationsDir, datasource.provider)
+  const schemaEngine = await createSchemaEngine(config.schemaEngine, engine, {
+    root: config.root,
+    schemaPath: config.schemaPath,
+  })
+  return {
+    config,
+    engine,
+    schema,
+    datasource,
+    schemaEngine,
+    schemas: datasource.schemas,
+    filter: {
+      externalTables: [...config.externalTables, ...OTHER_TOOLS],
+      externalEnums: config.externalEnums,
+    },
+  }
+}
+
+function checkUrl(config: Config, provider: Provider, engine: Engine): void {
+  const url = config.databaseUrl
+  if (url === undefined) return
+  const meant = providerOfUrl(url)
+  if (meant !== provider) {
+    throw new ConfigError(
+      `The database URL (${config.origins.databaseUrl}) is ${meant === undefined ? `of an unknown kind, ${url.scheme}:` : `for ${meant}`}, and the schema's provider is ${provider}.`,
+      { hint: `A ${provider} URL begins with ${engine.schemes.map((scheme) => `${scheme}:`).join(' or ')}.` },
+    )
+  }
+  try {
+    engine.describe(url)
+  } catch (error) {
+    throw new ConfigError(
+      `The database URL (${config.origins.databaseUrl}) cannot be used: ${redact(messageOf(error), url.secrets)}`,
+      {
+        cause: error,
+        hint: 'Special characters in user and password must be percent-encoded (@ is %40, / is %2F).',
+      },
+    )
+  }
+}
+
+async function checkLockFile(migrationsDir: string, provider: Provider): Promise<void> {
+  const locked = await readLockProvider(migrationsDir)
+  if (locked === undefined || locked === provider || (locked === 'postgres' && provider === 'postgresql')) return
+  throw new MigrationInvalidError(
+    `The migrations are for ${locked} (migration_lock.toml), and the schema's provider is ${provider}.`,
+    {
+      hint: `Migrations cannot be carried from one database to another: set the provider back to ${locked}, or start a new migrations folder.`,
+    },
+  )
+}
+
+/** The database URL. @throws {ConfigError} where nothing names one */
+export function requireUrl(config: Config): DatabaseUrl {
+  if (config.databaseUrl) return config.databaseUrl
+  throw new ConfigError('No database URL is set.', {
+    hint: 'Set DATABASE_URL in the environment or in .env, or databaseUrl in raysconfig.js.',
+  })
+}
+
+export function connectOptions(config: Config, host: Host, extra: Partial<ConnectOptions> = {}): ConnectOptions {
+  return {
+    connectTimeoutMs: config.connectTimeoutMs,
+    lockTimeoutMs: config.lockTimeoutMs,
+    statementTimeoutMs: config.statementTimeoutMs,
+    transactionLock: config.lock === 'transaction',
+    ...(host.onStatement && { onStatement: host.onStatement }),
+    ...extra,
+  }
+}
+
+export interface OpenOptions {
+  readonly readOnly?: boolean
+  readonly createDatabase?: boolean
+}
+
+/** Connects to the main database. @throws {FailedError} unreachable; {@link ConfigError} driver or URL */
+export async function connect(
+  project: Pick<Project, 'config' | 'engine'>,
+  host: Host,
+  open: OpenOptions = {},
+): Promise<Connection> {
+  const { config, engine } = project
+  const url = requireUrl(config)
+  const options = connectOptions(config, host, { readOnly: open.readOnly === true })
+  try {
+    if (open.createDatabase && (await engine.createDatabase(url, options)))
+      host.note(`Created the database ${engine.describe(url)}.`)
+    return await engine.connect(url, options)
+  } catch (error) {
+    throw connectError(error, engine, url)
+  }
+}
+
+function connectError(error: unknown, engine: Engine, url: DatabaseUrl): unknown {
+  if (error instanceof RaysError) return error
+  if (error instanceof MissingDriverError)
+    return new ConfigError(error.message, { cause: error, hint: `npm install ${engine.driver}` })
+  const info = engine.explain(error)
+  const target = engine.describe(url)
+  const why = redact(`${info.message}${info.code ? ` (${info.code})` : ''}`, url.secrets)
+  switch (info.kind) {
+    case 'missing-database':
+      return new FailedError(`The database does not exist: ${target}. ${why}`, {
+        cause: error,
+        code: 'E_NO_DATABASE',
+        hint: 'Create it with rays migrate --create-db, or correct the database URL.',
+      })
+    case 'authentication':
+      return new FailedError(`The database refused the user or the password: ${target}. ${why}`, {
+        cause: error,
+        code: 'E_AUTHENTICATION',
+        hint: 'Check user and password in the database URL; special characters must be percent-encoded.',
+      })
+    case 'permission':
+      return new FailedError(`The user may not use the database: ${target}. ${why}`, {
+        cause: error,
+        code: 'E_PERMISSION',
+        hint: info.hint ?? 'Grant the user access to it.',
+      })
+    default:
+      return new FailedError(`The database cannot be reached: ${target}. ${why}`, {
+        cause: error,
+        code: 'E_CONNECTION',
+        hint:
+          info.hint ??
+          (engine.needsServer
+            ? 'Is the server running, and is host and port right?'
+            : 'Check the path in the database URL.'),
+      })
+  }
+}
+
+/** Connects, works, closes. */
+export async function withConnection<T>(
+  project: Pick<Project, 'config' | 'engine'>,
+  host: Host,
+  open: OpenOptions,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const connection = await connect(project, host, open)
+  connection.onLost(() => undefined)
+  try {
+    return await work(connection)
+  } catch (error) {
+    throw explained(error, connection)
+  } finally {
+    await connection.close().catch(() => undefined)
+  }
+}
+
+/** Drivers' errors that no command has put into words. */
+function explained(error: unknown, connection: Connection): unknown {
+  if (error instanceof RaysError) return error
+  const info = connection.engine.explain(error)
+  const known = info.code !== '' && info.kind !== 'other'
+  if (error instanceof EngineError) return new FailedError(error.message, { cause: error })
+  if (!known) return error
+  return new FailedError(redact(`The database said: ${info.message} (${info.code})`), {
+    cause: error,
+    code: info.kind === 'connection' ? 'E_CONNECTION' : 'E_DATABASE',
+    where: info.detail ?? connection.target,
+    hint:
+      info.hint ??
+      (info.kind === 'permission' ? 'Grant the user the right to do this.' : 'rays status shows where things stand.'),
+  })
+}
+
+/** Holds the migration lock during the work. @throws {LockError} exit 4, naming the holder */
+export async function withLock<T>(
+  config: Config,
+  host: Host,
+  connection: Connection,
+  work: () => Promise<T>,
+): Promise<T> {
+  let waited = false
+  try {
+    await connection.acquireLock({
+      timeoutMs: config.lockTimeoutMs,
+      signal: host.signal,
+      onWait: (holder) => {
+        if (!waited) host.note(`Waiting for the migration lock, held by ${holder} …`)
+        waited = true
+      },
+    })
+  } catch (error) {
+    if (!(error instanceof LockTimeoutError)) throw error
+    throw new LockError(
+      `The migration lock was not free within ${config.lockTimeoutMs / 1000} s: it is held by ${error.holder}.`,
+      {
+        cause: error,
+        hint: 'Wait for the other migration to end, or wait longer: --lock-timeout <seconds>.',
+      },
+    )
+  }
+  try {
+    return await work()
+  } finally {
+    await connection.releaseLock().catch(() => undefined)
+  }
+}
+
+/** The migrations on disk. */
+export function folders(project: Pick<Project, 'config'>): Promise<Migration[]> {
+  return listMigrations(project.config.migrationsDir)
+}
+
+/** Opens an empty shadow database. @throws {UsageError} when it is refused before anything in it was touched */
+export async function openShadow(
+  project: Project,
+  host: Host,
+  purpose: 'rays' | 'prisma',
+  options: { readonly clear: boolean; readonly known: readonly (readonly SchemaFile[])[] },
+): Promise<Shadow> {
+  const { config, engine } = project
+  const url = requireUrl(config)
+  const configured =
+    purpose === 'rays'
+      ? config.shadowDatabaseName === null
+        ? undefined
+        : { name: config.shadowDatabaseName }
+      : config.shadowDatabaseUrl === undefined
+        ? undefined
+        : { url: config.shadowDatabaseUrl }
+  try {
+    return await engine.openShadow({
+      url,
+      purpose,
+      ...(configured && { configured }),
+      knownTables: options.known.flatMap((files) => tableNames(files)),
+      clear: options.clear,
+      connect: connectOptions(config, host),
+      schemas: project.schemas,
+    })
+  } catch (error) {
+    if (error instanceof ShadowRefusedError) {
+      throw new UsageError(error.message, {
+        cause: error,
+        code: 'E_SHADOW',
+        hint: 'Name another database in shadowDatabaseName or shadowDatabaseUrl; --clear-shadow consents to emptying a small one.',
+      })
+    }
+    if (error instanceof RaysError) throw error
+    const info = engine.explain(error)
+    if (info.kind === 'permission') {
+      throw new FailedError(
+        `The shadow database could not be created: ${redact(info.message, url.secrets)} (${info.code})`,
+        {
+          cause: error,
+          code: 'E_SHADOW',
+          hint: `Name an existing, empty database: ${purpose === 'rays' ? 'shadowDatabaseName in raysconfig.js' : 'shadowDatabaseUrl in prisma.config.ts, the schema or raysconfig.js'}. Or write the migration unproven: --no-verify.`,
+        },
+      )
+    }
+    throw connectError(error, engine, url)
+  }
+}
+
+/** The snapshot of a migration, or undefined. */
+export async function snapshotOfMigration(
+  migration: Migration | undefined,
+): Promise<readonly SchemaFile[] | undefined> {
+  return migration === undefined ? undefined : readSnapshot(migration)
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

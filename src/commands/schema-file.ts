@@ -1,0 +1,83 @@
+/** The project's schema file follows the database, and the client follows the schema. */
+import path from 'node:path'
+import type { Config } from '../config/config.js'
+import { readSnapshot } from '../migrations/directory.js'
+import type { Migration } from '../migrations/migration.js'
+import { runGenerate } from '../schema/prisma-cli.js'
+import {
+  generatorsOf,
+  type PrismaSchema,
+  readSchema,
+  replaceModels,
+  sameModels,
+  writeSchema,
+} from '../schema/prisma-schema.js'
+import type { Host } from './host.js'
+
+export type Followed =
+  /** It was replaced by the target's snapshot. */
+  | { readonly state: 'replaced'; readonly migration: string }
+  /** It is the target's snapshot already. */
+  | { readonly state: 'same' }
+  /** It was left; why. */
+  | { readonly state: 'left'; readonly reason: string }
+
+/**
+ * Makes the schema that of the target's snapshot, if the present schema is one that a migration holds. A schema with
+ * edits of its own is never overwritten.
+ */
+export async function followTarget(
+  config: Config,
+  all: readonly Migration[],
+  target: Migration | undefined,
+): Promise<Followed> {
+  if (target === undefined) return { state: 'left', reason: 'no migration is applied' }
+  const snapshot = await readSnapshot(target)
+  if (snapshot === undefined) return { state: 'left', reason: `${target.name} has no snapshot` }
+  const schema = await readSchema(config.schemaPath)
+  if (sameModels(schema.files, snapshot)) return { state: 'same' }
+  if (!(await heldBySomeSnapshot(schema, all))) {
+    return { state: 'left', reason: 'it has changes that no migration holds' }
+  }
+  const change = replaceModels(schema, snapshot)
+  await writeSchema(schema, change)
+  return { state: 'replaced', migration: target.name }
+}
+
+async function heldBySomeSnapshot(schema: PrismaSchema, all: readonly Migration[]): Promise<boolean> {
+  for (const migration of [...all].reverse()) {
+    const snapshot = await readSnapshot(migration)
+    if (snapshot && sameModels(schema.files, snapshot, { comments: true })) return true
+  }
+  return false
+}
+
+export type Generated =
+  | { readonly state: 'done' }
+  | { readonly state: 'skipped'; readonly reason: string }
+  | { readonly state: 'failed'; readonly reason: string }
+
+/** Runs `prisma generate` where the schema has a generator. A failure is a warning: the migration stands. */
+export async function generateClient(config: Config, host: Host, wanted: boolean): Promise<Generated> {
+  if (!wanted) return { state: 'skipped', reason: 'not wanted' }
+  const schema = await readSchema(config.schemaPath)
+  if (generatorsOf(schema.files).length === 0) return { state: 'skipped', reason: 'the schema has no generator' }
+  const result = await runGenerate({
+    root: config.root,
+    schemaPath: config.schemaPath,
+    env: process.env,
+    onOutput: host.output,
+  })
+  if (result.state === 'missing') return { state: 'skipped', reason: 'prisma is not installed in the project' }
+  if (result.state === 'failed') {
+    host.warn(`prisma generate failed: ${result.reason}. The database is migrated; run npx prisma generate.`)
+    return { state: 'failed', reason: result.reason }
+  }
+  return { state: 'done' }
+}
+
+/** A path as a person in the project's folder would type it. */
+export function shortPath(config: Config, file: string): string {
+  const relative = path.relative(config.root, file)
+  return relative === '' || relative.startsWith('..') ? file : relative
+}

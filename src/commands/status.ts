@@ -1,0 +1,207 @@
+/** `rays status`: folders, history, live schema and schema.prisma, compared. Reads only. */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Connection } from '../../engines/engine.js'
+import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
+import { checksumMatches, readScript, readSnapshot } from '../migrations/directory.js'
+import type { Migration } from '../migrations/migration.js'
+import type { SchemaFile } from '../schema/schema-engine.js'
+import { compareNames } from '../text.js'
+import type { Context } from './host.js'
+import { folders, messageOf, openProject, type Project, withConnection } from './project.js'
+
+export interface StatusOptions {
+  readonly check?: boolean
+  readonly strict?: boolean
+}
+
+export interface MigrationStatus {
+  readonly name: string
+  /** missing: applied, but without a folder here. */
+  readonly state: 'applied' | 'pending' | 'failed' | 'missing'
+  readonly appliedAt: string | null
+  readonly batch: number | null
+  /** Which file was edited after it was applied. */
+  readonly edited: 'migration.sql' | 'migration.js' | null
+  /** Where a failed one stands. */
+  readonly failure: string | null
+  /** It has no way down yet (made by Prisma). */
+  readonly upOnly: boolean
+}
+
+export interface StatusResult {
+  readonly target: string
+  readonly provider: string
+  readonly migrations: readonly MigrationStatus[]
+  readonly counts: {
+    readonly applied: number
+    readonly pending: number
+    readonly failed: number
+    readonly missing: number
+    readonly edited: number
+  }
+  /** The live schema against the newest applied migration: what was changed without one. */
+  readonly drift: { readonly state: 'none' | 'drift' | 'unknown'; readonly summary: string }
+  /** schema.prisma against the newest migration. */
+  readonly schema: { readonly state: 'in-sync' | 'changed' | 'unknown'; readonly summary: string }
+  /** Whether the exit code should say that something is to be done. */
+  readonly clean: boolean
+  readonly strictlyClean: boolean
+  readonly next: string
+}
+
+/** @throws {RaysError} when the database or the history cannot be read */
+export async function status(context: Context): Promise<StatusResult> {
+  const project = await openProject(context)
+  const all = await folders(project)
+  return withConnection(project, context.host, { readOnly: true }, async (connection) => {
+    const known = records((await new Recorder(connection).read()) ?? [])
+    const migrations = await listStatus(all, known)
+    const drift = await driftOf(project, connection, all, known)
+    const schema = await schemaState(project, all)
+    return summarise(connection, migrations, drift, schema)
+  })
+}
+
+async function listStatus(all: readonly Migration[], known: readonly MigrationRecord[]): Promise<MigrationStatus[]> {
+  const byName = new Map(known.map((record) => [record.name, record]))
+  const present = await Promise.all(all.map((migration) => statusOf(migration, byName.get(migration.name))))
+  const names = new Set(all.map((migration) => migration.name))
+  const missing = known
+    .filter((record) => !names.has(record.name) && record.state !== 'absent')
+    .map((record) => ({
+      ...fromRecord(record),
+      state: record.state === 'failed' ? ('failed' as const) : ('missing' as const),
+      edited: null,
+      upOnly: false,
+    }))
+  return [...present, ...missing].sort((a, b) => compareNames(a.name, b.name))
+}
+
+function fromRecord(record: MigrationRecord) {
+  const { note, row } = record
+  const journal =
+    note?.dir === undefined
+      ? undefined
+      : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? 'is in doubt' : 'comes next'}`
+  return {
+    name: record.name,
+    appliedAt: record.state === 'applied' ? (row.finishedAt?.toISOString() ?? null) : null,
+    batch: record.state === 'applied' ? (note?.batch ?? null) : null,
+    failure:
+      record.state === 'failed' ? (journal ?? row.logs?.trim().slice(0, 2000) ?? 'no reason was recorded') : null,
+  }
+}
+
+async function statusOf(migration: Migration, record: MigrationRecord | undefined): Promise<MigrationStatus> {
+  const upOnly = migration.codeFile === undefined
+  if (!record || record.state === 'absent') {
+    return { name: migration.name, state: 'pending', appliedAt: null, batch: null, edited: null, failure: null, upOnly }
+  }
+  const edited = record.state === 'applied' ? await editedFile(migration, record) : null
+  return { ...fromRecord(record), state: record.state, edited, upOnly }
+}
+
+async function editedFile(migration: Migration, record: MigrationRecord): Promise<MigrationStatus['edited']> {
+  if (migration.sqlFile !== undefined && !checksumMatches(record.row.checksum, await readScript(migration)))
+    return 'migration.sql'
+  const recorded = record.note?.js
+  if (recorded === undefined || migration.codeFile === undefined) return null
+  const code = await readFile(migration.codeFile)
+  const hash = (text: string | Buffer) => createHash('sha256').update(text).digest('hex')
+  const text = code.toString('utf8')
+  const same = [hash(code), hash(text.replace(/\r\n/g, '\n')), hash(text.replace(/\r?\n/g, '\r\n'))].includes(recorded)
+  return same ? null : 'migration.js'
+}
+
+async function driftOf(
+  project: Project,
+  connection: Connection,
+  all: readonly Migration[],
+  known: readonly MigrationRecord[],
+): Promise<StatusResult['drift']> {
+  const applied = new Set(known.filter((record) => record.state === 'applied').map((record) => record.name))
+  const newest = all.filter((migration) => applied.has(migration.name)).at(-1)
+  const snapshot = newest === undefined ? undefined : await readSnapshot(newest)
+  if (newest !== undefined && snapshot === undefined) {
+    return { state: 'unknown', summary: `${newest.name} was made by Prisma and has no snapshot to compare with.` }
+  }
+  if (known.some((record) => record.state === 'failed'))
+    return { state: 'unknown', summary: 'A migration has failed; what the schema should be is not known.' }
+  const from = snapshot === undefined ? { kind: 'empty' as const } : { kind: 'schema' as const, files: snapshot }
+  try {
+    const live = { kind: 'database' as const, connection, context: snapshot ?? project.schema.files }
+    const diff = await project.schemaEngine.diff(from, live, { ...project.filter, summary: true })
+    return diff.empty
+      ? { state: 'none', summary: '' }
+      : { state: 'drift', summary: diff.summary.trim() || diff.script.trim() }
+  } catch (error) {
+    return { state: 'unknown', summary: messageOf(error) }
+  }
+}
+
+async function schemaState(project: Project, all: readonly Migration[]): Promise<StatusResult['schema']> {
+  const newest = all.at(-1)
+  const snapshot = newest === undefined ? undefined : await readSnapshot(newest)
+  if (newest !== undefined && snapshot === undefined)
+    return { state: 'unknown', summary: `${newest.name} has no snapshot to compare with.` }
+  const from =
+    snapshot === undefined
+      ? { kind: 'empty' as const }
+      : { kind: 'schema' as const, files: snapshot as readonly SchemaFile[] }
+  try {
+    const diff = await project.schemaEngine.diff(
+      from,
+      { kind: 'schema', files: project.schema.files },
+      { ...project.filter, summary: true },
+    )
+    return diff.empty
+      ? { state: 'in-sync', summary: '' }
+      : { state: 'changed', summary: diff.summary.trim() || diff.script.trim() }
+  } catch (error) {
+    return { state: 'unknown', summary: messageOf(error) }
+  }
+}
+
+function summarise(
+  connection: Connection,
+  migrations: readonly MigrationStatus[],
+  drift: StatusResult['drift'],
+  schema: StatusResult['schema'],
+): StatusResult {
+  const count = (state: MigrationStatus['state']) => migrations.filter((migration) => migration.state === state).length
+  const counts = {
+    applied: count('applied'),
+    pending: count('pending'),
+    failed: count('failed'),
+    missing: count('missing'),
+    edited: migrations.filter((migration) => migration.edited !== null).length,
+  }
+  const clean = counts.pending + counts.failed + counts.missing === 0 && drift.state !== 'drift'
+  return {
+    target: connection.target,
+    provider: connection.version,
+    migrations,
+    counts,
+    drift,
+    schema,
+    clean,
+    strictlyClean: clean && counts.edited === 0,
+    next: nextCommand(counts, drift, schema),
+  }
+}
+
+function nextCommand(
+  counts: StatusResult['counts'],
+  drift: StatusResult['drift'],
+  schema: StatusResult['schema'],
+): string {
+  if (counts.failed > 0) return 'A migration needs a decision: rays migrate says what can be done.'
+  if (counts.missing > 0) return 'Get the missing folders: git pull.'
+  if (drift.state === 'drift' && counts.applied === 0) return 'Start managing this database: rays prepare.'
+  if (drift.state === 'drift')
+    return 'The database was changed without a migration: write it into the schema, or undo it by hand.'
+  if (counts.pending > 0) return 'Apply what is pending: rays migrate.'
+  if (schema.state === 'changed') return 'Write a migration for the changed schema: rays makemigration --name <name>.'
+  return 'Everything is in step.'
+}

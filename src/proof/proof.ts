@@ -1,0 +1,224 @@
+/**
+ * The round trip that proves a migration before it is written: up, down and up again on one shadow database, and
+ * Prisma's script on another. After each step the live schema must be the one that it should be, and the rows that
+ * both schemas can hold must still be there.
+ */
+import type { Connection, ErrorInfo, Shadow } from '../../engines/engine.js'
+import { FailedError } from '../errors.js'
+import { OperationFailure, operationError, runOperation } from '../history/operation.js'
+import type { LoadedMigration } from '../migrations/migration.js'
+import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../schema/schema-engine.js'
+import { type Contents, fillTables, lostRows, readContents } from './rows.js'
+
+export interface ProofRequest {
+  readonly schemaEngine: SchemaEngine
+  /** The schema before the migration; undefined for the very first. */
+  readonly previous: readonly SchemaFile[] | undefined
+  readonly next: readonly SchemaFile[]
+  /** The migration's code, loaded from the draft of the file that will be written. */
+  readonly load: (connection: Connection) => Promise<LoadedMigration>
+  /** The text of migration.sql. */
+  readonly script: string
+  /** Opens an empty shadow database. */
+  readonly openShadow: (purpose: 'rays' | 'prisma') => Promise<Shadow>
+  /** Builds the state before the migration where the snapshot alone cannot (extensions, hand-made objects). */
+  readonly replay: ((connection: Connection) => Promise<void>) | undefined
+  readonly schemas: readonly string[]
+  readonly filter?: DiffOptions
+  /** The migration changes data or code of its own; only the schema is proven. */
+  readonly onStage?: (stage: string) => void
+}
+
+export interface Proof {
+  /** What the proof found out about filled tables: where the up or the down refuses. */
+  readonly notes: readonly string[]
+  /** The rows that the round trip was made with. */
+  readonly rows: 'kept' | 'none'
+}
+
+/** The migration does not do what it should; it is not written. */
+export class ProofError extends FailedError {
+  constructor(stage: string, difference: string, options: { cause?: unknown; hint?: string } = {}) {
+    super(`The migration was not written, because it failed its proof on the shadow database: ${stage}`, {
+      code: 'E_PROOF',
+      where: difference,
+      hint:
+        options.hint ??
+        'This is the difference between what the migration does and what it should do. --no-verify writes it all the same.',
+      cause: options.cause,
+    })
+  }
+}
+
+/** @throws {ProofError} naming the stage and the difference */
+export async function prove(request: ProofRequest): Promise<Proof> {
+  const reference = await proveScript(request)
+  return proveOperations(request, reference)
+}
+
+/** Prisma's script on its own shadow. Returns what still differs from the schema afterwards: the noise to expect. */
+async function proveScript(request: ProofRequest): Promise<string> {
+  const shadow = await request.openShadow('prisma')
+  const { connection } = shadow
+  try {
+    request.onStage?.('migration.sql')
+    await buildPrevious(connection, request)
+    await connection.script(request.script).catch((error: unknown) => {
+      throw scriptError(connection, error, request.script)
+    })
+    const difference = await residual(request, connection, request.next)
+    if (difference === '') return ''
+    // Some schemas differ from their own database for ever (Prisma normalises defaults): that is no fault of the script.
+    await connection.reset(request.schemas)
+    await buildFrom(connection, request, request.next)
+    const noise = await residual(request, connection, request.next)
+    if (noise !== difference)
+      throw new ProofError('after migration.sql the database differs from the schema.', difference)
+    return noise
+  } finally {
+    await shadow.dispose()
+  }
+}
+
+function scriptError(connection: Connection, error: unknown, script: string): ProofError {
+  const info: ErrorInfo = connection.engine.explain(error)
+  const near = info.position === undefined ? '' : `\n${script.slice(info.position, info.position + 200).split('\n')[0]}`
+  return new ProofError(
+    `the database refused migration.sql: ${info.message} (${info.code})`,
+    `${info.detail ?? ''}${near}`.trim(),
+    {
+      cause: error,
+      hint: 'The schema asks for something that the database does not accept; correct the schema.',
+    },
+  )
+}
+
+async function proveOperations(request: ProofRequest, reference: string): Promise<Proof> {
+  const shadow = await request.openShadow('rays')
+  const { connection } = shadow
+  try {
+    await buildPrevious(connection, request)
+    const noise = await residual(request, connection, request.previous)
+    const loaded = await request.load(connection)
+    const round = new RoundTrip(request, connection, loaded, { previous: noise, next: reference })
+    const filled = request.previous === undefined ? { tables: [] } : await fillTables(connection, request.schemas)
+    if (filled.tables.length === 0) {
+      await round.run(false)
+      return { notes: [], rows: 'none' }
+    }
+    const refusal = await round.run(true)
+    if (refusal === undefined) return { notes: [], rows: 'kept' }
+    // Rows that do not fit are the person's to decide; the schema must be proven all the same.
+    await connection.reset(request.schemas)
+    await buildPrevious(connection, request)
+    await round.run(false)
+    return { notes: [refusal], rows: 'none' }
+  } finally {
+    await shadow.dispose()
+  }
+}
+
+class RoundTrip {
+  constructor(
+    readonly request: ProofRequest,
+    readonly connection: Connection,
+    readonly loaded: LoadedMigration,
+    readonly noise: { readonly previous: string; readonly next: string },
+  ) {}
+
+  /** Up, down, up. Returns why filled tables refuse it, where they do; undefined when all went well. */
+  async run(filled: boolean): Promise<string | undefined> {
+    const { request, connection } = this
+    const before = filled ? await readContents(connection, request.schemas) : undefined
+    request.onStage?.('up')
+    const upRefusal = await this.#direction('up', filled)
+    if (upRefusal) return `The up refuses tables with rows: ${upRefusal}`
+    await this.#expect('after the up the database differs from the schema.', request.next, this.noise.next)
+    const middle = await this.#compare('the up', before, [])
+    if (this.loaded.operations.some((pair) => pair[1] === null)) return undefined
+    request.onStage?.('down')
+    const downRefusal = await this.#direction('down', filled)
+    if (downRefusal) return `The down refuses tables with rows: ${downRefusal}`
+    await this.#expect(
+      'after the down the database differs from the schema before it.',
+      request.previous,
+      this.noise.previous,
+    )
+    await this.#compare('up and down', before, middle ? [middle] : [])
+    request.onStage?.('up again')
+    const again = await this.#direction('up', filled)
+    if (again) return `The up refuses tables with rows: ${again}`
+    await this.#expect(
+      'after up, down and up again the database differs from the schema.',
+      request.next,
+      this.noise.next,
+    )
+    return undefined
+  }
+
+  async #direction(direction: 'up' | 'down', filled: boolean): Promise<string | undefined> {
+    const { connection, loaded } = this
+    const order = [...loaded.operations.keys()]
+    if (direction === 'down') order.reverse()
+    const work = async () => {
+      for (const operation of order)
+        await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0 })
+    }
+    try {
+      if (connection.engine.transactionalDdl && loaded.transaction) {
+        await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
+      } else await work()
+      return undefined
+    } catch (error) {
+      const cause = error instanceof OperationFailure ? error.cause : error
+      const info = connection.engine.explain(cause)
+      if (filled && info.kind === 'data') return info.message
+      const told = operationError(error, { connection, direction }, loaded, '')
+      throw new ProofError(`the ${direction} failed: ${told.message.trim()}`, told.where ?? '', { cause: error })
+    }
+  }
+
+  async #expect(stage: string, files: readonly SchemaFile[] | undefined, noise: string): Promise<void> {
+    const difference = await residual(this.request, this.connection, files)
+    if (difference !== noise) throw new ProofError(stage, difference === '' ? noise : difference)
+  }
+
+  async #compare(what: string, before: Contents | undefined, held: readonly Contents[]): Promise<Contents | undefined> {
+    if (before === undefined) return undefined
+    const now = await readContents(this.connection, this.request.schemas)
+    const lost = lostRows(before, now, held)
+    if (lost.length > 0) throw new ProofError(`${what} lost rows that both schemas can hold.`, lost.join('\n'))
+    return now
+  }
+}
+
+/** The script from the live database to a schema: '' when they are the same. */
+async function residual(
+  request: ProofRequest,
+  connection: Connection,
+  files: readonly SchemaFile[] | undefined,
+): Promise<string> {
+  const to: SchemaState = files === undefined ? { kind: 'empty' } : { kind: 'schema', files }
+  const diff = await request.schemaEngine.diff(
+    { kind: 'database', connection, context: files ?? request.next },
+    to,
+    request.filter,
+  )
+  return diff.empty ? '' : diff.script.trim()
+}
+
+async function buildPrevious(connection: Connection, request: ProofRequest): Promise<void> {
+  if (request.previous === undefined) return
+  try {
+    await buildFrom(connection, request, request.previous)
+  } catch (error) {
+    if (request.replay === undefined) throw error
+    await connection.reset(request.schemas)
+    await request.replay(connection)
+  }
+}
+
+async function buildFrom(connection: Connection, request: ProofRequest, files: readonly SchemaFile[]): Promise<void> {
+  const diff = await request.schemaEngine.diff({ kind: 'empty' }, { kind: 'schema', files }, request.filter)
+  if (!diff.empty) await connection.script(diff.script)
+}

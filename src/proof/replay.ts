@@ -1,0 +1,33 @@
+/** Runs migrations on a shadow database, to get the state that they lead to. */
+import type { Connection } from '../../engines/engine.js'
+import { operationError, runOperation } from '../history/operation.js'
+import { loadMigration } from '../migrations/load.js'
+import type { Migration } from '../migrations/migration.js'
+
+/**
+ * Applies the migrations in order, without recording them.
+ * @throws {FailedError} naming the migration and the operation
+ */
+export async function replay(connection: Connection, migrations: readonly Migration[]): Promise<void> {
+  for (const migration of migrations) {
+    const loaded = await loadMigration(migration, { runScript: (script) => connection.script(script) })
+    const work = async () => {
+      for (const operation of loaded.operations.keys()) {
+        await runOperation({ connection, loaded, operation, direction: 'up', operationTimeoutMs: 0 })
+      }
+    }
+    try {
+      if (connection.engine.transactionalDdl && loaded.transaction) {
+        await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
+      } else await work()
+      await connection.restoreSettings()
+    } catch (error) {
+      throw operationError(
+        error,
+        { connection, direction: 'up' },
+        loaded,
+        'It was being replayed on a shadow database; your database was not touched.',
+      )
+    }
+  }
+}

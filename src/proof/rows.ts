@@ -1,0 +1,175 @@
+/** A few generated rows in every table of a shadow database, and what became of them. */
+import type { ColumnInfo, Connection, Engine, TableInfo } from '../../engines/engine.js'
+
+/** How many rows each table gets. Two: enough to meet unique constraints and foreign keys. */
+const ROWS = 2
+
+export interface Filled {
+  /** Qualified names of the tables that hold generated rows. */
+  readonly tables: readonly string[]
+  /** Tables that could not be filled (CHECK constraints, triggers, types without a made-up value). */
+  readonly empty: readonly string[]
+}
+
+/** The key of a table in maps, and its name in messages: `public.User` or `User`. */
+export function tableKey(table: { readonly schema?: string | undefined; readonly name: string }): string {
+  return table.schema === undefined ? table.name : `${table.schema}.${table.name}`
+}
+
+/** The quoted, qualified name of a table. */
+export function qualified(
+  engine: Engine,
+  table: { readonly schema?: string | undefined; readonly name: string },
+): string {
+  const name = engine.quote(table.name)
+  return table.schema === undefined ? name : `${engine.quote(table.schema)}.${name}`
+}
+
+/**
+ * Puts rows into every table, parents before children. Row n of a child points to row n of its parent, because a
+ * foreign key column takes the value that the referenced column has in row n.
+ */
+export async function fillTables(connection: Connection, schemas: readonly string[]): Promise<Filled> {
+  const tables = await connection.tables(schemas)
+  const byKey = new Map(tables.map((table) => [tableKey(table), table]))
+  const filled: string[] = []
+  let waiting = [...tables]
+  // Each pass inserts what its parents allow; a cycle of required foreign keys stays empty.
+  for (let pass = 0; waiting.length > 0 && pass < tables.length + 1; pass += 1) {
+    const next: TableInfo[] = []
+    for (const table of waiting) {
+      if (await fillTable(connection, table, byKey)) filled.push(tableKey(table))
+      else next.push(table)
+    }
+    if (next.length === waiting.length) break
+    waiting = next
+  }
+  return { tables: filled, empty: waiting.map(tableKey) }
+}
+
+async function fillTable(
+  connection: Connection,
+  table: TableInfo,
+  all: ReadonlyMap<string, TableInfo>,
+): Promise<boolean> {
+  const inserts: string[] = []
+  for (const nullForeignKeys of [false, true]) {
+    inserts.length = 0
+    for (let n = 1; n <= ROWS; n += 1) {
+      const sql = insertOf(connection.engine, table, all, n, nullForeignKeys)
+      if (sql === undefined) return false
+      inserts.push(sql)
+    }
+    if (await insertAll(connection, table, inserts)) return true
+  }
+  return false
+}
+
+async function insertAll(connection: Connection, table: TableInfo, inserts: readonly string[]): Promise<boolean> {
+  try {
+    for (const sql of inserts) await connection.raw(sql)
+    return true
+  } catch {
+    await connection.raw(`DELETE FROM ${qualified(connection.engine, table)}`).catch(() => undefined)
+    return false
+  }
+}
+
+function insertOf(
+  engine: Engine,
+  table: TableInfo,
+  all: ReadonlyMap<string, TableInfo>,
+  n: number,
+  nullForeignKeys: boolean,
+): string | undefined {
+  const columns: string[] = []
+  const values: string[] = []
+  for (const column of table.columns) {
+    if (column.generated) continue
+    const foreign = isForeign(table, column.name)
+    const value = foreign && nullForeignKeys && column.nullable ? 'NULL' : sampleOf(engine, table, column, all, n, 0)
+    if (value === undefined) {
+      if (column.nullable || column.hasDefault) continue
+      return undefined
+    }
+    columns.push(engine.quote(column.name))
+    values.push(value)
+  }
+  if (columns.length === 0) return undefined
+  return `INSERT INTO ${qualified(engine, table)} (${columns.join(', ')}) VALUES (${values.join(', ')})`
+}
+
+function isForeign(table: TableInfo, column: string): boolean {
+  return table.foreignKeys.some((key) => key.columns.includes(column))
+}
+
+function sampleOf(
+  engine: Engine,
+  table: TableInfo,
+  column: ColumnInfo,
+  all: ReadonlyMap<string, TableInfo>,
+  n: number,
+  depth: number,
+): string | undefined {
+  const key = table.foreignKeys.find((candidate) => candidate.columns.includes(column.name))
+  if (key && depth < 8) {
+    const parent = all.get(tableKey({ schema: key.references.schema, name: key.references.table }))
+    const referenced = parent?.columns.find((c) => c.name === key.references.columns[key.columns.indexOf(column.name)])
+    if (parent && referenced && !(parent === table && referenced === column)) {
+      return sampleOf(engine, parent, referenced, all, n, depth + 1)
+    }
+  }
+  return engine.sample(column, n)
+}
+
+/** The rows of every table, one text a row and column, for comparison. */
+export type Contents = ReadonlyMap<
+  string,
+  { readonly columns: ReadonlyMap<string, string>; readonly rows: readonly ReadonlyMap<string, string>[] }
+>
+
+export async function readContents(connection: Connection, schemas: readonly string[]): Promise<Contents> {
+  const contents = new Map<string, { columns: Map<string, string>; rows: Map<string, string>[] }>()
+  for (const table of await connection.tables(schemas)) {
+    const rows = await connection.raw(`SELECT * FROM ${qualified(connection.engine, table)}`)
+    contents.set(tableKey(table), {
+      columns: new Map(table.columns.map((column) => [column.name, column.type])),
+      rows: rows.map((row) => new Map(Object.entries(row).map(([name, value]) => [name, textOf(value)]))),
+    })
+  }
+  return contents
+}
+
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return 'NULL'
+  if (value instanceof Date) return value.toISOString()
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/**
+ * What was lost between two moments: rows, or values in columns that `held` (the schemas in between) could hold all the
+ * while, with the same name and type.
+ */
+export function lostRows(before: Contents, after: Contents, held: readonly Contents[] = []): string[] {
+  const lost: string[] = []
+  for (const [name, table] of before) {
+    const others = [...held, after].map((contents) => contents.get(name))
+    if (others.some((other) => other === undefined)) continue
+    const now = after.get(name)!
+    if (now.rows.length !== table.rows.length) {
+      lost.push(`${name} had ${table.rows.length} rows and has ${now.rows.length}`)
+      continue
+    }
+    const columns = [...table.columns]
+      .filter(([column, type]) => others.every((other) => other!.columns.get(column) === type))
+      .map(([column]) => column)
+    const multiset = (rows: readonly ReadonlyMap<string, string>[]) =>
+      rows.map((row) => JSON.stringify(columns.map((c) => row.get(c)))).sort()
+    const [had, has] = [multiset(table.rows), multiset(now.rows)]
+    const differing = had.findIndex((row, index) => row !== has[index])
+    if (differing !== -1)
+      lost.push(`${name} held ${had[differing]} and holds ${has[differing]} (${columns.join(', ')})`)
+  }
+  return lost
+}
