@@ -1,0 +1,158 @@
+/** What a PostgreSQL database holds, read from its catalogs. */
+import type { ColumnInfo, Row, TableInfo } from '../engine.js'
+import { literal, quote } from './values.js'
+
+type Query = (sql: string, params?: readonly unknown[]) => Promise<Row[]>
+
+/** Ordinary and partitioned tables, without partitions and without what belongs to an extension. */
+const TABLES = `
+  SELECT c.oid, n.nspname AS schema, c.relname AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY($1) AND c.relname <> '_prisma_migrations'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
+
+const COLUMNS = `
+  WITH t AS (${TABLES})
+  SELECT t.oid::text AS table_oid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
+    a.atthasdef AND a.attgenerated = '' OR a.attidentity <> '' AS has_default,
+    a.attgenerated <> '' OR a.attidentity = 'a' AS generated, ty.typcategory = 'A' AS is_array,
+    (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e
+      WHERE e.enumtypid = CASE WHEN ty.typcategory = 'A' THEN ty.typelem ELSE ty.oid END) AS enum_values
+  FROM t JOIN pg_attribute a ON a.attrelid = t.oid JOIN pg_type ty ON ty.oid = a.atttypid
+  WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY t.oid, a.attnum`
+
+/** The names of the columns with the given numbers, in their order. */
+const names = (table: string, numbers: string) => `
+  (SELECT array_agg(a.attname::text ORDER BY k.ord) FROM unnest(${numbers}) WITH ORDINALITY k(num, ord)
+    JOIN pg_attribute a ON a.attrelid = ${table} AND a.attnum = k.num)`
+
+const CONSTRAINTS = `
+  WITH t AS (${TABLES})
+  SELECT t.oid::text AS table_oid, o.contype AS kind, ${names('o.conrelid', 'o.conkey')} AS columns,
+    fn.nspname AS foreign_schema, fc.relname AS foreign_table, ${names('o.confrelid', 'o.confkey')} AS foreign_columns
+  FROM t JOIN pg_constraint o ON o.conrelid = t.oid AND o.contype IN ('f', 'c')
+    LEFT JOIN pg_class fc ON fc.oid = o.confrelid LEFT JOIN pg_namespace fn ON fn.oid = fc.relnamespace
+  ORDER BY t.oid, o.conname`
+
+/** Unique indexes over columns; those over expressions or a part of the rows say nothing about a column alone. */
+const UNIQUES = `
+  WITH t AS (${TABLES})
+  SELECT t.oid::text AS table_oid, i.indisprimary AS primary, ${names('i.indrelid', "(string_to_array(i.indkey::text, ' ')::int2[])[1:i.indnkeyatts]")} AS columns
+  FROM t JOIN pg_index i ON i.indrelid = t.oid
+  WHERE i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY t.oid, i.indexrelid`
+
+/** All tables of the namespaces, as {@link TableInfo}. */
+export async function readTables(query: Query, schemas: readonly string[]): Promise<TableInfo[]> {
+  const params = [[...schemas]]
+  const tables = await query(
+    `WITH t AS (${TABLES}) SELECT oid::text AS oid, schema, name FROM t ORDER BY schema, name`,
+    params,
+  )
+  const columns = grouped(await query(COLUMNS, params))
+  const constraints = grouped(await query(CONSTRAINTS, params))
+  const uniques = grouped(await query(UNIQUES, params))
+  return tables.map((table) => {
+    const oid = String(table.oid)
+    const indexes = uniques.get(oid) ?? []
+    const own = constraints.get(oid) ?? []
+    return {
+      schema: String(table.schema),
+      name: String(table.name),
+      columns: (columns.get(oid) ?? []).map(column),
+      primaryKey: (indexes.find((row) => row.primary)?.columns ?? []) as string[],
+      uniques: indexes.filter((row) => !row.primary).map((row) => row.columns as string[]),
+      foreignKeys: own
+        .filter((row) => row.kind === 'f')
+        .map((row) => ({
+          columns: row.columns as string[],
+          references: {
+            schema: String(row.foreign_schema),
+            table: String(row.foreign_table),
+            columns: row.foreign_columns as string[],
+          },
+        })),
+      checks: own.filter((row) => row.kind === 'c').length,
+    }
+  })
+}
+
+function column(row: Row): ColumnInfo {
+  return {
+    name: String(row.name),
+    type: String(row.type),
+    nullable: row.nullable === true,
+    hasDefault: row.has_default === true,
+    generated: row.generated === true,
+    ...(row.is_array === true && { isArray: true }),
+    ...(row.enum_values !== null && { enumValues: row.enum_values as string[] }),
+  }
+}
+
+function grouped(rows: readonly Row[]): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>()
+  for (const row of rows) {
+    const key = String(row.table_oid)
+    const group = groups.get(key)
+    if (group) group.push(row)
+    else groups.set(key, [row])
+  }
+  return groups
+}
+
+/** Namespaces that hold a user's objects. */
+export async function userSchemas(query: Query): Promise<string[]> {
+  const rows = await query(
+    `SELECT nspname AS name FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%' ORDER BY 1`,
+  )
+  return rows.map((row) => String(row.name))
+}
+
+/**
+ * SQL that empties a namespace. Its owner drops it whole and makes it again with the grants and the comment it had;
+ * anybody else drops the objects one by one.
+ */
+export async function emptySchemaSql(query: Query, schema: string): Promise<string> {
+  const [found] = await query(
+    `SELECT pg_has_role(n.nspowner, 'USAGE') AND has_database_privilege(current_database(), 'CREATE') AS mine,
+      pg_get_userbyid(n.nspowner) AS owner, obj_description(n.oid, 'pg_namespace') AS comment,
+      (SELECT array_agg(format('GRANT %s ON SCHEMA %I TO %s%s;', a.privilege_type, n.nspname,
+          CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+          CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END))
+        FROM aclexplode(n.nspacl) a WHERE a.grantee <> n.nspowner) AS grants
+    FROM pg_namespace n WHERE n.nspname = $1`,
+    [schema],
+  )
+  if (!found) return ''
+  if (found.mine !== true) return dropEach(schema)
+  const name = quote(schema)
+  const comment = found.comment === null ? '' : ` COMMENT ON SCHEMA ${name} IS ${literal(found.comment)};`
+  const grants = ((found.grants ?? []) as string[]).join(' ')
+  return `DROP SCHEMA ${name} CASCADE; CREATE SCHEMA ${name} AUTHORIZATION ${quote(String(found.owner))};${comment} ${grants}`
+}
+
+/** Drops the objects of a namespace: extensions, relations, routines and types, each with what depends on it. */
+function dropEach(schema: string): string {
+  const inSchema = `(SELECT oid FROM pg_namespace WHERE nspname = ${literal(schema)})`
+  const drops = [
+    `SELECT format('EXTENSION IF EXISTS %I', extname) FROM pg_extension WHERE extnamespace = ${inSchema}`,
+    `SELECT format('%s IF EXISTS %s', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+        WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, oid::regclass)
+      FROM pg_class WHERE relnamespace = ${inSchema} AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`,
+    `SELECT format('ROUTINE IF EXISTS %s', oid::regprocedure) FROM pg_proc WHERE pronamespace = ${inSchema}`,
+    `SELECT format('TYPE IF EXISTS %s', t.oid::regtype) FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+      WHERE t.typnamespace = ${inSchema} AND (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c')`,
+    `SELECT format('COLLATION IF EXISTS %I.%I', ${literal(schema)}, collname) FROM pg_collation WHERE collnamespace = ${inSchema}`,
+  ]
+  // ARRAY: the names are written before the first drop, for an object that is gone has none.
+  const loops = drops.map(
+    (sql) => `FOREACH what IN ARRAY ARRAY(${sql}) LOOP EXECUTE 'DROP ' || what || ' CASCADE'; END LOOP;`,
+  )
+  return doBlock(`DECLARE what text;\nBEGIN\n${loops.join('\n')}\nEND`)
+}
+
+/** `DO` around a body, with a dollar tag that the body does not contain. */
+export function doBlock(body: string): string {
+  let tag = '$rays$'
+  for (let i = 0; body.includes(tag); i++) tag = `$rays${i}$`
+  return `DO ${tag}\n${body}\n${tag};`
+}

@@ -1,0 +1,331 @@
+/** A PostgreSQL session as the contract wants it. */
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  CommitRefusedError,
+  CommitUnknownError,
+  type Connection,
+  type ConnectOptions,
+  type Engine,
+  EngineError,
+  type HistoryDialect,
+  type LockOptions,
+  type Row,
+  type TableInfo,
+  type Transaction,
+  TransactionEndedError,
+  type TransactionOptions,
+} from '../engine.js'
+import { bindPlaceholders } from '../sql/placeholders.js'
+import { postgresAdapter } from './adapter.js'
+import { doBlock, emptySchemaSql, readTables } from './catalog.js'
+import { explainPostgres } from './errors.js'
+import { MigrationLock, refuseAborted } from './lock.js'
+import { endClient, type Result, type Session } from './session.js'
+import { describePostgres } from './url.js'
+import { literal, quote } from './values.js'
+
+export class PostgresConnection implements Connection {
+  readonly target: string
+  readonly database: string
+  readonly history: HistoryDialect
+  readonly #lock: MigrationLock
+  readonly #pooled: boolean
+
+  private constructor(
+    readonly engine: Engine,
+    /** For the shadow databases and Prisma's adapter, which need the driver's handle. */
+    readonly session: Session,
+    readonly version: string,
+    private readonly pid: number,
+    private readonly since14: boolean,
+  ) {
+    const { url, options } = session
+    this.target = describePostgres(url)
+    this.database = url.database
+    this.#pooled = options.transactionLock === true || url.pooled
+    this.#lock = new MigrationLock(session, this.#pooled)
+    this.history = historyDialect(url.schema)
+  }
+
+  /** Prepares a session that has just been opened. */
+  static async start(engine: Engine, session: Session): Promise<PostgresConnection> {
+    const { pooled } = session.url
+    const facts = `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
+      pg_backend_pid() AS pid`
+    // Behind a transaction pooler a setting would go to whoever uses the backend next; there each transaction sets its own.
+    const local = pooled || session.options.transactionLock === true
+    const results = await session.send(local ? facts : `${settingsSql(session, 'SESSION')}; ${facts}`)
+    const row = results.at(-1)!.rows[0]!
+    const version = String(row.version).split(' ')[0]
+    const since14 =
+      !local &&
+      Number(row.number) >= 140_000 &&
+      (await session.send(SINCE_14).then(
+        () => true,
+        (error) => {
+          if (session.lost) throw error
+          return false
+        },
+      ))
+    return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), since14)
+  }
+
+  get syntax() {
+    return this.engine.syntax
+  }
+
+  async query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return this.raw(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)
+  }
+
+  async execute(sql: string, params?: readonly unknown[]): Promise<void> {
+    await this.query(sql, params)
+  }
+
+  async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return (await this.session.send(sql, params)).at(-1)?.rows ?? []
+  }
+
+  async change(sql: string, params?: readonly unknown[]): Promise<number> {
+    return (await this.session.send(sql, params)).at(-1)?.rowCount ?? 0
+  }
+
+  async script(sql: string): Promise<void> {
+    await this.session.send(sql)
+  }
+
+  async hasTable(name: string): Promise<boolean> {
+    const [row] = await this.raw(
+      `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')) AS found`,
+      [this.session.url.schema, name],
+    )
+    return row!.found === true
+  }
+
+  #schemas(schemas: readonly string[] | undefined): readonly string[] {
+    return schemas && schemas.length > 0 ? schemas : [this.session.url.schema]
+  }
+
+  tables(schemas?: readonly string[]): Promise<TableInfo[]> {
+    return readTables((sql, params) => this.raw(sql, params), this.#schemas(schemas))
+  }
+
+  /** One message, and so one transaction: after a failure everything is there as before. */
+  async reset(schemas?: readonly string[]): Promise<void> {
+    const parts: string[] = []
+    for (const schema of new Set([this.session.url.schema, ...this.#schemas(schemas)]))
+      parts.push(await emptySchemaSql((sql, params) => this.raw(sql, params), schema))
+    const script = parts.filter((part) => part !== '').join('\n')
+    if (script !== '') await this.session.send(script)
+  }
+
+  acquireLock(options: LockOptions): Promise<void> {
+    return this.#lock.acquire(options)
+  }
+
+  releaseLock(): Promise<void> {
+    return this.#lock.release()
+  }
+
+  holdsLock(): Promise<boolean> {
+    return this.#lock.holds()
+  }
+
+  async transaction<T>(_options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    if (this.inTransaction()) throw new EngineError('a transaction is already open on this connection')
+    const txid = await this.#begin()
+    let result: T
+    try {
+      result = await work({ check: () => this.#check(txid) })
+      await this.#check(txid)
+    } catch (error) {
+      await this.#rollback()
+      throw error
+    }
+    await this.#commit()
+    return result
+  }
+
+  /** Opens the transaction with the lock in it, in one message. Returns its id. */
+  async #begin(): Promise<string> {
+    const settings = this.#pooled
+      ? settingsSql(this.session, 'LOCAL')
+      : `SET LOCAL lock_timeout = ${this.session.options.lockTimeoutMs}`
+    const deadline = performance.now() + (this.#lock.waiting?.timeoutMs ?? 0)
+    for (;;) {
+      const results = await this.session.send(
+        `BEGIN; ${settings}; ${this.#lock.begin}; SELECT txid_current()::text AS txid`,
+      )
+      if (results.at(-2)!.rows[0]!.taken === true) return String(results.at(-1)!.rows[0]!.txid)
+      await this.#rollback()
+      const { waiting } = this.#lock
+      if (!waiting) return this.#lock.refused()
+      refuseAborted(waiting)
+      if (performance.now() >= deadline) return this.#lock.timeout()
+      await sleep(100 + Math.random() * 200)
+    }
+  }
+
+  async #check(txid: string): Promise<void> {
+    if (this.session.status === 'I')
+      throw new TransactionEndedError('the transaction was ended by a COMMIT or ROLLBACK')
+    if (this.session.status === 'E')
+      throw new CommitRefusedError(
+        'an earlier statement failed and its error was caught, so the transaction cannot go on',
+      )
+    const [now] = await this.session.send(`SELECT txid_current()::text AS txid; ${this.#lock.again(txid)}`)
+    if (now!.rows[0]!.txid !== txid)
+      throw new TransactionEndedError('the transaction was ended and another one was begun')
+  }
+
+  async #rollback(): Promise<void> {
+    if (this.session.lost || this.session.status === 'I') return
+    // A failure to roll back means that the session is gone, and the server rolls back by itself.
+    await this.session.send('ROLLBACK').catch(() => undefined)
+  }
+
+  async #commit(): Promise<void> {
+    let result: Result | undefined
+    try {
+      result = (await this.session.send('COMMIT'))[0]
+    } catch (error) {
+      if (explainPostgres(error).kind === 'connection')
+        throw new CommitUnknownError('the connection was lost while committing', { cause: error })
+      await this.#rollback()
+      throw error
+    }
+    if (result?.command !== 'COMMIT')
+      throw new CommitRefusedError(`the server answered COMMIT with ${result?.command ?? 'nothing'}`)
+  }
+
+  inTransaction(): boolean {
+    return this.session.status === 'T' || this.session.status === 'E'
+  }
+
+  async cancel(): Promise<void> {
+    try {
+      if (this.#pooled) return await this.#cancelRequest()
+      const client = this.session.another()
+      client.on('error', () => undefined)
+      try {
+        await client.connect()
+        await client.query('SELECT pg_cancel_backend($1)', [this.pid])
+      } finally {
+        await endClient(client)
+      }
+    } catch {
+      await this.#cancelRequest().catch(() => undefined)
+    }
+  }
+
+  /** PostgreSQL protocol, CancelRequest: a pooler passes it to the backend that runs the statement now. */
+  async #cancelRequest(): Promise<void> {
+    const { processID, secretKey } = this.session.client as unknown as { processID: number; secretKey: number }
+    const { host, port } = this.session.url
+    const socket = host.startsWith('/') ? net.connect(`${host}/.s.PGSQL.${port}`) : net.connect(port, host)
+    const message = Buffer.alloc(16)
+    for (const [i, field] of [16, 80877102, processID, secretKey].entries()) message.writeInt32BE(field, i * 4)
+    await new Promise<void>((resolve) => {
+      socket.setTimeout(5000, () => socket.destroy())
+      socket.on('error', () => undefined)
+      socket.on('close', () => resolve())
+      socket.on('connect', () => socket.end(message))
+    })
+  }
+
+  async restoreSettings(): Promise<void> {
+    if (this.session.lost) return
+    await this.#rollback()
+    if (this.#pooled) return
+    await this.session.send(
+      `RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.since14 ? `; ${SINCE_14}` : ''}`,
+    )
+  }
+
+  /**
+   * The server by its start (to the microsecond) and port, the database by its number. Every role may read these, unlike
+   * `pg_control_system()`: two roles get the same answer.
+   */
+  async identify(): Promise<string> {
+    const [row] = await this.raw(
+      `SELECT extract(epoch FROM pg_postmaster_start_time())::text AS start, current_setting('port') AS port, oid::text AS oid
+        FROM pg_database WHERE datname = current_database()`,
+    )
+    return `postgresql:${row!.start}:${row!.port}:${row!.oid}`
+  }
+
+  onLost(listener: (error: Error) => void): void {
+    this.session.onLost(listener)
+  }
+
+  adapter(options: { shadow(): Promise<Connection> }): unknown {
+    return postgresAdapter({
+      client: this.session.client,
+      namespace: this.session.url.schema,
+      shadow: async () => {
+        const connection = await options.shadow()
+        if (!(connection instanceof PostgresConnection))
+          throw new EngineError('the shadow is not a PostgreSQL database')
+        return { client: connection.session.client, dispose: () => connection.close() }
+      },
+    })
+  }
+
+  keepAlive(on: boolean): void {
+    this.session.keepAlive(on)
+  }
+
+  close(): Promise<void> {
+    return this.session.close()
+  }
+}
+
+/**
+ * Settings that came with PostgreSQL 14. The client check ends the statement of a killed rays within seconds; it needs the
+ * help of the server's platform, and where that is missing rays does without.
+ */
+const SINCE_14 = "SET idle_session_timeout = 0; SET client_connection_check_interval = '2s'"
+
+/** What every session of rays sets, whatever the server's defaults: work in JavaScript between statements is not idleness. */
+function settingsSql({ url, options }: { url: Session['url']; options: ConnectOptions }, scope: string): string {
+  return [
+    `SET ${scope} search_path = ${quote(url.schema)}`,
+    `SET ${scope} lock_timeout = ${options.lockTimeoutMs}`,
+    `SET ${scope} statement_timeout = ${options.statementTimeoutMs}`,
+    `SET ${scope} idle_in_transaction_session_timeout = 0`,
+    `SET ${scope} datestyle = ISO`,
+    ...(options.readOnly
+      ? [scope === 'LOCAL' ? 'SET TRANSACTION READ ONLY' : 'SET default_transaction_read_only = on']
+      : []),
+  ].join('; ')
+}
+
+/** Prisma: `CREATE TABLE _prisma_migrations` of the PostgreSQL flavour, in the URL's schema. */
+function historyDialect(schema: string): HistoryDialect {
+  const table = `${quote(schema)}."_prisma_migrations"`
+  // Not IF NOT EXISTS: it asks for the right to create even where there is nothing to create.
+  const createTable = doBlock(`BEGIN
+IF to_regnamespace(${literal(quote(schema))}) IS NULL THEN CREATE SCHEMA ${quote(schema)}; END IF;
+IF to_regclass(${literal(table)}) IS NULL THEN
+CREATE TABLE ${table} (
+    id                      VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum                VARCHAR(64) NOT NULL,
+    finished_at             TIMESTAMPTZ,
+    migration_name          VARCHAR(255) NOT NULL,
+    logs                    TEXT,
+    rolled_back_at          TIMESTAMPTZ,
+    started_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count     INTEGER NOT NULL DEFAULT 0
+);
+END IF;
+END`)
+  return {
+    table,
+    createTable,
+    time: (at) => at,
+    readTime: (value) => (value instanceof Date ? value : null),
+    timeColumn: quote,
+  }
+}

@@ -1,0 +1,53 @@
+/** PostgreSQL, over the driver `pg`. */
+import type { Engine, StatementSyntax } from '../engine.js'
+import { PostgresConnection } from './connection.js'
+import { explainPostgres } from './errors.js'
+import { open } from './session.js'
+import { createDatabase, openShadow } from './shadow.js'
+import { describePostgres, parsePostgresUrl, withPostgresDatabase } from './url.js'
+import { IDENTIFIER_LIMIT, literal, neutral, quote, sample } from './values.js'
+
+const syntax: StatementSyntax = {
+  dialect: 'postgresql',
+  doubleQuotedStrings: false,
+  backslashEscapes: false,
+  dollarQuotes: true,
+  backticks: false,
+  brackets: false,
+  nestedComments: true,
+  hashComments: false,
+  dashNeedsSpace: false,
+  compound: 'atomic',
+  placeholder: (n) => `$${n}`,
+}
+
+/** The PostgreSQL engine. */
+export const postgresql: Engine = {
+  provider: 'postgresql',
+  driver: 'pg',
+  transactionalDdl: true,
+  needsServer: true,
+  syntax,
+  schemes: ['postgresql', 'postgres'],
+  identifierLimit: IDENTIFIER_LIMIT,
+  quote,
+  literal,
+  describe: (url) => describePostgres(parsePostgresUrl(url)),
+  namespace: (url) => parsePostgresUrl(url).schema,
+  pooled: (url) => parsePostgresUrl(url).pooled,
+  async connect(url, options) {
+    const session = await open(url, options)
+    try {
+      return await PostgresConnection.start(postgresql, session)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+  },
+  createDatabase: (url, options) => createDatabase(postgresql, url, options),
+  withDatabase: withPostgresDatabase,
+  openShadow: (request) => openShadow(postgresql, request),
+  explain: explainPostgres,
+  sample,
+  neutral,
+}

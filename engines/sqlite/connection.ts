@@ -1,0 +1,287 @@
+/** A SQLite file as the contract wants it. */
+import { randomUUID } from 'node:crypto'
+import { statSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { Database } from 'better-sqlite3'
+import {
+  type Connection,
+  type ConnectOptions,
+  type Engine,
+  EngineError,
+  ForeignKeyError,
+  type LockOptions,
+  LockTimeoutError,
+  type Row,
+  type TableInfo,
+  type Transaction,
+  TransactionEndedError,
+  type TransactionOptions,
+} from '../engine.js'
+import { bindPlaceholders } from '../sql/placeholders.js'
+import { splitStatements } from '../sql/scanner.js'
+import { sqliteAdapter } from './adapter.js'
+import { dropEverything, readTables } from './catalog.js'
+import { isBusy } from './errors.js'
+import { retryBusy } from './session.js'
+import { exactRow, historyDialect, parameters } from './values.js'
+
+/** SQLite does not tell who holds its lock. */
+const HOLDER = 'another process that is writing to the file (Prisma Migrate, Prisma Studio, the application)'
+/** Marks rays' own transaction: a COMMIT takes it away, and a later BEGIN does not bring it back. */
+const MARK = '"rays transaction"'
+const FOREIGN_KEYS_OFF =
+  /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*PRAGMA\s+(?:\w+\s*\.\s*)?foreign_keys\s*[=(]\s*['"]?(?:off|0|false|no)\b/i
+
+/** The switch has no effect inside a transaction, and rows would be lost in silence. */
+class ForeignKeysSwitchError extends EngineError {
+  override readonly name = 'ForeignKeysSwitchError'
+  constructor() {
+    super(
+      'PRAGMA foreign_keys=OFF has no effect inside a transaction: redefining a table would delete the rows that refer to it.',
+    )
+  }
+  readonly hint =
+    'Write the pragma literally in migration.js or migration.sql, so that rays switches foreign keys off before the transaction.'
+}
+
+interface Violation {
+  readonly table: string
+  readonly rowid: number | null
+  readonly parent: string
+}
+
+export class SqliteConnection implements Connection {
+  readonly history = historyDialect
+  readonly version: string
+  readonly database: string
+  readonly #memoryId = randomUUID()
+  #lockTimeoutMs: number
+
+  constructor(
+    readonly engine: Engine,
+    /** For the shadow databases and Prisma's adapter, which need the driver's handle. */
+    readonly handle: Database,
+    readonly target: string,
+    private readonly options: ConnectOptions,
+  ) {
+    this.#lockTimeoutMs = options.lockTimeoutMs
+    this.database = basename(handle.name)
+    this.version = `SQLite ${handle.prepare('SELECT sqlite_version()').pluck().get()}`
+  }
+
+  get syntax() {
+    return this.engine.syntax
+  }
+
+  async query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return this.raw(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)
+  }
+
+  async execute(sql: string, params?: readonly unknown[]): Promise<void> {
+    await this.query(sql, params)
+  }
+
+  async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return (await this.#run(sql, params)).rows
+  }
+
+  async change(sql: string, params?: readonly unknown[]): Promise<number> {
+    return (await this.#run(sql, params)).changes
+  }
+
+  /** Statement by statement: where another process is in the way, only the one that was refused is sent again. */
+  async script(sql: string): Promise<void> {
+    for (const statement of splitStatements(sql, this.syntax)) await this.#run(statement.text)
+  }
+
+  async #run(sql: string, params: readonly unknown[] = []): Promise<{ rows: Row[]; changes: number }> {
+    if (sql.includes('\0')) throw new TypeError('the statement contains a NUL character, which SQLite cannot read')
+    const values = parameters(params)
+    if (this.handle.inTransaction && FOREIGN_KEYS_OFF.test(sql) && this.#foreignKeys())
+      throw new ForeignKeysSwitchError()
+    const started = performance.now()
+    // Inside a transaction SQLite has the lock already, and only COMMIT can be held up, by a reader.
+    const limit = this.handle.inTransaction && !/^\s*(?:COMMIT|END)\b/i.test(sql) ? 0 : this.#lockTimeoutMs
+    try {
+      return await retryBusy(limit, () => this.#once(sql, values))
+    } catch (error) {
+      // The driver prepares exactly one statement: none is nothing to do, several are a script.
+      if (!(error instanceof RangeError)) throw error
+      if (/contains no statements/.test(error.message)) return { rows: [], changes: 0 }
+      if (!/more than one statement/.test(error.message)) throw error
+      if (values.length > 0) throw new EngineError('parameters can be given to one statement only', { cause: error })
+    } finally {
+      this.options.onStatement?.(sql, performance.now() - started)
+    }
+    await this.script(sql)
+    return { rows: [], changes: 0 }
+  }
+
+  #once(sql: string, values: readonly unknown[]): { rows: Row[]; changes: number } {
+    const statement = this.handle.prepare<unknown[]>(sql)
+    if (!statement.reader) return { rows: [], changes: statement.run(...values).changes }
+    const rows = (statement.safeIntegers(true).all(...values) as Row[]).map(exactRow)
+    return { rows, changes: rows.length }
+  }
+
+  async hasTable(name: string): Promise<boolean> {
+    const rows = await this.raw("SELECT 1 AS found FROM sqlite_schema WHERE type = 'table' AND name = ?", [name])
+    return rows.length > 0
+  }
+
+  async tables(): Promise<TableInfo[]> {
+    return retryBusy(this.#lockTimeoutMs, () => readTables(this.handle))
+  }
+
+  async reset(): Promise<void> {
+    await this.transaction({ foreignKeysOff: true }, async () => dropEverything(this.handle))
+  }
+
+  /**
+   * The lock belongs to the transaction: SQLite lets one process write at a time. Here rays only waits until it could
+   * write, so that a busy file is told before anything is read.
+   */
+  async acquireLock(options: LockOptions): Promise<void> {
+    this.#lockTimeoutMs = options.timeoutMs
+    if (this.handle.inTransaction) return
+    await this.#begin(options)
+    this.handle.exec('ROLLBACK')
+  }
+
+  async #begin(options?: LockOptions): Promise<void> {
+    const started = performance.now()
+    let told = -700
+    try {
+      await retryBusy(
+        this.#lockTimeoutMs,
+        () => this.handle.exec('BEGIN IMMEDIATE'),
+        (waited) => {
+          const { signal } = options ?? {}
+          if (signal?.aborted)
+            throw new EngineError('interrupted while waiting for the database', { cause: signal.reason })
+          if (waited - told < 1000) return
+          told = waited
+          options?.onWait(HOLDER)
+        },
+      )
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      throw new LockTimeoutError(HOLDER, Math.round(performance.now() - started), { cause: error })
+    }
+  }
+
+  async releaseLock(): Promise<void> {
+    this.#lockTimeoutMs = this.options.lockTimeoutMs
+  }
+
+  async holdsLock(): Promise<boolean> {
+    return true
+  }
+
+  async transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    if (this.handle.inTransaction) throw new EngineError('a transaction is already open on this connection')
+    if (!options.foreignKeysOff) return this.#transaction(work, () => undefined)
+    this.handle.exec('PRAGMA foreign_keys = OFF')
+    if (this.#foreignKeys()) throw new EngineError('SQLite did not switch foreign keys off')
+    try {
+      let before: Violation[] = []
+      const after = () => this.#refuseViolations(before)
+      return await this.#transaction(work, after, () => {
+        before = this.#violations()
+      })
+    } finally {
+      this.handle.exec('PRAGMA foreign_keys = ON')
+    }
+  }
+
+  async #transaction<T>(
+    work: (transaction: Transaction) => Promise<T>,
+    after: () => void,
+    before = () => {},
+  ): Promise<T> {
+    await this.#begin()
+    try {
+      before()
+      this.handle.exec(`SAVEPOINT ${MARK}`)
+      const result = await work({ check: async () => this.#check() })
+      this.#check()
+      after()
+      await retryBusy(this.#lockTimeoutMs, () => this.handle.exec('COMMIT'))
+      return result
+    } catch (error) {
+      // SQLite has rolled back by itself after a full disk and the like; a second ROLLBACK would fail.
+      if (this.handle.inTransaction) this.handle.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #check(): void {
+    if (!this.handle.inTransaction)
+      throw new TransactionEndedError('the transaction was ended by a COMMIT, a ROLLBACK or an error that ends it')
+    try {
+      this.handle.exec(`RELEASE ${MARK}; SAVEPOINT ${MARK}`)
+    } catch (error) {
+      if (!/no such savepoint/.test((error as Error).message)) throw error
+      throw new TransactionEndedError('the transaction was ended and another one was begun', { cause: error })
+    }
+  }
+
+  #foreignKeys(): boolean {
+    return this.handle.pragma('foreign_keys', { simple: true }) === 1
+  }
+
+  #violations(): Violation[] {
+    return this.handle.pragma('foreign_key_check') as Violation[]
+  }
+
+  /** Rows that were wrong before are not this migration's doing. */
+  #refuseViolations(before: readonly Violation[]): void {
+    const key = (v: Violation) => `${v.table}\0${v.rowid}\0${v.parent}`
+    const known = new Set(before.map(key))
+    const found = this.#violations().filter((violation) => !known.has(key(violation)))
+    if (found.length === 0) return
+    const shown = found.slice(0, 10).map((v) => `${v.table} row ${v.rowid ?? '?'} (refers to ${v.parent})`)
+    const more = found.length > 10 ? ` and ${found.length - 10} more` : ''
+    throw new ForeignKeyError(`rows refer to rows that do not exist: ${shown.join(', ')}${more}`)
+  }
+
+  inTransaction(): boolean {
+    return this.handle.inTransaction
+  }
+
+  /** SQLite runs inside this process: while a statement runs nothing else does, so there is nothing to stop. */
+  async cancel(): Promise<void> {}
+
+  async restoreSettings(): Promise<void> {
+    if (!this.handle.open) return
+    if (this.handle.inTransaction) this.handle.exec('ROLLBACK')
+    this.handle.exec(
+      'PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF; PRAGMA recursive_triggers = OFF',
+    )
+  }
+
+  /** The file itself, however it is called: two hard links and a symbolic one are the same. */
+  async identify(): Promise<string> {
+    if (this.handle.memory) return `sqlite:memory:${this.#memoryId}`
+    const { dev, ino } = statSync(this.handle.name, { bigint: true })
+    return `sqlite:${dev}:${ino}`
+  }
+
+  /** There is no server that could leave. */
+  onLost(): void {}
+
+  adapter(options: { shadow(): Promise<Connection> }): unknown {
+    return sqliteAdapter({
+      database: this.handle,
+      shadow: async () => {
+        const connection = await options.shadow()
+        if (!(connection instanceof SqliteConnection)) throw new EngineError('the shadow is not a SQLite database')
+        return { database: connection.handle, dispose: () => connection.close() }
+      },
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.handle.open) this.handle.close()
+  }
+}

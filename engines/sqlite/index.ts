@@ -1,0 +1,55 @@
+/** SQLite, over the driver `better-sqlite3`. */
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Engine, StatementSyntax } from '../engine.js'
+import { SqliteConnection } from './connection.js'
+import { explainSqlite } from './errors.js'
+import { create, open } from './session.js'
+import { openShadow } from './shadow.js'
+import { describeSqlite, sqlitePath, withSqliteFile } from './url.js'
+import { literal, neutral, quote, sample } from './values.js'
+
+const syntax: StatementSyntax = {
+  dialect: 'sqlite',
+  doubleQuotedStrings: false,
+  backslashEscapes: false,
+  dollarQuotes: false,
+  backticks: true,
+  brackets: true,
+  nestedComments: false,
+  hashComments: false,
+  dashNeedsSpace: false,
+  compound: 'trigger',
+  placeholder: () => '?',
+}
+
+/** The SQLite engine. */
+export const sqlite: Engine = {
+  provider: 'sqlite',
+  driver: 'better-sqlite3',
+  transactionalDdl: true,
+  needsServer: false,
+  syntax,
+  schemes: ['file', 'sqlite'],
+  quote,
+  literal,
+  describe: describeSqlite,
+  namespace: () => undefined,
+  pooled: () => false,
+  async connect(url, options) {
+    const handle = await open(sqlitePath(url), options)
+    return new SqliteConnection(sqlite, handle, describeSqlite(url), options)
+  },
+  async createDatabase(url) {
+    const path = sqlitePath(url)
+    if (existsSync(path)) return false
+    mkdirSync(dirname(path), { recursive: true })
+    await create(path)
+    return true
+  },
+  withDatabase: withSqliteFile,
+  openShadow: (request) => openShadow(sqlite, request),
+  explain: explainSqlite,
+  sample,
+  neutral,
+}

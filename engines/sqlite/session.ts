@@ -1,0 +1,103 @@
+/** Opening a SQLite file, and waiting for other processes without standing still. */
+import { statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type BetterSqlite3 from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
+import { type ConnectOptions, MissingDriverError } from '../engine.js'
+import { isBusy, SqliteFileError } from './errors.js'
+
+/** The driver waits this long inside SQLite, where nothing else of the process runs; the rest is waited outside. */
+const BUSY_MS = 100
+
+async function loadDriver(): Promise<typeof BetterSqlite3> {
+  try {
+    return (await import('better-sqlite3')).default
+  } catch (cause) {
+    throw missingDriver('The SQLite driver is not installed.', cause)
+  }
+}
+
+function missingDriver(what: string, cause: unknown): MissingDriverError {
+  return new MissingDriverError(
+    `${what} Run: npm install better-sqlite3. It has a native part that is downloaded or compiled by an install script: where npm blocks those, allow it for better-sqlite3 (npm approve-scripts) and run npm rebuild better-sqlite3.`,
+    { cause },
+  )
+}
+
+/** Opens a file that exists. @throws {SqliteFileError} telling the path and what is wrong with it */
+export async function open(path: string, options: ConnectOptions): Promise<Database> {
+  const driver = await loadDriver()
+  refuseMissing(path)
+  const database = construct(driver, path, { readonly: options.readOnly === true, fileMustExist: true })
+  try {
+    // The file is read only now; foreign keys as Prisma has them.
+    await retryBusy(options.lockTimeoutMs, () =>
+      database.exec('PRAGMA foreign_keys = ON; SELECT 1 FROM sqlite_schema LIMIT 1'),
+    )
+    return database
+  } catch (error) {
+    database.close()
+    if ((error as { code?: string }).code === 'SQLITE_NOTADB')
+      throw new SqliteFileError('connection', 'SQLITE_NOTADB', `${path} is not a SQLite database.`, { cause: error })
+    throw error
+  }
+}
+
+/** A database that lives in this process only. */
+export async function openInMemory(): Promise<Database> {
+  const database = construct(await loadDriver(), ':memory:', {})
+  database.exec('PRAGMA foreign_keys = ON')
+  return database
+}
+
+/** Creates an empty database file. */
+export async function create(path: string): Promise<void> {
+  const driver = await loadDriver()
+  const database = construct(driver, path, {})
+  // SQLite writes nothing for an empty database; one statement makes it a database for good.
+  database.exec('PRAGMA user_version = 0; VACUUM')
+  database.close()
+}
+
+function construct(driver: typeof BetterSqlite3, path: string, options: BetterSqlite3.Options): Database {
+  try {
+    return new driver(path, { timeout: BUSY_MS, ...options })
+  } catch (error) {
+    const { code = '', message = '' } = error as { code?: string; message?: string }
+    if (/bindings file|NODE_MODULE_VERSION|ERR_DLOPEN_FAILED|invalid ELF/.test(`${code} ${message}`))
+      throw missingDriver('The SQLite driver is installed, but its native part does not fit this Node.js.', error)
+    throw new SqliteFileError('connection', code || 'SQLITE_CANTOPEN', `${path} cannot be opened: ${message}.`, {
+      cause: error,
+    })
+  }
+}
+
+function refuseMissing(path: string): void {
+  let stats: ReturnType<typeof statSync>
+  try {
+    stats = statSync(path)
+  } catch (error) {
+    const { code = '' } = error as { code?: string }
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new SqliteFileError('missing-database', code, `The database file ${path} does not exist.`, { cause: error })
+    throw new SqliteFileError('permission', code, `The database file ${path} cannot be reached (${code}).`, {
+      cause: error,
+    })
+  }
+  if (stats.isDirectory()) throw new SqliteFileError('connection', 'EISDIR', `${path} is a directory, not a database.`)
+}
+
+/** Tries again while another process holds the file, until the limit; between the tries the process is free. */
+export async function retryBusy<T>(limitMs: number, work: () => T, waiting?: (waitedMs: number) => void): Promise<T> {
+  const started = performance.now()
+  for (let pause = 10; ; pause = Math.min(pause * 2, 250)) {
+    try {
+      return work()
+    } catch (error) {
+      const waited = performance.now() - started
+      if (!isBusy(error) || waited >= limitMs) throw error
+      waiting?.(waited)
+      await sleep(Math.max(1, Math.min(pause * (0.75 + Math.random() / 2), limitMs - waited)))
+    }
+  }
+}

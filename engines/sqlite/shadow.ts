@@ -1,0 +1,89 @@
+/** Shadow databases of SQLite: in memory, or a configured file that is emptied. */
+import { existsSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { type Engine, type Shadow, ShadowRefusedError, type ShadowRequest } from '../engine.js'
+import type { DatabaseUrl } from '../url.js'
+import { SqliteConnection } from './connection.js'
+import { create, open, openInMemory } from './session.js'
+import { sqlitePath, withSqliteFile } from './url.js'
+import { quote } from './values.js'
+
+/** Prisma: a shadow that holds more rows than this is somebody's data, whatever was consented to. */
+const ROW_LIMIT = 1000
+
+/**
+ * See Engine.openShadow. In memory (Prisma: the shadow of SQLite is `:memory:`), so that nothing of the live data is ever
+ * copied and nothing is left behind.
+ */
+export async function openShadow(engine: Engine, request: ShadowRequest): Promise<Shadow> {
+  if (request.configured) return openConfigured(engine, request, request.configured)
+  const connection = new SqliteConnection(engine, await openInMemory(), 'sqlite in memory', request.connect)
+  return { connection, dispose: () => connection.close().catch(() => undefined) }
+}
+
+async function openConfigured(
+  engine: Engine,
+  request: ShadowRequest,
+  configured: NonNullable<ShadowRequest['configured']>,
+): Promise<Shadow> {
+  const url = 'url' in configured ? configured.url : withSqliteFile(request.url, configured.name)
+  const path = sqlitePath(url)
+  const refuse = (why: string): never => {
+    throw new ShadowRefusedError(`The shadow database ${path} is refused: ${why}`)
+  }
+  if (sameFile(url, request.url))
+    refuse('it is the main database, and a shadow database is emptied. Name another file.')
+  const created = !existsSync(path)
+  if (created) await create(path)
+  const connection = new SqliteConnection(engine, await open(path, request.connect), `sqlite ${path}`, request.connect)
+  try {
+    await guardContents(connection, request, refuse)
+    await connection.reset()
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+  const dispose = async () => {
+    try {
+      await connection.restoreSettings()
+      await connection.reset()
+      await connection.close()
+      if (created) rmSync(path, { force: true })
+    } catch {
+      await connection.close().catch(() => undefined)
+    }
+  }
+  return { connection, dispose }
+}
+
+/** By path, by what the path resolves to, and by the file on the disk. */
+function sameFile(a: DatabaseUrl, b: DatabaseUrl): boolean {
+  const [first, second] = [sqlitePath(a), sqlitePath(b)]
+  if (first === second) return true
+  if (!existsSync(first) || !existsSync(second)) return false
+  if (realpathSync(first) === realpathSync(second)) return true
+  const [x, y] = [statSync(first, { bigint: true }), statSync(second, { bigint: true })]
+  return x.dev === y.dev && x.ino === y.ino
+}
+
+async function guardContents(
+  connection: SqliteConnection,
+  { knownTables, clear }: ShadowRequest,
+  refuse: (why: string) => never,
+): Promise<void> {
+  const tables = await connection.tables()
+  const known = new Set(knownTables)
+  const unknown = tables.filter((table) => !known.has(table.name)).map((table) => table.name)
+  if (unknown.length > 0 && !clear) {
+    const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''
+    refuse(`it holds tables that no migration knows: ${unknown.slice(0, 10).join(', ')}${more}. Use an empty database.`)
+  }
+  let rows = 0
+  for (const table of tables) {
+    const [row] = await connection.raw(
+      `SELECT count(*) AS count FROM (SELECT 1 FROM ${quote(table.name)} LIMIT ${ROW_LIMIT + 1})`,
+    )
+    rows += Number(row!.count)
+    if (rows > ROW_LIMIT)
+      refuse(`it holds more than ${ROW_LIMIT} rows, so it is somebody's data. Use an empty database.`)
+  }
+}
