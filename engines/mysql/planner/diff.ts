@@ -2,7 +2,7 @@
 import type { CompareOptions } from './casts.js'
 import { asciiLower, changed, compareColumns, sameIndex, sameKeyColumns, sameNames } from './compare.js'
 import { supports } from './database-view.js'
-import { keysInTheWay } from './server-rules.js'
+import { autoIncrementIndexes, isServerMade, keysInTheWay } from './server-rules.js'
 import type { Clause, ColumnPair, Step } from './steps.js'
 import { byBytes, type ForeignKey, type Index, type ServerFlags, type Table, type Tables } from './tables.js'
 
@@ -14,6 +14,8 @@ export interface PlanOptions extends ServerFlags {
    * with Prisma; the default writes SQL that works and finds no difference where there is none.
    */
   readonly copyPrisma?: boolean
+  /** Treat indexes under foreign keys as Prisma did before 6.14. Only for comparing with older migrations. */
+  readonly beforePrisma614?: boolean
 }
 
 /** A foreign key and the table that holds it. */
@@ -40,7 +42,7 @@ const isJoinTable = ({ columns }: Table) => sameNames(columns.map(({ name }) => 
 class Diff {
   private readonly previous: readonly Table[]
   private readonly next: readonly Table[]
-  private readonly pairs: readonly TablePair[]
+  private pairs: readonly TablePair[]
   private readonly created: readonly Table[]
   private readonly dropped: readonly Table[]
   private readonly compare: CompareOptions
@@ -74,6 +76,7 @@ class Diff {
     this.diffIndexes()
     if (!options.copyPrisma) {
       for (const key of keysInTheWay(this.pairs, this.dropIndexes, this.keptKeys())) this.recreateKey(key)
+      this.pairs = this.pairs.map((pair) => this.withAutoIncrementIndexes(pair))
     }
   }
 
@@ -175,6 +178,11 @@ class Diff {
 
   /** Prisma 6.14: an index of exactly a foreign key's columns is taken for the one that the server made for it. */
   private dropUnlessNeeded(table: Table, index: Index): void {
+    if (this.options.beforePrisma614) {
+      const isForKey = (key: ForeignKey) => key.columns.length === index.columns.length && leads(index, key)
+      if (index.type !== 'normal' || !table.foreignKeys.some(isForKey)) this.dropIndexes.add(index)
+      return
+    }
     const keys = this.keysOver(table, index)
     if (index.type === 'normal' && keys.some(({ key }) => key.columns.length === index.columns.length)) return
     this.dropIndex(table, index)
@@ -191,6 +199,20 @@ class Diff {
     return table.foreignKeys
       .filter((key) => (this.renamedKeys.has(key) || !this.dropKeys.has(key)) && leads(index, key))
       .map((key) => ({ table, key }))
+  }
+
+  private withAutoIncrementIndexes(pair: TablePair): TablePair {
+    const { dropped, created } = autoIncrementIndexes(pair, this.dropIndexes, this.createIndexes)
+    for (const index of dropped) this.dropIndexes.delete(index)
+    for (const index of created) this.createIndexes.delete(index)
+    return {
+      ...pair,
+      clauses: [
+        ...dropped.map((index) => ({ kind: 'DropIndex', index }) as const),
+        ...pair.clauses,
+        ...created.map((index) => ({ kind: 'AddIndex', index }) as const),
+      ],
+    }
   }
 
   // Order
@@ -219,23 +241,34 @@ class Diff {
         .filter((key) => this.addKeys.has(key))
         .map((key): Step => ({ kind: 'AddForeignKey', table, key })),
     )
-    const kind = this.options.mariadb || this.options.mysql56 ? 'RedefineIndex' : 'RenameIndex'
-    const renames = this.previous.flatMap((table) =>
-      table.indexes.flatMap((from): Step[] => {
-        const to = this.renames.get(from)
-        return to ? [{ kind, table, from, to }] : []
-      }),
-    )
+    const renames = this.pairs.flatMap(({ previous, next }) => this.renameSteps(previous, next))
+    // The server drops an index that it made when another one covers it: such an index is replaced before that happens.
+    const isEarly = (step: Step) => step.kind === 'RedefineIndex' && step.swap === true
     return moveDropsBehindPrimaryKeys([
       ...dropForeignKeys,
       ...dropIndexes,
       ...alterTables,
       ...this.dropped.map((table): Step => ({ kind: 'DropTable', table })),
       ...this.created.map((table): Step => ({ kind: 'CreateTable', table })),
+      ...renames.filter(isEarly),
       ...createIndexes,
       ...addForeignKeys,
-      ...renames,
+      ...renames.filter((step) => !isEarly(step)),
     ])
+  }
+
+  private renameSteps(table: Table, next: Table): Step[] {
+    const redefine = this.options.mariadb || this.options.mysql56
+    const created = next.indexes.filter((index) => this.createIndexes.has(index))
+    return table.indexes.flatMap((from): Step[] => {
+      const to = this.renames.get(from)
+      if (!to) return []
+      const covered = redefine || created.some((index) => index.columns[0]?.name === from.columns[0]?.name)
+      if (!this.options.copyPrisma && covered && isServerMade(table, from)) {
+        return [{ kind: 'RedefineIndex', table, from, to, swap: true }]
+      }
+      return [{ kind: redefine ? 'RedefineIndex' : 'RenameIndex', table, from, to }]
+    })
   }
 }
 

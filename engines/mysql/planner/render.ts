@@ -56,6 +56,7 @@ export function statements(step: Step, options: RenderOptions = {}): string[] {
     case 'RenameIndex':
       return [`ALTER TABLE ${q(step.table.name)} RENAME INDEX ${q(step.from.name)} TO ${q(step.to.name)}`]
     case 'RedefineIndex':
+      if (step.swap) return [swapIndex(step.table.name, step.from, step.to, options)]
       return [
         createIndex(step.table.name, step.to, options),
         `DROP INDEX ${q(step.from.name)} ON ${q(step.table.name)}`,
@@ -66,6 +67,11 @@ export function statements(step: Step, options: RenderOptions = {}): string[] {
 /** One ALTER TABLE. */
 export function alterTable(table: string, clauses: readonly string[], options: RenderOptions = {}): string {
   return `ALTER TABLE ${quote(table, options)} ${clauses.join(',\n    ')}`
+}
+
+/** Replaces an index by another in one statement, so that a foreign key never stands without one. */
+export function swapIndex(table: string, from: Index, to: Index, options: RenderOptions = {}): string {
+  return alterTable(table, [`DROP INDEX ${quote(from.name, options)}`, `ADD ${indexText(to, options)}`], options)
 }
 
 function clauseTexts(clause: Clause, options: RenderOptions): string[] {
@@ -84,6 +90,10 @@ function clauseTexts(clause: Clause, options: RenderOptions): string[] {
       return [modify(clause.to, options)]
     case 'AddPrimaryKey':
       return [`ADD ${primaryKey(clause.columns, options)}`]
+    case 'DropIndex':
+      return [`DROP INDEX ${quote(clause.index.name, options)}`]
+    case 'AddIndex':
+      return [`ADD ${indexText(clause.index, options)}`]
   }
 }
 
@@ -101,13 +111,18 @@ export function modify(column: Column, options: RenderOptions = {}): string {
 
 /** The definition of a column in CREATE TABLE and ADD COLUMN. */
 export function columnText(column: Column, options: RenderOptions = {}): string {
-  const isJson = column.type.kind === 'native' && column.type.name === 'Json'
-  const text = isJson || isRawLiteral(column) ? undefined : defaultText(column, options)
+  const text = createdDefault(column, options)
   return [
     `${quote(column.name, options)} ${typeText(column.type, options)} ${column.nullable ? 'NULL' : 'NOT NULL'}`,
     ...(column.autoIncrement ? ['AUTO_INCREMENT'] : []),
     ...(text === undefined ? [] : [`DEFAULT ${text}`]),
   ].join(' ')
+}
+
+/** The SQL after DEFAULT when the column is made: Prisma gives none to Json, and none to Bytes from a literal. */
+export function createdDefault(column: Column, options: RenderOptions = {}): string | undefined {
+  const isJson = column.type.kind === 'native' && column.type.name === 'Json'
+  return isJson || isRawLiteral(column) ? undefined : defaultText(column, options)
 }
 
 function isRawLiteral({ default: value }: Column): boolean {

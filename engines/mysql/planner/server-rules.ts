@@ -1,4 +1,4 @@
-/** What the server refuses while a foreign key stands, where Prisma's rules leave the key in place. */
+/** What the server refuses, or does by itself, where Prisma's rules know nothing of it. */
 import { supports } from './database-view.js'
 import type { KeyOf, TablePair } from './diff.js'
 import type { Index, Table } from './tables.js'
@@ -47,4 +47,40 @@ function supporting({ primaryKey, indexes }: Table, columns: readonly string[]) 
 
 function retypes({ columns }: TablePair, names: readonly string[]): boolean {
   return columns.some(({ from, cast }) => cast !== 'none' && names.includes(from.name))
+}
+
+/** Whether the index is one that the server made for a foreign key: it bears the key's name and has exactly its columns. */
+export function isServerMade(table: Pick<Table, 'foreignKeys'>, index: Index): boolean {
+  return (
+    index.implicit === true ||
+    (index.type === 'normal' &&
+      table.foreignKeys.some(
+        (key) =>
+          key.name === index.name &&
+          key.columns.length === index.columns.length &&
+          supports(index.columns, key.columns),
+      ))
+  )
+}
+
+/**
+ * Indexes that must come or go in the ALTER TABLE of their AUTO_INCREMENT column (error 1075: the column must be defined
+ * as a key).
+ */
+export function autoIncrementIndexes(
+  { previous, next, clauses }: TablePair,
+  dropped: ReadonlySet<Index>,
+  created: ReadonlySet<Index>,
+): { readonly dropped: readonly Index[]; readonly created: readonly Index[] } {
+  const leaving = clauses.flatMap((clause) => {
+    if (clause.kind === 'DropColumn') return clause.column.autoIncrement ? [clause.column.name] : []
+    return 'from' in clause && clause.from.autoIncrement ? [clause.from.name] : []
+  })
+  const coming = clauses.flatMap((clause) => {
+    if (clause.kind === 'AddColumn') return clause.column.autoIncrement ? [clause.column.name] : []
+    return 'to' in clause && clause.to.autoIncrement ? [clause.to.name] : []
+  })
+  const only = (table: Table, changed: ReadonlySet<Index>, names: readonly string[]) =>
+    table.indexes.filter((index) => changed.has(index) && names.includes(index.columns[0]?.name ?? ''))
+  return { dropped: only(previous, dropped, leaving), created: only(next, created, coming) }
 }

@@ -9,6 +9,8 @@ export type Clause =
   | { readonly kind: 'AddColumn'; readonly column: Column }
   | ({ readonly kind: 'ModifyColumn' | 'RecreateColumn' | 'DropDefault' } & ColumnPair)
   | { readonly kind: 'AddPrimaryKey'; readonly columns: readonly KeyColumn[] }
+  /** Only for AUTO_INCREMENT columns, which the server wants to be in a key at every moment; Prisma has no such clause. */
+  | { readonly kind: 'DropIndex' | 'AddIndex'; readonly index: Index }
 
 /** A column that both sides have, and what differs. */
 export interface ColumnPair {
@@ -31,4 +33,11 @@ export type Step =
   | { readonly kind: 'CreateIndex'; readonly table: Table; readonly index: Index }
   /** `table` is the next definition: its spelling is used. */
   | { readonly kind: 'AddForeignKey'; readonly table: Table; readonly key: ForeignKey }
-  | { readonly kind: 'RenameIndex' | 'RedefineIndex'; readonly table: Table; readonly from: Index; readonly to: Index }
+  | {
+      readonly kind: 'RenameIndex' | 'RedefineIndex'
+      readonly table: Table
+      readonly from: Index
+      readonly to: Index
+      /** Redefine in one ALTER TABLE: the server itself drops an index that it made as soon as another one does its work. */
+      readonly swap?: boolean
+    }

@@ -1,17 +1,12 @@
 /** What the steps may lose or fail on, in Prisma's words. */
 import type { Clause, ColumnPair, Step } from './steps.js'
-import type { Column, ColumnType, Tables } from './tables.js'
+import type { Column, ColumnType, Index, Tables } from './tables.js'
 
-/** Prisma's two groups; both are listed in the order of the steps. */
-export interface Warnings {
-  /** Data would be lost, or a constraint may not hold. */
-  readonly warnings: readonly string[]
-  /** The statement fails if the table has rows. */
-  readonly blockers: readonly string[]
-}
-
-/** The warnings of a plan. They are told from the definitions alone: no data is looked at. */
-export function warningsOf(steps: readonly Step[], from: Tables, to: Tables): Warnings {
+/**
+ * The warnings of a plan, as Prisma orders them: first what loses data or may not hold, then what fails if the table has
+ * rows. They are told from the definitions alone: no data is looked at.
+ */
+export function warningsOf(steps: readonly Step[], from: Tables, to: Tables): string[] {
   const warnings: string[] = []
   const blockers: string[] = []
   for (const step of steps) {
@@ -20,10 +15,7 @@ export function warningsOf(steps: readonly Step[], from: Tables, to: Tables): Wa
         `You are about to drop the \`${step.table.name}\` table. If the table is not empty, all the data it contains will be lost.`,
       )
     } else if (step.kind === 'CreateIndex' && step.index.type === 'unique') {
-      const columns = step.index.columns.map(({ name }) => name).join(',')
-      warnings.push(
-        `A unique constraint covering the columns \`[${columns}]\` on the table \`${step.table.name}\` will be added. If there are existing duplicate values, this will fail.`,
-      )
+      warnings.push(addedUnique(step.index, step.table.name).text)
     } else if (step.kind === 'AlterTable') {
       for (const clause of step.clauses) {
         const found = clauseWarning(clause, step.table.name, step.next.name, from, to)
@@ -31,14 +23,13 @@ export function warningsOf(steps: readonly Step[], from: Tables, to: Tables): Wa
       }
     }
   }
-  return { warnings, blockers }
+  return [...warnings, ...blockers]
 }
 
 /** The comment that `migrate dev` writes on top of a file, or '' where there is nothing to say. */
-export function warningsComment({ warnings, blockers }: Warnings): string {
-  const all = [...warnings, ...blockers]
-  if (all.length === 0) return ''
-  return `/*\n  Warnings:\n\n${all.map((text) => `  - ${text}\n`).join('')}\n*/\n`
+export function warningsComment(warnings: readonly string[]): string {
+  if (warnings.length === 0) return ''
+  return `/*\n  Warnings:\n\n${warnings.map((text) => `  - ${text}\n`).join('')}\n*/\n`
 }
 
 interface Warning {
@@ -65,10 +56,20 @@ function clauseWarning(clause: Clause, table: string, next: string, from: Tables
       return recreated(clause, table, next)
     case 'ModifyColumn':
       return modified(clause, table, from, to)
+    case 'AddIndex':
+      return clause.index.type === 'unique' ? addedUnique(clause.index, next) : undefined
     case 'DropDefault':
     case 'AddPrimaryKey':
+    case 'DropIndex':
       return undefined
   }
+}
+
+function addedUnique(index: Index, table: string): Warning {
+  const columns = index.columns.map(({ name }) => name).join(',')
+  return warning(
+    `A unique constraint covering the columns \`[${columns}]\` on the table \`${table}\` will be added. If there are existing duplicate values, this will fail.`,
+  )
 }
 
 /** Prisma: AUTO_INCREMENT and defaults of the client do not count as defaults here. */
