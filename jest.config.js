@@ -12,9 +12,18 @@ const project = (displayName, extra = {}) => ({
   ...extra,
 })
 
-export default {
-  testTimeout: 60_000,
+// Belongs to the projects that need it: a run of the pure tests alone starts no server.
+const withServers = {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
-  projects: [project('unit'), project('engines'), project('commands'), project('faults')],
+}
+
+export default {
+  testTimeout: 60_000,
+  projects: [
+    project('unit'),
+    project('engines', withServers),
+    project('commands', withServers),
+    project('faults', withServers),
+  ],
 }

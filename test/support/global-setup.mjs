@@ -1,0 +1,44 @@
+// Starts the database servers once for all test files; the tests find them through the environment.
+import { HOW_TO_GET, startMysql, startPostgres } from './servers.mjs'
+
+export default async function globalSetup() {
+  const required = (process.env.RAYS_TEST_REQUIRE ?? '').split(',').filter(Boolean)
+  const unknown = required.filter((name) => !(name in HOW_TO_GET))
+  if (unknown.length > 0)
+    throw new Error(`RAYS_TEST_REQUIRE names ${unknown.join(', ')}; known: ${Object.keys(HOW_TO_GET).join(', ')}`)
+  const starting = { postgresql: startPostgres(), mysql: startMysql(), sqlite: sqlite() }
+  globalThis.__raysServers = []
+  const lines = []
+  for (const [name, start] of Object.entries(starting)) {
+    let server
+    let reason = 'not found'
+    try {
+      server = await start
+    } catch (error) {
+      reason = error.message
+    }
+    if (server) {
+      globalThis.__raysServers.push(server)
+      process.env[`RAYS_TESTS_RUN_${name.toUpperCase()}`] = server.url
+      lines.push(`${name} (${server.version})`)
+    } else if (required.includes(name)) {
+      for (const other of globalThis.__raysServers) await other.stop()
+      throw new Error(
+        `${name} is required (RAYS_TEST_REQUIRE) and cannot be used: ${reason}. To get it: ${HOW_TO_GET[name]}`,
+      )
+    } else {
+      process.stderr.write(
+        `\nThe tests on ${name} are skipped: ${reason.split('\n')[0]}. To run them: ${HOW_TO_GET[name]}\n`,
+      )
+    }
+  }
+  process.stderr.write(`\nDatabases: ${lines.join(', ')}\n`)
+}
+
+async function sqlite() {
+  const { default: Database } = await import('better-sqlite3')
+  const database = new Database(':memory:')
+  const version = database.prepare('SELECT sqlite_version()').pluck().get()
+  database.close()
+  return { url: 'file:', version: `SQLite ${version}`, stop: async () => {} }
+}

@@ -1,0 +1,120 @@
+/** A project in a temporary folder, and the rays command run in it as a process of its own (from dist: build first). */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Provider } from '../../engines/engine.js'
+
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
+
+export interface ProjectOptions {
+  readonly provider: Provider
+  /** A Prisma schema; a datasource block is put before it where it has none. */
+  readonly schema: string
+  /** DATABASE_URL, as a user would write it. */
+  readonly url: string
+  /** More files by path, or instead of those that are made: `raysconfig.js`, `prisma/migrations/.../migration.sql`. */
+  readonly files?: Readonly<Record<string, string>>
+  /** Options of raysconfig.js beside the paths and the URL. */
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Text for standard input; without it the input is closed. */
+  readonly input?: string
+  readonly cwd?: string
+  /** Called with the process when it has been started, to send signals. */
+  readonly onStart?: (child: ChildProcess) => void
+}
+
+export interface Output {
+  /** Exit code; 128 + n where a signal ended the process. */
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+  /** Standard output read as JSON (`--json`). */
+  json<T = Record<string, unknown>>(): T
+}
+
+export interface TestProject {
+  readonly folder: string
+  rays(args: readonly string[], options?: RunOptions): Promise<Output>
+  /** Writes files by their path in the project. */
+  write(files: Readonly<Record<string, string>>): void
+  /** Replaces the models; the datasource block stays. */
+  schema(text: string): void
+  remove(): void
+}
+
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
+
+function withDatasource(provider: Provider, schema: string): string {
+  if (/^\s*datasource\s/m.test(schema)) return schema
+  return `datasource db {\n  provider = "${provider}"\n  url      = env("DATABASE_URL")\n}\n\n${schema}\n`
+}
+
+/** Makes the project. */
+export function project({ provider, schema, url, files, config }: ProjectOptions): TestProject {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rays-test-project-'))
+  const write = (more: Readonly<Record<string, string>>) => {
+    for (const [name, text] of Object.entries(more)) {
+      const file = path.join(folder, name)
+      mkdirSync(path.dirname(file), { recursive: true })
+      writeFileSync(file, text)
+    }
+  }
+  const settings = { schemaPath: 'prisma/schema.prisma', migrationsDir: 'prisma/migrations', ...config }
+  write({
+    'package.json': '{ "name": "test-project", "private": true }\n',
+    'prisma/schema.prisma': withDatasource(provider, schema),
+    'raysconfig.js': `module.exports = { databaseUrl: process.env.DATABASE_URL, ...${JSON.stringify(settings)} }\n`,
+    ...files,
+  })
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'), 'dir')
+  return {
+    folder,
+    write,
+    schema: (text) => write({ 'prisma/schema.prisma': withDatasource(provider, text) }),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+    rays: (args, options = {}) => runRays(folder, url, args, options),
+  }
+}
+
+function runRays(folder: string, url: string, args: readonly string[], options: RunOptions): Promise<Output> {
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    NODE_OPTIONS: undefined,
+    NO_COLOR: '1',
+    DATABASE_URL: url,
+    ...options.env,
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [path.join(ROOT, 'bin', 'rays.js'), ...args], {
+      cwd: options.cwd ?? folder,
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk
+    })
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk
+    })
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(options.input ?? '')
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      resolve({
+        code: code ?? 128 + (SIGNALS[signal ?? ''] ?? 0),
+        stdout,
+        stderr,
+        json: <T>() => JSON.parse(stdout) as T,
+      })
+    })
+    options.onStart?.(child)
+  })
+}

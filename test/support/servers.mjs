@@ -1,0 +1,236 @@
+// Private database servers for the tests: made in a temporary folder, on a free port, as an unprivileged user, and gone
+// afterwards. A server that was not started here is never stopped or configured.
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+
+/**
+ * @typedef {{ url: string, version: string, pid?: number, stop(): Promise<void> }} Server
+ */
+
+/** How to get what is missing, for the line that tells about skipped tests. */
+export const HOW_TO_GET = {
+  postgresql: 'install PostgreSQL (Debian: apt-get install postgresql) or set RAYS_TEST_POSTGRES_URL',
+  mysql: 'install MariaDB (Debian: apt-get install mariadb-server) or set RAYS_TEST_MYSQL_URL',
+  sqlite: 'npm rebuild better-sqlite3',
+}
+
+/**
+ * A PostgreSQL server, or undefined where none is installed. RAYS_TEST_POSTGRES_URL names one to use instead: databases
+ * are created and dropped there, nothing else is touched.
+ * @returns {Promise<Server | undefined>}
+ */
+export async function startPostgres() {
+  const given = process.env.RAYS_TEST_POSTGRES_URL
+  if (given) return { url: given, version: 'as given', stop: async () => {} }
+  const initdb = find('initdb', postgresFolders())
+  const postgres = find('postgres', initdb ? [path.dirname(initdb), ...postgresFolders()] : [])
+  if (!initdb || !postgres) return undefined
+  return privateServer('postgresql', async (folder, user, port) => {
+    const data = path.join(folder, 'data')
+    run(initdb, ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], user, folder)
+    const settings = [
+      `port=${port}`,
+      'listen_addresses=127.0.0.1',
+      `unix_socket_directories=${folder}`,
+      'fsync=off',
+      'synchronous_commit=off',
+      'full_page_writes=off',
+      'max_connections=200',
+      'lc_messages=C',
+    ]
+    return {
+      command: postgres,
+      args: ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
+      ready: /ready to accept connections/,
+      url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
+      version: text(postgres, ['--version']).replace(/^postgres \(PostgreSQL\) /, 'PostgreSQL '),
+      signal: 'QUIT',
+    }
+  })
+}
+
+/**
+ * A MariaDB server, or undefined where none is installed; RAYS_TEST_MYSQL_URL names one to use instead.
+ * @param {{ settings?: string[] }} options more options of the server, such as `--lower-case-table-names=1`
+ * @returns {Promise<Server | undefined>}
+ */
+export async function startMysql({ settings = [] } = {}) {
+  const given = process.env.RAYS_TEST_MYSQL_URL
+  if (given && settings.length === 0) return { url: given, version: 'as given', stop: async () => {} }
+  const folders = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/local/mysql/bin']
+  const install = find('mariadb-install-db', folders) ?? find('mysql_install_db', folders)
+  const server = find('mariadbd', folders) ?? find('mysqld', folders)
+  if (!install || !server) return undefined
+  return privateServer('mysql', async (folder, user, port) => {
+    const data = path.join(folder, 'data')
+    const args = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db']
+    run(install, [...args, ...settings], user, folder)
+    return {
+      command: server,
+      args: [
+        '--no-defaults',
+        `--datadir=${data}`,
+        `--socket=${path.join(folder, 'mysql.sock')}`,
+        `--pid-file=${path.join(folder, 'mysql.pid')}`,
+        `--tmpdir=${folder}`,
+        `--port=${port}`,
+        '--bind-address=127.0.0.1',
+        '--skip-log-bin',
+        '--innodb-flush-log-at-trx-commit=0',
+        '--innodb-buffer-pool-size=64M',
+        '--max-connections=200',
+        ...settings,
+      ],
+      ready: /ready for connections/,
+      url: `mysql://root@127.0.0.1:${port}/`,
+      version: text(server, ['--version']).replace(/^.*Ver (\S+).*$/s, '$1'),
+      signal: 'KILL',
+    }
+  })
+}
+
+/** Runs a server in a folder of its own, as another user where rays runs as root: neither server starts as root. */
+async function privateServer(name, prepare) {
+  const folder = mkdtempSync(path.join(tmpdir(), `rays-test-${name}-`))
+  const user = unprivileged(name)
+  if (user) chownSync(folder, user.uid, user.gid)
+  chmodSync(folder, 0o700)
+  try {
+    // Between finding a free port and using it somebody else may take it.
+    for (let attempt = 1; ; attempt++) {
+      const plan = await prepare(folder, user, await freePort())
+      const started = await launch(plan, folder, user)
+      if (started.ok) return { url: plan.url, version: plan.version, pid: started.pid, stop: started.stop }
+      await started.stop(false)
+      if (attempt === 3 || !/in use/i.test(started.log)) throw new Error(`${name} did not start:\n${started.log}`)
+      rmSync(path.join(folder, 'data'), { recursive: true, force: true })
+    }
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** Starts the server with a watcher beside it, and waits until it says that it is ready. */
+async function launch(plan, folder, user) {
+  // A session of its own: Ctrl-C in the terminal reaches the tests, and they end the server.
+  const server = spawn(plan.command, plan.args, {
+    ...user,
+    cwd: folder,
+    env: plainEnv(),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = new Promise((resolve) => server.once('exit', resolve).once('error', resolve))
+  const watcher = watch(server.pid, plan.signal, folder)
+  let log = ''
+  const ok = await new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), 60_000)
+    const read = (chunk) => {
+      if (log.length < 100_000) log += chunk
+      if (plan.ready.test(log)) {
+        clearTimeout(timer)
+        resolve(true)
+      }
+    }
+    server.stdout.on('data', read)
+    server.stderr.on('data', read)
+    ended.then(() => {
+      clearTimeout(timer)
+      resolve(false)
+    })
+  })
+  for (const handle of [server, server.stdout, server.stderr]) handle.unref()
+  const stop = async (remove = true) => {
+    watcher.keep(!remove)
+    await watcher.stop()
+  }
+  return { ok, log, pid: server.pid, stop }
+}
+
+/**
+ * A small shell process that ends the server and removes its folder as soon as this process closes the pipe to it: by
+ * stop(), by ending in any way, or by being killed.
+ */
+function watch(pid, signal, folder) {
+  const script = `read keep; kill -${signal} ${pid} 2>/dev/null
+    n=0; while kill -0 ${pid} 2>/dev/null && [ $n -lt 100 ]; do sleep 0.05; n=$((n+1)); done
+    kill -KILL ${pid} 2>/dev/null; [ "$keep" = keep ] || rm -rf "$1"`
+  const watcher = spawn('/bin/sh', ['-c', script, 'sh', folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  const ended = new Promise((resolve) => watcher.once('exit', resolve))
+  let keep = false
+  watcher.stdin.on('error', () => {})
+  watcher.unref()
+  watcher.stdin.unref()
+  return {
+    keep(value) {
+      keep = value
+    },
+    async stop() {
+      watcher.ref()
+      watcher.stdin.end(keep ? 'keep\n' : '\n')
+      await ended
+    },
+  }
+}
+
+function run(command, args, user, cwd) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    ...user,
+    cwd,
+    env: plainEnv(),
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`${path.basename(command)} failed: ${error?.message ?? `${stdout}\n${stderr}`}`)
+}
+
+function text(command, args) {
+  return spawnSync(command, args, { encoding: 'utf8' }).stdout?.trim() ?? ''
+}
+
+/** Nothing of the caller's PG... or MYSQL... variables may lead a private server astray. */
+function plainEnv() {
+  return { PATH: process.env.PATH, TZ: 'UTC', LC_ALL: 'C', HOME: '/nonexistent' }
+}
+
+/** Uid and gid of a user without rights, where this process is root. */
+function unprivileged(name) {
+  if (process.getuid?.() !== 0) return undefined
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  for (const wanted of [name === 'mysql' ? 'mysql' : 'postgres', 'nobody']) {
+    const found = users.find(([user]) => user === wanted)
+    if (found) return { uid: Number(found[2]), gid: Number(found[3]) }
+  }
+  throw new Error('the tests run as root, and there is no user like nobody to run a database server as')
+}
+
+function find(name, folders) {
+  const all = [...folders, ...(process.env.PATH ?? '').split(path.delimiter)]
+  return all.map((folder) => path.join(folder, name)).find((file) => existsSync(file))
+}
+
+/** Debian keeps the server's programs outside of PATH; the newest version first. */
+function postgresFolders() {
+  const base = '/usr/lib/postgresql'
+  const versions = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a)) : []
+  return [...versions.map((version) => path.join(base, version, 'bin')), '/opt/homebrew/bin', '/usr/local/pgsql/bin']
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
