@@ -8,7 +8,7 @@ import { UsageError } from '../errors.js'
 import { replaceFile } from '../migrations/directory.js'
 import { datasourceOf, readSchema } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
-import { isEsm } from './makemigration.js'
+import { isEsm } from './module-kind.js'
 import { shortPath } from './schema-file.js'
 
 export interface InitOptions {

@@ -1,7 +1,6 @@
 /** `rays makemigration`: a migration from the schema's changes, proven, and written whole or not at all. */
 
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { EngineError } from '../../engines/engine.js'
@@ -19,6 +18,7 @@ import { sameModels, snapshotOf } from '../schema/prisma-schema.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
+import { isEsm } from './module-kind.js'
 import { connect, folders, openProject, openShadow, type Project } from './project.js'
 import { shortPath } from './schema-file.js'
 
@@ -352,7 +352,7 @@ class Maker {
       codeExtension: 'js',
       readme: renderReadme({
         name: slug,
-        summary: readme.summary,
+        schemaDiffSummary: readme.summary,
         up: script,
         down: readme.down,
         warnings: readme.warnings,
@@ -362,20 +362,5 @@ class Maker {
       provider: datasource.provider,
       at: this.#context.host.now(),
     })
-  }
-}
-
-/** Whether `.js` files of the project are ES modules. */
-export async function isEsm(root: string): Promise<boolean> {
-  for (let folder = root; ; folder = path.dirname(folder)) {
-    const file = path.join(folder, 'package.json')
-    if (existsSync(file)) {
-      try {
-        return (JSON.parse(await readFile(file, 'utf8')) as { type?: string }).type === 'module'
-      } catch {
-        return false
-      }
-    }
-    if (path.dirname(folder) === folder) return false
   }
 }

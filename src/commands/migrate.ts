@@ -106,7 +106,10 @@ async function run(
   await warnOfEdits(all, known, host.warn)
   const batch = nextBatch(known)
   if (planned.migrations.length === 0) return { all, plan: planned, steps: [], batch, hazards: [] }
-  const loaded = await loadAll(planned.migrations, connection, options.fake === true)
+  const loaded =
+    options.fake && planned.direction === 'down'
+      ? planned.migrations.map(recordOnly)
+      : await loadAll(planned.migrations, connection, options.fake === true)
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
   await consent(hazards, planned, options, { host, config })
   if (rows === undefined) await recorder.create()
@@ -138,6 +141,18 @@ function planOptions(options: MigrateOptions) {
   }
 }
 
+/** Removing a record needs no file of the migration. */
+function recordOnly(migration: Migration): LoadedMigration {
+  return {
+    migration,
+    operations: [],
+    transaction: true,
+    foreignKeysOff: false,
+    checksum: '',
+    codeHash: undefined,
+  }
+}
+
 /** Every planned migration is loaded and checked before the first statement runs. */
 async function loadAll(
   migrations: readonly Migration[],
@@ -145,10 +160,16 @@ async function loadAll(
   fake: boolean,
 ): Promise<LoadedMigration[]> {
   const loaded: LoadedMigration[] = []
-  for (const migration of migrations) {
-    // A fake run needs the checksum only: code that no longer loads must not stop the repair of a history.
-    const source = fake ? { ...migration, codeFile: undefined } : migration
-    loaded.push({ ...(await loadMigration(source, { runScript: (script) => connection.script(script) })), migration })
+  // An idle session must not hide that the code of a migration waits for something that never comes.
+  connection.keepAlive?.(false)
+  try {
+    for (const migration of migrations) {
+      // A fake run needs the checksum only: code that no longer loads must not stop the repair of a history.
+      const source = fake ? { ...migration, codeFile: undefined } : migration
+      loaded.push({ ...(await loadMigration(source, { runScript: (script) => connection.script(script) })), migration })
+    }
+  } finally {
+    connection.keepAlive?.(true)
   }
   return loaded
 }

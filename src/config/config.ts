@@ -1,7 +1,7 @@
 /** The configuration: found, checked, resolved and frozen; every problem reported at once. */
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { DatabaseUrl } from '../../engines/url.js'
+import { DatabaseUrl, redact } from '../../engines/url.js'
 import { ConfigError } from '../errors.js'
 import { defaultExport, loadModule } from '../modules.js'
 import { bullets } from '../text.js'
@@ -173,12 +173,12 @@ async function findRaysConfig(
   return { file: undefined, root: nearestProject(cwd) }
 }
 
-function packageSection(text: string): { rays?: unknown } | null {
+function packageSection(text: string): { rays?: unknown } {
   try {
     const parsed = JSON.parse(text) as { rays?: unknown }
-    return parsed.rays === undefined ? null : { rays: parsed.rays }
+    return parsed.rays === undefined ? {} : { rays: parsed.rays }
   } catch {
-    return null
+    return {}
   }
 }
 
@@ -202,18 +202,28 @@ async function readRaysConfig(file: string | undefined, problems: string[]): Pro
     await checkNames(value as Record<string, unknown>, name, problems)
     return value as Record<string, unknown>
   } catch (error) {
-    problems.push(`${name} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+    problems.push(`${name} cannot be loaded: ${messageOf(error)}`)
     return {}
   }
 }
 
 async function readJson(file: string): Promise<unknown> {
   const { readFile } = await import('node:fs/promises')
-  return JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''))
+  try {
+    return JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''))
+  } catch (error) {
+    // The parser's message quotes the file, and so perhaps half a URL.
+    if (error instanceof SyntaxError) throw new Error('it is not valid JSON')
+    throw error
+  }
+}
+
+function messageOf(error: unknown): string {
+  return redact(error instanceof Error ? error.message : String(error))
 }
 
 async function checkNames(value: Record<string, unknown>, file: string, problems: string[]): Promise<void> {
-  const unknown = Object.keys(value).filter((name) => !(name in OPTIONS))
+  const unknown = Object.keys(value).filter((name) => !Object.hasOwn(OPTIONS, name))
   if (unknown.length === 0) return
   const { closest, distance } = await import('fastest-levenshtein')
   for (const name of unknown) {
@@ -226,7 +236,7 @@ async function readPrisma(file: string, problems: string[]): Promise<PrismaConfi
   try {
     return await readPrismaConfig(file)
   } catch (error) {
-    problems.push(`${path.basename(file)} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+    problems.push(`${path.basename(file)} cannot be loaded: ${messageOf(error)}`)
     return undefined
   }
 }
@@ -251,9 +261,10 @@ function findOption(
   const checked = checkOption(name, first.value, first.text)
   if ('problem' in checked) {
     problems.push(
-      name.endsWith('Url') && typeof first.value === 'string'
-        ? `${name} cannot be used (${first.origin})`
-        : `${checked.problem} (${first.origin})`,
+      // Never the value of a URL, in whatever it is wrapped.
+      name.endsWith('Url')
+        ? `${name} must be the text of a URL, not ${typeof first.value} (${first.origin})`
+        : redact(`${checked.problem} (${first.origin})`),
     )
     return undefined
   }
