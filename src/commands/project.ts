@@ -2,7 +2,7 @@
 import type { Connection, ConnectOptions, Engine, Provider, Shadow } from '../../engines/engine.js'
 import { EngineError, LockTimeoutError, MissingDriverError, ShadowRefusedError } from '../../engines/engine.js'
 import { engineFor, providerOfUrl } from '../../engines/index.js'
-import { type DatabaseUrl, redact } from '../../engines/url.js'
+import { DatabaseUrl, redact } from '../../engines/url.js'
 import type { Config } from '../config/config.js'
 import { ConfigError, FailedError, LockError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
 import { listMigrations, readLockProvider, readSnapshot } from '../migrations/directory.js'
@@ -47,10 +47,18 @@ export async function openProject({ config }: Context): Promise<Project> {
     schemaEngine,
     schemas: datasource.schemas,
     filter: {
-      externalTables: [...config.externalTables, ...OTHER_TOOLS],
+      externalTables: [...config.externalTables, ...OTHER_TOOLS.map((table) => qualify(config, engine, table))],
       externalEnums: config.externalEnums,
     },
   }
+}
+
+/** Prisma: where the database has namespaces, external tables are named with theirs (P3023). */
+function qualify(config: Config, engine: Engine, table: string): string {
+  const namespace = engine.namespace(
+    config.databaseUrl ?? new DatabaseUrl(`${engine.schemes[0]}://localhost/db`, config.root),
+  )
+  return namespace === undefined ? table : `${namespace}.${table}`
 }
 
 function checkUrl(config: Config, provider: Provider, engine: Engine): void {
