@@ -2,7 +2,7 @@
 import type { ColumnInfo, Row, TableInfo } from '../engine.js'
 import { explain } from './errors.js'
 import type { Session } from './session.js'
-import { quote } from './values.js'
+import { quote, unquote } from './values.js'
 
 /** Sends a query and gives its rows; columns are named by aliases, because MySQL 8 answers in capitals. */
 export type Ask = (sql: string, params: readonly unknown[]) => Promise<Row[]>
@@ -24,7 +24,7 @@ export async function hasTable(session: Session, database: string, name: string)
 /** The values of `enum('a','b''c')`, in order. */
 export function enumValues(columnType: string): string[] {
   const inner = /^(?:enum|set)\((.*)\)/is.exec(columnType)?.[1] ?? ''
-  return [...inner.matchAll(/'((?:[^']|'')*)'/g)].map((match) => (match[1] as string).replaceAll("''", "'"))
+  return [...inner.matchAll(/'(?:[^'\\]|\\.|'')*'/gs)].map(([value]) => unquote(value))
 }
 
 function group(rows: readonly Row[], key: (row: Row) => string): Map<string, Row[]> {
@@ -55,14 +55,18 @@ async function checkRows(ask: Ask, database: string): Promise<Row[]> {
   )
 }
 
-/** MariaDB keeps JSON as longtext with the check `json_valid(column)`. */
-function jsonColumns(checks: readonly Row[]): Set<string> {
+function jsonChecks(checks: readonly Row[]): Set<string> {
   const found = new Set<string>()
   for (const row of checks) {
     const match = /^\(?json_valid\(`((?:[^`]|``)+)`\)\)?$/i.exec(String(row.clause))
     if (match) found.add(`${table(row)}\0${(match[1] as string).replaceAll('``', '`')}`)
   }
   return found
+}
+
+/** The JSON columns of a MariaDB database, as `table\0column`: it keeps JSON as longtext with the check `json_valid(column)`. */
+export async function jsonColumns(ask: Ask, database: string): Promise<Set<string>> {
+  return jsonChecks(await checkRows(ask, database))
 }
 
 function columnOf(row: Row, json: ReadonlySet<string>): ColumnInfo {
@@ -118,7 +122,7 @@ export async function readTables(ask: Ask, database: string): Promise<TableInfo[
     table,
   )
   const checks = await checkRows(ask, database)
-  const json = jsonColumns(checks)
+  const json = jsonChecks(checks)
   const checksOf = group(checks, table)
   return names.map((row) => {
     const name = String(row.t)
@@ -131,7 +135,7 @@ export async function readTables(ask: Ask, database: string): Promise<TableInfo[
       // A part that is an expression has no column.
       uniques: named.filter(([key, parts]) => key !== 'PRIMARY' && !parts.includes('null')).map(([, parts]) => parts),
       foreignKeys: foreignKeysOf(references.get(name) ?? []),
-      checks: (checksOf.get(name) ?? []).filter((check) => jsonColumns([check]).size === 0).length,
+      checks: (checksOf.get(name) ?? []).filter((check) => jsonChecks([check]).size === 0).length,
     }
   })
 }

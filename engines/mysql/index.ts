@@ -54,4 +54,5 @@ export const mysql: Engine = {
   explain,
   sample,
   neutral,
+  planner: async () => (await import('./schema-engine.js')).createMysqlSchemaEngine(),
 }

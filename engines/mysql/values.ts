@@ -15,6 +15,15 @@ export function quote(identifier: string): string {
   return `\`${identifier.replaceAll('`', '``')}\``
 }
 
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0', Z: '\x1a', b: '\b' }
+
+/** The value of `'it''s'` as a server writes it: control characters and backslashes are escaped. */
+export function unquote(literal: string): string {
+  return literal
+    .slice(1, -1)
+    .replace(/\\(.)|''/gs, (_, escaped?: string) => (escaped === undefined ? "'" : (ESCAPES[escaped] ?? escaped)))
+}
+
 function utcText(at: Date): string {
   if (Number.isNaN(at.getTime())) throw new TypeError('an invalid Date cannot be stored')
   return at.toISOString().replace('T', ' ').replace('Z', '')

@@ -84,6 +84,7 @@ function canonical(value: ColumnDefault): string {
   while (/^\(.*\)$/s.test(text) && closes(text)) text = text.slice(1, -1)
   text = text.replace(/^_utf8mb[34](?=')/, '')
   text = text.replace(/^(?:now|current_timestamp|localtime|localtimestamp)(?:\(\d*\))?$/, 'current_timestamp')
+  text = text.replace(/^b'([01]{1,64})'$/, (_, bits: string) => String(BigInt(`0b${bits}`)))
   if (text.startsWith("'")) return `'${text.slice(1, -1).replace(/''/g, "'")}'`
   return numberText(text === 'true' ? '1' : text === 'false' ? '0' : text)
 }
