@@ -52,6 +52,13 @@ function sqliteDriver(database: Database): AdapterDriver {
       }
     },
     execute: async (query) => {
+      // The engine sends whole migrations this way when it replays them on a shadow database.
+      if (query.args.length === 0) {
+        const changes = database.prepare('SELECT total_changes()').pluck()
+        const before = Number(changes.get())
+        database.exec(query.sql)
+        return Number(changes.get()) - before
+      }
       const statement = prepare(query)
       if (!statement.reader) return statement.run().changes
       statement.all()

@@ -157,11 +157,11 @@ function merge(file: SchemaFile, target: string | undefined, newline = lineEnd(f
   const rest = bare.slice(position)
   const added = [...unplaced].map(ownText)
   if (added.length > 0) {
-    const head = result.slice(0, afterConfig)
-    const tail = result.slice(afterConfig) + rest
-    result = `${head}${head === '' || head.endsWith('\n') ? '' : '\n\n'}${added.join('\n\n')}\n${
-      tail.trim() === '' ? '' : tail.startsWith('\n') || tail.startsWith('\r') ? tail : `\n${tail}`
-    }`
+    const head = result.slice(0, afterConfig).replace(/[^\S\r\n]+$/, '')
+    const tail = (result.slice(afterConfig) + rest).replace(/^\r?\n/, '')
+    const above = head === '' || /\n\s*\n$/.test(head) ? '' : head.endsWith('\n') ? '\n' : '\n\n'
+    const below = tail.trim() === '' || /^\r?\n/.test(tail) ? '' : '\n'
+    result = `${head}${above}${added.join('\n\n')}\n${below}${tail}`
   } else result += rest
   if (result.trim() === '') return undefined
   return withLineEnds(result, newline, file.content)

@@ -250,6 +250,20 @@ export function snapshotOf(files: readonly SchemaFile[]): SchemaFile[] {
   }))
 }
 
+/**
+ * The schema with its URL read from an environment variable and without the other two URLs, as Prisma 6 and older need
+ * it. A datasource block without a URL gets one on a line of its own.
+ */
+export function withUrl(files: readonly SchemaFile[], variable: string): SchemaFile[] {
+  return forEngine(files).map((file) => {
+    const block = blocksOf(file).find((found) => found.keyword === 'datasource')
+    if (!block) return file
+    const close = file.content.lastIndexOf('}', block.end)
+    const content = `${file.content.slice(0, close)}\n  url = env("${variable}")\n${file.content.slice(close)}`
+    return { path: file.path, content }
+  })
+}
+
 /** The file with some properties of its datasource and generator blocks written anew; undefined leaves one as it is. */
 function editProperties(file: SchemaFile, edit: (property: Property, text: string) => string | undefined): string {
   const properties = blocksOf(file).filter(isConfig).flatMap(propertiesOf)

@@ -1,5 +1,6 @@
 /** The contract of whatever diffs and introspects schemas, and the choice between the implementations. */
-import type { Connection } from '../../engines/engine.js'
+import type { Connection, Engine } from '../../engines/engine.js'
+import type { DatabaseUrl } from '../../engines/url.js'
 
 /** One file of a Prisma schema. `path` is relative to the schema's root, with forward slashes. */
 export interface SchemaFile {
@@ -56,4 +57,30 @@ export interface SchemaEngine {
   introspect(connection: Connection, context: readonly SchemaFile[]): Promise<SchemaFile[]>
   /** @throws {SchemaInvalidError} */
   validate(files: readonly SchemaFile[]): Promise<void>
+}
+
+export interface SchemaEngineOptions {
+  /** Absolute path of the project: its own Prisma is found from there. */
+  readonly root: string
+  /** Absolute path of the schema file or folder. */
+  readonly schemaPath: string
+  /** The main database, for Prisma's CLI: it connects by itself. */
+  readonly url?: DatabaseUrl
+  /** The namespace that the main database's URL selects; `public` where it selects none. */
+  readonly namespace?: string
+  readonly onLog?: (level: string, message: string) => void
+}
+
+/**
+ * The schema engine of a project: the database's own planner where it has one, else Prisma's engine in this process;
+ * with `prisma-cli` the project's own Prisma.
+ */
+export async function createSchemaEngine(
+  kind: 'wasm' | 'prisma-cli',
+  engine: Engine,
+  options: SchemaEngineOptions,
+): Promise<SchemaEngine> {
+  if (kind === 'prisma-cli') return (await import('./prisma-cli.js')).createPrismaCliEngine(engine, options)
+  if (engine.planner) return engine.planner()
+  return (await import('./wasm-engine.js')).createWasmEngine(options)
 }

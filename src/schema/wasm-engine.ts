@@ -1,6 +1,6 @@
 /** Prisma's own schema engine in this process: PostgreSQL and SQLite, without a download and without a child process. */
 import type { Connection, Provider } from '../../engines/engine.js'
-import { adapterFactory, ColumnType } from '../../engines/prisma-adapter.js'
+import { type AdapterFactory, adapterFactory, ColumnType } from '../../engines/prisma-adapter.js'
 import { FailedError, RaysError, SchemaInvalidError, UsageError } from '../errors.js'
 import { replaceModels } from './models.js'
 import { datasourceOf, forEngine } from './prisma-schema.js'
@@ -34,7 +34,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): SchemaEngine 
 
   return {
     diff: async (from, to, diffOptions = {}) => {
-      const plan = planDiff(from, to, options.namespace ?? 'public')
+      const plan = await planDiff(from, to, options.namespace ?? 'public')
       if (plan === undefined) return { empty: true, script: EMPTY_SCRIPT, summary: '' }
       return withEngine(plan.adapter, async (engine) => {
         const run = (script: boolean) =>
@@ -56,7 +56,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): SchemaEngine 
     introspect: async (connection, context) => {
       const schema = { path: '/', layout: context.length > 1 ? 'folder' : 'file', files: context } as const
       const datasource = datasourceOf(context)
-      const found = await withEngine(liveAdapter(connection), (engine) =>
+      const found = await withEngine(await liveAdapter(connection), (engine) =>
         engine.call<{ schema: { files: SchemaFile[] } }>('introspect', {
           schema: { files: forEngine(context) },
           baseDirectoryPath: '/',
@@ -99,7 +99,7 @@ interface DiffPlan {
 }
 
 /** The engine's words for a diff, and the database it goes to; undefined where nothing is compared with nothing. */
-function planDiff(from: SchemaState, to: SchemaState, namespace: string): DiffPlan | undefined {
+async function planDiff(from: SchemaState, to: SchemaState, namespace: string): Promise<DiffPlan | undefined> {
   const states = [from, to]
   const schemas = states.flatMap((state) =>
     state.kind === 'schema' ? [state.files] : state.kind === 'database' ? [state.context] : [],
@@ -115,7 +115,7 @@ function planDiff(from: SchemaState, to: SchemaState, namespace: string): DiffPl
   const live = states.flatMap((state) => (state.kind === 'database' ? [state.connection] : []))
   const [first, second] = live
   return {
-    adapter: first ? liveAdapter(first, second) : staticAdapter(providers[0]!, namespace),
+    adapter: first ? await liveAdapter(first, second) : staticAdapter(providers[0]!, namespace),
     from: target(from, false, providers[0]!),
     to: target(to, from.kind === 'database', providers[0]!),
   }
@@ -140,28 +140,29 @@ function filters(options: DiffOptions): { externalTables: readonly string[]; ext
 }
 
 /** A live session, and a second one where two databases are compared. */
-function liveAdapter(connection: Connection, other?: Connection): unknown {
-  const open = (live: Connection, shadow: () => Promise<Connection>) => {
-    const adapter = live.adapter?.({ shadow })
-    if (adapter) return adapter as object
-    throw new UsageError(`Prisma's engine in this process cannot read ${live.target}`, {
-      hint: 'This database has a planner of its own; the engine was chosen wrongly.',
-    })
-  }
-  const none = async (): Promise<Connection> => {
-    throw new Error('no shadow database is needed for this')
-  }
-  const adapter = open(connection, none)
+async function liveAdapter(connection: Connection, other?: Connection): Promise<unknown> {
+  const adapter = await adapterOver(connection)
   if (!other) return adapter
-  const second = open(other, none) as { connect(): unknown }
+  const second = await adapterOver(other)
   return { ...adapter, connectToShadowDb: () => second.connect() }
+}
+
+async function adapterOver(connection: Connection): Promise<AdapterFactory> {
+  const shadow = async (): Promise<Connection> => {
+    throw new Error('a comparison of two states needs no shadow database')
+  }
+  const adapter = await connection.adapter?.({ shadow })
+  if (adapter) return adapter as AdapterFactory
+  throw new UsageError(`Prisma's engine in this process cannot read ${connection.target}`, {
+    hint: 'Set `schemaEngine: "prisma-cli"` in raysconfig.js to use the project\'s own Prisma for this database.',
+  })
 }
 
 /**
  * A database that only tells what it is: enough for the engine to compare two schema texts. SQLite is asked nothing,
  * PostgreSQL for its namespace and version; the version is the oldest that has everything Prisma writes.
  */
-function staticAdapter(provider: Provider, namespace: string): unknown {
+export function staticAdapter(provider: Provider, namespace: string): AdapterFactory {
   const version = {
     columnNames: ['exists', 'version', 'numeric_version'],
     columnTypes: [ColumnType.Boolean, ColumnType.Text, ColumnType.Int32],

@@ -43,6 +43,8 @@ export interface OpenEngine {
 export interface WasmRuntime {
   /** @param datamodels the schema files that the engine starts with; undefined where each call brings its own */
   open(adapter: unknown, datamodels?: readonly (readonly [path: string, content: string])[]): Promise<OpenEngine>
+  /** The commit of Prisma's engine. */
+  version(): Promise<string>
 }
 
 export type EngineLog = (level: string, message: string) => void
@@ -58,6 +60,7 @@ export function createWasmRuntime(onLog?: EngineLog): WasmRuntime {
     return loading
   }
   return {
+    version: async () => (await instance()).glue.version(),
     open: async (adapter, datamodels) => {
       const current = await instance()
       const guarded = <T>(work: () => Promise<T>) =>
@@ -133,7 +136,9 @@ async function load(): Promise<Instance> {
         try {
           call = work()
         } catch (error) {
-          fail(error)
+          done()
+          if (error instanceof WebAssembly.RuntimeError) fail(error)
+          reject(panic ?? new EngineRefusal(error))
           return
         }
         call.then(

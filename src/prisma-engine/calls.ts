@@ -1,0 +1,216 @@
+/** One call of Prisma's JSON-RPC: which database it needs, and what its words mean to the engine in this process. */
+import { readFile } from 'node:fs/promises'
+import type { Connection, Shadow } from '../../engines/engine.js'
+import type { AdapterFactory } from '../../engines/prisma-adapter.js'
+import { replaceModels } from '../schema/models.js'
+import { datasourceOf, forEngine } from '../schema/prisma-schema.js'
+import type { SchemaFile } from '../schema/schema-engine.js'
+import { staticAdapter } from '../schema/wasm-engine.js'
+import { createWasmRuntime, type OpenEngine } from '../schema/wasm-runtime.js'
+import type { EngineArguments } from './arguments.js'
+import { connect, createDatabase, openShadow, PrismaError, prismaError, type Target, targetOf } from './database.js'
+
+type Params = Record<string, unknown>
+
+/** Answers calls, one after the other, on one session that is opened when a call first needs it. */
+export interface Calls {
+  /** @throws {PrismaError} */
+  answer(method: string, params: Params): Promise<unknown>
+  /** Drops what shadow databases there are and closes the session. Never throws. */
+  close(): Promise<void>
+}
+
+/** Prisma's names that the engine in this process knows by another one. */
+const RENAMED: Readonly<Record<string, string>> = { getDatabaseVersion: 'version' }
+
+/** @param base the folder that relative SQLite paths start from */
+export function createCalls(args: EngineArguments, base: string): Calls {
+  const runtime = createWasmRuntime()
+  const shadows: Shadow[] = []
+  let session: Session | undefined
+  let open: { readonly adapter: AdapterFactory; readonly engine: OpenEngine } | undefined
+
+  async function live(href: string | undefined): Promise<Session> {
+    if (session && (href === undefined || session.href === href)) return session
+    await session?.connection.close()
+    session = undefined
+    const target = await targetOf(href ?? args.url, base)
+    if (!target.engine.planner) {
+      const connection = await connect(target)
+      const adapter = (await connection.adapter!({
+        shadow: async () => (await shadowOf(target)).connection,
+      })) as AdapterFactory
+      session = { href: href ?? args.url ?? '', target, connection, adapter }
+      return session
+    }
+    throw new PrismaError(
+      undefined,
+      `rays' stand-in for Prisma's schema engine does not answer for ${target.engine.provider}. Use the rays commands (rays migrate, rays status), or Prisma's own engine.`,
+    )
+  }
+
+  /** The main session, or none where only texts and shadow databases are compared. */
+  async function adapterFor(method: string, params: Params): Promise<AdapterFactory> {
+    const sides = method === 'diff' ? [params.from as Side, params.to as Side] : []
+    const needsLive = method !== 'diff' || sides.some((side) => side.tag === 'schemaDatasource' || side.tag === 'url')
+    if (!needsLive) {
+      const adapter = staticAdapter(await providerOf(sides), await namespace())
+      return { ...adapter, connectToShadowDb: () => shadowAdapter(() => targetOf(args.url ?? args.shadowUrl, base)) }
+    }
+    return (await live(sides.find((side) => side.tag === 'url')?.url)).adapter
+  }
+
+  async function shadowOf(target: Target): Promise<Shadow> {
+    const shadow = await openShadow(target, args.shadowUrl)
+    shadows.push(shadow)
+    return shadow
+  }
+
+  async function shadowAdapter(find: () => Promise<Target>): ReturnType<AdapterFactory['connectToShadowDb']> {
+    try {
+      const { connection } = await shadowOf(await find())
+      const adapter = (await connection.adapter!({ shadow: async () => connection })) as AdapterFactory
+      return await adapter.connect()
+    } catch (error) {
+      const message = prismaError(error).message
+      return { ok: false, error: { kind: 'postgres', code: 'XX000', severity: 'ERROR', message } }
+    }
+  }
+
+  async function namespace(): Promise<string> {
+    if (args.url === undefined) return 'public'
+    const { engine, url } = await targetOf(args.url, base)
+    return engine.namespace(url) ?? 'public'
+  }
+
+  async function providerOf(sides: readonly Side[]) {
+    const files = sides.find((side) => side.files)?.files
+    if (files) return datasourceOf(files).provider
+    return (await targetOf(args.url ?? args.shadowUrl, base)).engine.provider
+  }
+
+  async function datamodels(): Promise<[string, string][] | undefined> {
+    if (args.datamodels.length === 0) return undefined
+    const files = await Promise.all(
+      args.datamodels.map(async (file) => ({ path: file, content: await readFile(file, 'utf8') })),
+    )
+    return forEngine(files).map((file) => [file.path, file.content])
+  }
+
+  async function answer(method: string, params: Params): Promise<unknown> {
+    if (method === 'createDatabase') return { databaseName: await create(params) }
+    const engine = await engineOver(method, params)
+    try {
+      if (method === 'reset') return await reset(engine, params)
+      const result = await engine.call<unknown>(
+        RENAMED[method] ?? method,
+        method === 'diff' ? diffParams(params) : withoutUrls(params),
+      )
+      return method === 'introspect' ? withUrls(result as Introspection, params) : (result ?? null)
+    } finally {
+      await dispose()
+    }
+  }
+
+  /** One engine for all calls on the main database: some of Prisma's calls go on where the one before left off. */
+  async function engineOver(method: string, params: Params): Promise<OpenEngine> {
+    const adapter = await adapterFor(method, params)
+    if (open?.adapter !== adapter) {
+      open?.engine.free()
+      open = { adapter, engine: await runtime.open(adapter, await datamodels()) }
+    }
+    return open.engine
+  }
+
+  /** The engine in this process empties SQLite's tables where the native one drops them; so the rest is done here. */
+  async function reset(engine: OpenEngine, params: Params): Promise<null> {
+    await engine.call('reset', params)
+    const filter = params.filter as { externalTables?: string[]; externalEnums?: string[] } | undefined
+    const kept = [...(filter?.externalTables ?? []), ...(filter?.externalEnums ?? [])]
+    const { connection } = await live(undefined)
+    if (kept.length === 0) await connection.reset(await schemas())
+    return null
+  }
+
+  async function schemas(): Promise<readonly string[]> {
+    const files = (await datamodels())?.map(([name, content]) => ({ path: name, content }))
+    return files === undefined ? [] : datasourceOf(files).schemas
+  }
+
+  async function create(params: Params): Promise<string> {
+    const datasource = params.datasource as { url?: string } | undefined
+    const target = await targetOf(datasource?.url ?? args.url, base)
+    await createDatabase(target)
+    const connection = await connect(target)
+    await connection.close()
+    return connection.database
+  }
+
+  async function dispose(): Promise<void> {
+    for (const shadow of shadows.splice(0)) await shadow.dispose()
+  }
+
+  return {
+    answer: async (method, params) => {
+      try {
+        return await answer(method, params)
+      } catch (error) {
+        throw prismaError(error, session?.target.engine, session?.target.url)
+      }
+    },
+    close: async () => {
+      await dispose()
+      open?.engine.free()
+      await session?.connection.close().catch(() => undefined)
+    },
+  }
+}
+
+interface Session {
+  readonly href: string
+  readonly target: Target
+  readonly connection: Connection
+  readonly adapter: AdapterFactory
+}
+
+interface Side {
+  readonly tag: string
+  readonly files?: readonly SchemaFile[]
+  readonly url?: string
+}
+
+interface Introspection {
+  readonly schema: { readonly files: readonly SchemaFile[] }
+}
+
+/** Prisma 6 sends schemas with their URLs, which the engine refuses. */
+function withoutUrls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUrls)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).map(([key, entry]) =>
+    key === 'files' && Array.isArray(entry) ? [key, forEngine(entry as SchemaFile[])] : [key, withoutUrls(entry)],
+  )
+  return Object.fromEntries(entries)
+}
+
+/** A URL as a side of a diff (Prisma 6) is the database that the session was opened with. */
+function diffParams(params: Params): unknown {
+  const side = (value: unknown) => {
+    const { tag, url } = value as Side
+    if (tag !== 'url' || url === undefined) return withoutUrls(value)
+    const provider = /^(file|sqlite):/i.test(url) ? 'sqlite' : 'postgresql'
+    const content = `datasource db {\n  provider = "${provider}"\n}\n`
+    return { tag: 'schemaDatasource', files: [{ path: 'schema.prisma', content }], configDir: '/' }
+  }
+  return { ...params, from: side(params.from), to: side(params.to) }
+}
+
+/** The datasource blocks come back as they were sent. */
+function withUrls(result: Introspection, params: Params): Introspection {
+  const sent = (params.schema as { files?: SchemaFile[] } | undefined)?.files ?? []
+  if (forEngine(sent).every((file, i) => file.content === sent[i]!.content)) return result
+  const layout = sent.length > 1 ? 'folder' : 'file'
+  const { write } = replaceModels({ path: '/', layout, files: sent }, result.schema.files)
+  const changed = new Map(write.map((file) => [file.path, file]))
+  return { ...result, schema: { files: result.schema.files.map((file) => changed.get(file.path) ?? file) } }
+}
