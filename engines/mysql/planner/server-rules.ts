@@ -64,23 +64,23 @@ export function isServerMade(table: Pick<Table, 'foreignKeys'>, index: Index): b
 }
 
 /**
- * Indexes that must come or go in the ALTER TABLE of their AUTO_INCREMENT column (error 1075: the column must be defined
- * as a key).
+ * Indexes that must come or go in the ALTER TABLE of their table, because an AUTO_INCREMENT column has no other key (error
+ * 1075: it must be defined as a key).
  */
 export function autoIncrementIndexes(
-  { previous, next, clauses }: TablePair,
+  { previous, next }: TablePair,
   dropped: ReadonlySet<Index>,
   created: ReadonlySet<Index>,
 ): { readonly dropped: readonly Index[]; readonly created: readonly Index[] } {
-  const leaving = clauses.flatMap((clause) => {
-    if (clause.kind === 'DropColumn') return clause.column.autoIncrement ? [clause.column.name] : []
-    return 'from' in clause && clause.from.autoIncrement ? [clause.from.name] : []
-  })
-  const coming = clauses.flatMap((clause) => {
-    if (clause.kind === 'AddColumn') return clause.column.autoIncrement ? [clause.column.name] : []
-    return 'to' in clause && clause.to.autoIncrement ? [clause.to.name] : []
-  })
-  const only = (table: Table, changed: ReadonlySet<Index>, names: readonly string[]) =>
-    table.indexes.filter((index) => changed.has(index) && names.includes(index.columns[0]?.name ?? ''))
-  return { dropped: only(previous, dropped, leaving), created: only(next, created, coming) }
+  return { dropped: onlyKeys(previous, dropped), created: onlyKeys(next, created) }
+}
+
+/** Those of the indexes without which the table's AUTO_INCREMENT column leads no key. */
+function onlyKeys({ columns, primaryKey, indexes }: Table, among: ReadonlySet<Index>): Index[] {
+  const numbered = columns.find(({ autoIncrement }) => autoIncrement)
+  if (!numbered) return []
+  const leads = (key: readonly { readonly name: string }[] | undefined) => key?.[0]?.name === numbered.name
+  const leading = indexes.filter((index) => leads(index.columns))
+  if (leads(primaryKey) || leading.some((index) => !among.has(index))) return []
+  return leading.slice(0, 1)
 }
