@@ -49,13 +49,17 @@ export class DatabaseUrl {
 const SECRET_PARAMETERS = /([?&](?:password|sslpassword|api_key|apikey|token)=)([^&#\s]*)/gi
 const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is
 
-/** Splits `user:password@rest` at the last `@` before the path, so that an unencoded `@` or `/` in a password counts as password. */
+/**
+ * Splits `user:password@rest` at the last `@` that is not part of the parameters, so that an unencoded `@`, `/`, `#` or `?`
+ * in a password counts as password. Parameters are what follows a `?` and has a `=` before any further `@`.
+ */
 function userInfo(href: string): { before: string; user: string; password: string; after: string } | undefined {
   const match = USER_INFO.exec(href)
   if (!match) return undefined
   const [, before, rest] = match as unknown as [string, string, string]
-  const query = rest.indexOf('?')
-  const at = rest.lastIndexOf('@', query === -1 ? rest.length : query)
+  const query = rest.search(/\?[^?@]*=/)
+  const inAuthority = rest.lastIndexOf('@', query === -1 ? rest.length : query)
+  const at = inAuthority === -1 ? rest.lastIndexOf('@') : inAuthority
   if (at === -1) return undefined
   const info = rest.slice(0, at)
   const colon = info.indexOf(':')
@@ -89,10 +93,17 @@ function secretsOf(href: string): string[] {
   return [...found].sort((a, b) => b.length - a.length)
 }
 
-/** Replaces every known secret, and whatever looks like a password in a URL, by `***`. */
+/**
+ * Replaces every known secret, and whatever looks like a password in a URL, by `***`. A secret inside a longer word is not
+ * one: with the password `postgres`, `postgresql` stays readable.
+ */
 export function redact(text: string, secrets: Iterable<string> = []): string {
   let result = text
-  for (const secret of secrets) if (secret.length > 0) result = result.split(secret).join('***')
+  for (const secret of secrets) {
+    if (secret.length === 0) continue
+    const literal = secret.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    result = result.replace(new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu'), '***')
+  }
   return result
     .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"'`]*):([^\s"'`]*)@/gi, '$1:***@')
     .replace(SECRET_PARAMETERS, '$1***')

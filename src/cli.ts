@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import yargs, { type Argv } from 'yargs'
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, type ParsedArguments } from './cli/commands.js'
+import yargs, { type Argv, type Options } from 'yargs'
+import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW, type ParsedArguments } from './cli/commands.js'
 import { createTerminal, type Terminal } from './cli/terminal.js'
 import { RaysError, UsageError } from './errors.js'
 
@@ -17,6 +17,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const input = !argv.includes('--no-input')
   const terminal = createTerminal({ json, color, input, signal: controller.signal })
   const release = onSignals(controller, terminal)
+  const stray = onStray(terminal)
   ignoreClosedPipes()
   let command = ''
   try {
@@ -38,10 +39,24 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = report(error, command, terminal, json)
   } finally {
     release()
+    if (stray.seen) process.exitCode ||= 1
   }
 }
 
-/** bigint and Map have no JSON of their own. */
+/** Code of a migration can fail after its operation ended: it was not waited for, so it is told, and the run has failed. */
+function onStray(terminal: Terminal): { readonly seen: boolean } {
+  const stray = { seen: false }
+  process.on('unhandledRejection', (reason) => {
+    stray.seen = true
+    process.exitCode ||= 1
+    terminal.warn(
+      `Something that nobody waited for has failed: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`,
+    )
+  })
+  return stray
+}
+
+/** bigint has no JSON of its own. */
 function replacer(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value
 }
@@ -92,12 +107,17 @@ export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, 
   const parser = yargs([...argv])
     .scriptName('rays')
     .usage('Migrations for Prisma that go both ways.\n\nUsage: $0 <command> [options]')
+    .example('rays init', 'begin in a project')
+    .example('rays makemigration --name add_lastname', "write a migration from the schema's changes")
+    .example('rays migrate', 'apply what is pending')
+    .example('rays migrate --name -1', 'undo the last one')
+    .example('rays status', 'see where things stand')
     .parserConfiguration({ 'strip-aliased': true, 'duplicate-arguments-array': false })
     .options(GLOBAL_OPTIONS)
     .group(Object.keys(GLOBAL_OPTIONS).concat('help', 'version'), 'Everywhere:')
     .version(version())
     .help()
-    .alias('h', 'help')
+    .alias('help', 'h')
     .wrap(100)
     .strict()
     .recommendCommands()
@@ -107,7 +127,7 @@ export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, 
       [spec.usage, ...(spec.aliases ?? [])],
       spec.purpose,
       (builder) => {
-        builder.options(spec.options)
+        builder.usage(`${sentence(spec.purpose)}\n\nUsage: rays ${spec.usage} [options]`).options(spec.options)
         for (const [line, what] of spec.examples) builder.example(line, what)
         return builder
       },
@@ -115,6 +135,10 @@ export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, 
     )
   }
   return parser
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
 async function parse(
@@ -131,7 +155,7 @@ async function parse(
       failure = error ?? new Error(message)
     })
   let printed = ''
-  await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
+  const args = await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
     printed = output
   })
   if (failure) throw await usageError(failure.message, argv)
@@ -139,30 +163,55 @@ async function parse(
     terminal.out(printed)
     return undefined
   }
-  return chosen
+  return chosen ?? { spec: OVERVIEW, args: args as ParsedArguments }
+}
+
+/** The words of a command line that are neither options nor their values. */
+function wordsOf(argv: readonly string[], spec: CommandSpec | undefined): string[] {
+  const options = Object.entries<Options>({ ...GLOBAL_OPTIONS, ...spec?.options })
+  const takesValue = (word: string) =>
+    options.some(
+      ([name, option]) =>
+        option.requiresArg === true &&
+        [name, option.alias ?? []].flat().some((n) => word === `--${n}` || (n.length === 1 && word === `-${n}`)),
+    )
+  return argv.filter((word, index) => !word.startsWith('-') && !(index > 0 && takesValue(argv[index - 1]!)))
 }
 
 async function usageError(message: string, argv: readonly string[]): Promise<UsageError> {
-  const words = argv.filter((word) => !word.startsWith('-'))
-  const spec = COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(words[0] ?? ''))
-  const unknown = /^Unknown arguments?: (.+)$/m.exec(message)?.[1]
+  const word = wordsOf(argv, undefined)[0]
+  const spec = COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(word ?? ''))
   const { closest, distance } = await import('fastest-levenshtein')
-  if (unknown && spec) {
-    const names = [...Object.keys(GLOBAL_OPTIONS), ...Object.keys(spec.options)]
-    const given = unknown.split(',')[0]!.trim()
-    const near = closest(given, names)
-    const meant = distance(given, near) <= 3 ? `Did you mean --${near}? ` : ''
-    return new UsageError(`Unknown option: ${unknown}.`, {
-      hint: `${meant}rays ${spec.name} --help lists the options.`,
+  if (!spec && word !== undefined) {
+    const near = closest(
+      word,
+      COMMANDS.flatMap((candidate) => [candidate.name, ...(candidate.aliases ?? [])]),
+    )
+    const meant = distance(word, near) <= 3 ? `Did you mean rays ${near}? ` : ''
+    return new UsageError(`Unknown command: ${word}.`, { hint: `${meant}rays --help lists the commands.` })
+  }
+  const help = spec ? `rays ${spec.name} --help` : 'rays --help'
+  const unknown = /^Unknown arguments?: (.+)$/m.exec(message)?.[1]?.split(', ')
+  if (!unknown) return new UsageError(message.trim(), { hint: `${help} lists the options.` })
+  const extra = wordsOf(argv, spec).slice(1)
+  if (spec && unknown.every((given) => extra.includes(given))) {
+    const meant = 'name' in spec.options ? `Did you mean --name ${unknown[0]}? ` : ''
+    return new UsageError(`rays ${spec.name} takes no ${unknown.join(', ')}.`, {
+      hint: `${meant}${help} lists the options.`,
     })
   }
-  if (!spec && words[0] !== undefined) {
-    const names = COMMANDS.flatMap((candidate) => [candidate.name, ...(candidate.aliases ?? [])])
-    const near = closest(words[0], names)
-    const meant = distance(words[0], near) <= 3 ? `Did you mean rays ${near}? ` : ''
-    return new UsageError(`Unknown command: ${words[0]}.`, { hint: `${meant}rays --help lists the commands.` })
-  }
-  return new UsageError(message.trim(), { hint: `rays ${spec?.name ?? ''}${spec ? ' ' : ''}--help` })
+  const names = optionNames({ ...GLOBAL_OPTIONS, ...spec?.options })
+  const given = unknown.find((name) => !extra.includes(name))!
+  const near = closest(given, names)
+  const meant = distance(given, near) <= 3 ? `Did you mean --${near}? ` : ''
+  return new UsageError(`Unknown option: --${given}.`, { hint: `${meant}${help} lists the options.` })
+}
+
+function optionNames(options: Record<string, Options>): string[] {
+  return Object.entries(options)
+    .flatMap(([name, option]) => [name, option.alias ?? []].flat())
+    .filter((name) => name.length > 1)
+    .concat('help', 'version')
 }
 
 /** Prints an error and returns the exit code. */
@@ -178,9 +227,11 @@ function report(error: unknown, command: string, terminal: Terminal, json: boole
       ...(known?.where && { where: known.where }),
       ...(known?.data && { data: known.data }),
     }
-    terminal.out(
-      JSON.stringify({ command, ok: false, data: null, warnings: terminal.warnings, error: body }, replacer, 2),
-    )
+    // Cleaned value by value: a secret may be spelt differently once it is JSON.
+    const clean = (key: string, value: unknown) =>
+      typeof value === 'string' ? terminal.clean(value) : replacer(key, value)
+    const document = { command, ok: false, data: null, warnings: terminal.warnings, error: body }
+    terminal.out(JSON.stringify(document, clean, 2))
     return known?.exitCode ?? 1
   }
   terminal.note(`${terminal.paint('red', 'Error:')} ${message}`)

@@ -1,13 +1,13 @@
 /** Loads a JavaScript or TypeScript file of the user's, whichever kind of module it is, always fresh. */
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import vm from 'node:vm'
 
 export interface LoadModuleOptions {
-  /** Module names that the file may import and that are answered by another file (TypeScript files only). */
+  /** Module names that the file may import and that are answered by another file. */
   readonly alias?: Readonly<Record<string, string>>
   /** The file's text where it was read already. */
   readonly source?: string
@@ -19,37 +19,73 @@ export interface LoadModuleOptions {
  * @throws whatever the file throws, and the parser's error
  */
 export async function loadModule(file: string, options: LoadModuleOptions = {}): Promise<unknown> {
-  if (/\.[cm]?ts$/.test(file) || options.alias) {
-    const { createJiti } = await import('jiti')
-    return createJiti(import.meta.url, { moduleCache: false, alias: { ...options.alias } }).import(file)
+  if (/\.[cm]?ts$/.test(file) || options.alias) return transpileAndRun(file, options.alias)
+  if (file.endsWith('.mjs')) return importFresh(file)
+  const code = compileCommonJs(file, options.source ?? readFileSync(file, 'utf8'))
+  if (code !== undefined) return runCommonJs(file, code)
+  // Node runs a .js file with ES syntax only in a project that says "type": "module"; without a type it does so with a
+  // warning that the user can do nothing about, and with "commonjs" it refuses.
+  return isModuleProject(file) ? importFresh(file) : transpileAndRun(file)
+}
+
+async function transpileAndRun(file: string, alias: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  const { createJiti } = await import('jiti')
+  // No cache on disk: what runs is the file, not what another program left in a shared temporary folder.
+  return createJiti(import.meta.url, { moduleCache: false, fsCache: false, alias: { ...alias } }).import(file)
+}
+
+type CommonJs = (this: unknown, ...scope: unknown[]) => unknown
+
+/** What V8 says of a file that must be an ES module (Node decides by the same texts: `--experimental-detect-module`). */
+const MODULE_ONLY = [
+  'Cannot use import statement outside a module',
+  "Unexpected token 'export'",
+  "Cannot use 'import.meta' outside a module",
+  'await is only valid in async functions and the top level bodies of modules',
+]
+
+/** The file as a CommonJS function, or undefined where its syntax is that of an ES module. */
+function compileCommonJs(file: string, source: string): CommonJs | undefined {
+  const text = source.replace(/^\ufeff/, '')
+  try {
+    return vm.compileFunction(
+      text.startsWith('#!') ? `//${text}` : text,
+      ['exports', 'require', 'module', '__filename', '__dirname'],
+      {
+        filename: file,
+        importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+      } as vm.CompileFunctionOptions,
+    ) as CommonJs
+  } catch (error) {
+    const { message } = error as Error
+    if (!file.endsWith('.cjs') && MODULE_ONLY.some((text) => message.includes(text))) return undefined
+    throw error
   }
-  const source = options.source ?? readFileSync(file, 'utf8')
-  return isCommonJs(file, source) ? runCommonJs(file, source) : importFresh(file)
 }
 
-const MODULE_SYNTAX =
-  /^\s*(export\s*(default\b|const\b|let\b|var\b|function\b|async\b|class\b|\{|\*)|import\s*[\w{*'"])/m
-
-function isCommonJs(file: string, source: string): boolean {
-  if (file.endsWith('.cjs')) return true
-  if (file.endsWith('.mjs')) return false
-  // Template literals hold SQL, whose lines may begin with any word.
-  return !MODULE_SYNTAX.test(source.replace(/`(?:\\[\s\S]|[^`\\])*`/g, '``'))
-}
-
-function runCommonJs(file: string, source: string): unknown {
+function runCommonJs(file: string, code: CommonJs): unknown {
   const module = { exports: {} as unknown }
-  const code = source.startsWith('#!') ? `//${source}` : source
-  const body = vm.compileFunction(code, ['exports', 'require', 'module', '__filename', '__dirname'], {
-    filename: file,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  } as vm.CompileFunctionOptions)
-  body.call(module.exports, module.exports, createRequire(file), module, file, path.dirname(file))
+  code.call(module.exports, module.exports, createRequire(file), module, file, path.dirname(file))
   return module.exports
 }
 
 function importFresh(file: string): Promise<unknown> {
   return import(`${pathToFileURL(file).href}?fresh=${randomUUID()}`)
+}
+
+/** Whether the nearest package.json says `"type": "module"`. */
+function isModuleProject(file: string): boolean {
+  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+    const manifest = path.join(folder, 'package.json')
+    if (existsSync(manifest)) {
+      try {
+        return JSON.parse(readFileSync(manifest, 'utf8')).type === 'module'
+      } catch {
+        return false
+      }
+    }
+    if (path.dirname(folder) === folder) return false
+  }
 }
 
 /** The default export of either kind of module. */

@@ -152,3 +152,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [['rays config', '']],
   },
 ]
+
+/** What `rays` alone does. Not in the table, because it has no word. */
+export const OVERVIEW: CommandSpec = {
+  name: 'overview',
+  usage: '',
+  purpose: 'print where things stand, shortly, and the likely next command; changes nothing',
+  options: {},
+  examples: [],
+}

@@ -69,7 +69,6 @@ export function makeMigration(result: MakeMigrationResult, terminal: Terminal, c
 
 export function migrate(result: MigrateResult, terminal: Terminal): string {
   const { migrations, direction, dryRun } = result
-  if (result.sql !== undefined) return result.sql.trimEnd()
   if (migrations.length === 0) {
     return lines(
       dryRun
@@ -147,11 +146,52 @@ export function status(result: StatusResult, terminal: Terminal): string {
   return lines(
     `${paint('bold', result.target)} ${paint('dim', `(${result.provider})`)}`,
     ...rows,
-    `${counts.applied} applied, ${counts.pending} pending${counts.failed ? `, ${counts.failed} failed` : ''}${counts.missing ? `, ${counts.missing} missing` : ''}${counts.edited ? `, ${counts.edited} edited` : ''}`,
+    countsLine(counts),
     driftLines(result),
     schemaLines(result),
     next(terminal, result.next),
   )
+}
+
+/** What `rays` alone found: no project yet, a project that lacks its schema or its database URL, or its status. */
+export type Overview =
+  | { readonly state: 'no-project'; readonly next: string }
+  | {
+      readonly state: 'incomplete'
+      readonly missing: 'schema' | 'database URL'
+      readonly migrations: number
+      readonly next: string
+    }
+  | { readonly state: 'status'; readonly status: StatusResult; readonly next: string }
+
+export function overview(result: Overview, terminal: Terminal): string {
+  const help = terminal.paint('dim', 'rays --help lists the commands.')
+  if (result.state === 'no-project') {
+    return lines('There is no Prisma schema and no raysconfig here yet.', next(terminal, result.next), help)
+  }
+  if (result.state === 'incomplete') {
+    const many = `${result.migrations} migration${result.migrations === 1 ? '' : 's'}`
+    return lines(`${many} in the folder; the ${result.missing} is missing.`, next(terminal, result.next), help)
+  }
+  const { counts, target, drift, schema } = result.status
+  const notes = [
+    drift.state === 'drift' && 'the database was changed without a migration',
+    schema.state === 'changed' && 'the schema has changes that no migration has yet',
+  ].filter(Boolean)
+  return lines(
+    `${terminal.paint('bold', target)}: ${countsLine(counts)}${notes.length > 0 ? `; ${notes.join('; ')}` : ''}.`,
+    next(terminal, result.next),
+    help,
+  )
+}
+
+function countsLine(counts: StatusResult['counts']): string {
+  const rare = (['failed', 'missing', 'edited'] as const).filter((kind) => counts[kind] > 0)
+  return [
+    `${counts.applied} applied`,
+    `${counts.pending} pending`,
+    ...rare.map((kind) => `${counts[kind]} ${kind}`),
+  ].join(', ')
 }
 
 function driftLines({ drift }: StatusResult): string {

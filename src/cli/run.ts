@@ -1,4 +1,5 @@
 /** Runs one command and prints its result as text, unless JSON is wanted. */
+import { existsSync } from 'node:fs'
 import type { Context } from '../commands/host.js'
 import { type Config, loadConfig } from '../config/config.js'
 import type { OptionName } from '../config/options.js'
@@ -98,6 +99,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       ...number('retryOp'),
       ...number('skipOp'),
     })
+    if (data.sql !== undefined && args.json !== true) {
+      terminal.raw(data.sql.trimEnd())
+      return { data }
+    }
     return show(
       data,
       text.migrate(data, terminal),
@@ -122,10 +127,40 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const bad = (args.check === true && !data.clean) || (args.strict === true && !data.strictlyClean)
     return show(data, text.status(data, terminal), args, terminal, bad ? 1 : undefined)
   },
+  overview: async (context, args, terminal) => {
+    const data = await overview(context)
+    return show(data, text.overview(data, terminal), args, terminal)
+  },
   config: async (context, args, terminal) => {
     const data = text.configValues(context.config)
     return show(data, text.config(data, terminal), args, terminal)
   },
+}
+
+/** Where things stand, for `rays` alone: reads only. */
+async function overview(context: Context): Promise<text.Overview> {
+  const { config } = context
+  const hasSchema = existsSync(config.schemaPath)
+  if (!hasSchema && config.file === undefined) {
+    return {
+      state: 'no-project',
+      next: 'rays init writes raysconfig.js; write your Prisma schema to prisma/schema.prisma.',
+    }
+  }
+  if (!hasSchema || config.databaseUrl === undefined) {
+    const { listMigrations } = await import('../migrations/directory.js')
+    return {
+      state: 'incomplete',
+      missing: hasSchema ? 'database URL' : 'schema',
+      migrations: (await listMigrations(config.migrationsDir)).length,
+      next: hasSchema
+        ? 'set DATABASE_URL in the environment or in .env, then rays status.'
+        : `write your Prisma schema to ${config.schemaPath}.`,
+    }
+  }
+  const { status } = await import('../commands/status.js')
+  const data = await status(context)
+  return { state: 'status', status: data, next: data.next }
 }
 
 function show(data: unknown, lines: string, args: ParsedArguments, terminal: Terminal, exitCode?: 1): Outcome {

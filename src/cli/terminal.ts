@@ -6,7 +6,10 @@ import { InterruptedError, UsageError } from '../errors.js'
 import type { Progress } from '../history/executor.js'
 
 export interface Terminal extends Host {
+  /** A command's result, to stdout. Composed without secrets; only what looks like a URL with a password is hidden. */
   readonly out: (text: string) => void
+  /** A result that another program reads (SQL), to stdout as it is. */
+  readonly raw: (text: string) => void
   readonly paint: Paint
   readonly warnings: readonly string[]
   /** Secrets to hide in everything that is printed. */
@@ -77,7 +80,9 @@ export function createTerminal(options: TerminalOptions): Terminal {
   return {
     signal: options.signal,
     now: () => new Date(),
-    out: (text) => void stdout.write(`${clean(text)}\n`),
+    // Not every occurrence of a secret: a password such as `user` or `1` would ruin SQL, JSON and names.
+    out: (text) => void stdout.write(`${redact(text)}\n`),
+    raw: (text) => void stdout.write(`${text}\n`),
     paint,
     warnings,
     clean,

@@ -24,6 +24,7 @@ export class OperationClient implements Client {
   readonly #running = new Set<ObservedPromise<unknown>>()
   readonly #failures: { error: unknown; promise: ObservedPromise<unknown> }[] = []
   #ended = false
+  #watching = false
   /** Number of statements that ended well. */
   completed = 0
   /** The statement that was sent last. */
@@ -45,9 +46,24 @@ export class OperationClient implements Client {
     return this.#track(sql, () => this.#connection.execute(sql, params))
   }
 
+  /** Whether a statement is under way. */
+  get busy(): boolean {
+    return this.#running.size > 0
+  }
+
+  /**
+   * While on, an idle session does not keep the process alive: an operation that waits for nothing is noticed because
+   * the event loop runs empty. A session with a statement under way always counts.
+   */
+  watchIdle(on: boolean): void {
+    this.#watching = on
+    this.#connection.keepAlive?.(!on || this.busy)
+  }
+
   #track<T>(sql: string, send: () => Promise<T>): Promise<T> {
+    // Not followed: the operation is over, so whoever sent it must hear of it, or the process does.
+    if (this.#ended) return Promise.reject(new Error(`a statement was sent after its operation had ended: ${sql}`))
     const promise = new ObservedPromise<T>((resolve, reject) => {
-      if (this.#ended) throw new Error('a statement was sent after its operation had ended')
       if (typeof sql !== 'string')
         throw new TypeError(`the statement must be a string, not ${sql === null ? 'null' : typeof sql}`)
       this.#beforeEach()
@@ -64,16 +80,17 @@ export class OperationClient implements Client {
       )
     })
     this.#running.add(promise)
+    this.#connection.keepAlive?.(true)
+    const ended = () => {
+      this.#running.delete(promise)
+      if (this.#watching) this.watchIdle(true)
+    }
     // The plain `then` does not count as an observer, and marks the promise as handled: a neglected rejection is a
     // failure of the operation, not of the process.
-    Promise.prototype.then.call(
-      promise,
-      () => this.#running.delete(promise),
-      (error: unknown) => {
-        this.#running.delete(promise)
-        this.#failures.push({ error, promise })
-      },
-    )
+    Promise.prototype.then.call(promise, ended, (error: unknown) => {
+      ended()
+      this.#failures.push({ error, promise })
+    })
     return promise
   }
 
@@ -86,6 +103,8 @@ export class OperationClient implements Client {
       await Promise.allSettled([...this.#running].map((promise) => Promise.prototype.then.call(promise)))
     }
     this.#ended = true
+    // A turn of the event loop, in which Node reports rejections of derived promises (`execute(..).then(..)`) that nobody handles.
+    if (this.#failures.length > 0) await new Promise((resolve) => setImmediate(resolve))
     const late = this.#failures.find(({ promise }) => !promise.observed)
     if (late) throw late.error
   }

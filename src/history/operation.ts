@@ -6,6 +6,7 @@ import { redact } from '../../engines/url.js'
 import { FailedError, InterruptedError, RaysError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
+import { guardUserCode } from '../user-code.js'
 import { OperationClient } from './operation-client.js'
 
 export interface RunOperation {
@@ -45,9 +46,18 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
     // Databases that roll back stop between statements; the others finish the operation, so that no half of one stays.
     if (run.signal?.aborted && run.connection.engine.transactionalDdl) throw new InterruptedError('Interrupted.')
   })
+  const guard = {
+    what: `operation ${run.operation} of ${run.loaded.migration.name}`,
+    timeoutMs: run.operationTimeoutMs,
+    onTimeout: () => void (client.busy && run.connection.cancel()),
+  }
   try {
-    await guarded(async () => work({ client }), run)
-    await client.settle()
+    await guardUserCode(guard, async () => {
+      client.watchIdle(true)
+      await work({ client })
+      client.watchIdle(false)
+      await client.settle()
+    })
     return client
   } catch (error) {
     await client.settle().catch(() => undefined)
@@ -59,43 +69,13 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
       client.completed,
       error,
     )
+  } finally {
+    client.watchIdle(false)
   }
 }
 
 function statementOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null ? (error as { statement?: string }).statement : undefined
-}
-
-/** Races the work against its time limit, `process.exit` and an event loop that has nothing left to do. */
-async function guarded(work: () => Promise<unknown>, run: RunOperation): Promise<void> {
-  const where = `operation ${run.operation} of ${run.loaded.migration.name}`
-  let timer: NodeJS.Timeout | undefined
-  let onEmpty: (() => void) | undefined
-  const exit = process.exit
-  const watchdogs = new Promise<never>((_, reject) => {
-    if (run.operationTimeoutMs > 0) {
-      timer = setTimeout(
-        () => reject(new Error(`${where} did not end within ${run.operationTimeoutMs / 1000} s`)),
-        run.operationTimeoutMs,
-      )
-    }
-    onEmpty = () =>
-      reject(new Error(`${where} never finished: nothing is left that could end it (a promise that never settles)`))
-    process.once('beforeExit', onEmpty)
-    process.exit = ((code?: number | string) => {
-      reject(new Error(`${where} called process.exit(${code ?? ''})`))
-      throw new Error('process.exit is not available in a migration')
-    }) as typeof process.exit
-  })
-  run.connection.keepAlive?.(false)
-  try {
-    await Promise.race([work(), watchdogs])
-  } finally {
-    run.connection.keepAlive?.(true)
-    process.exit = exit
-    clearTimeout(timer)
-    if (onEmpty) process.removeListener('beforeExit', onEmpty)
-  }
 }
 
 /** The error of a failed operation, for a person: what, where, why, and what helps. */

@@ -1,4 +1,5 @@
 /** What to run, from what is on disk, what is applied, and where to go. Pure: it reads nothing and changes nothing. */
+import slugify from '@sindresorhus/slugify'
 import { closest, distance } from 'fastest-levenshtein'
 import { DecisionError, UsageError } from '../errors.js'
 import type { Migration } from '../migrations/migration.js'
@@ -37,12 +38,12 @@ export function plan(
   const known = new Map(records.map((record) => [record.name, record]))
   const applied = records.filter((record) => record.state === 'applied')
   const isApplied = (name: string) => known.get(name)?.state === 'applied'
-  const target = resolveTarget(folders, applied, options.target)
+  const target = resolveTarget(folders, records, applied, options.target)
 
   if (!options.fake) refuseFailed(records)
   const direction = directionTo(target, folders, isApplied, options.target)
   if (direction === 'down')
-    return planDown(folders, options.fake ? records.filter((r) => r.state !== 'absent') : applied, target)
+    return planDown(folders, options.fake ? records.filter((r) => r.state !== 'absent') : applied, target, options)
   return planUp(folders, records, applied, isApplied, target as Migration | undefined, options)
 }
 
@@ -124,16 +125,24 @@ function planUp(
     const count = record.rows.filter((row) => row.finishedAt !== null && row.rolledBackAt === null).length
     if (count > 1) warnings.push(`${record.name} is recorded as applied ${count} times.`)
   }
+  warnOfOrder(pending, warnings)
   return {
     direction: 'up',
     migrations: pending,
-    target: pending.at(-1) ?? target ?? lastApplied(folders, isApplied),
+    target: folders.filter((m) => isApplied(m.name) || pending.includes(m)).at(-1),
     warnings,
   }
 }
 
-function lastApplied(folders: readonly Migration[], isApplied: (name: string) => boolean): Migration | undefined {
-  return folders.filter((m) => isApplied(m.name)).at(-1)
+/** Prisma sorts by locale (Prisma: listMigrations.ts), rays by bytes: told where the two differ. */
+function warnOfOrder(pending: readonly Migration[], warnings: string[]): void {
+  const names = pending.map((m) => m.name)
+  const theirs = [...names].sort((a, b) => a.localeCompare(b))
+  const first = names.findIndex((name, index) => name !== theirs[index])
+  if (first === -1) return
+  warnings.push(
+    `rays applies ${names[first]} before ${theirs[first]}; Prisma would apply them the other way round. Give them different timestamps.`,
+  )
 }
 
 function checkMissing(
@@ -158,12 +167,17 @@ function checkMissing(
   })
 }
 
-function planDown(folders: readonly Migration[], present: readonly MigrationRecord[], target: Target): Plan {
+function planDown(
+  folders: readonly Migration[],
+  present: readonly MigrationRecord[],
+  target: Target,
+  options: PlanOptions,
+): Plan {
   const after = (name: string) => target === ZERO || target === undefined || compareNames(name, target.name) > 0
   const names = new Map(folders.map((m) => [m.name, m]))
   const leaving = present.filter((record) => after(record.name)).reverse()
   const missing = leaving.filter((record) => !names.has(record.name)).map((record) => record.name)
-  if (missing.length > 0) {
+  if (missing.length > 0 && !options.fake) {
     throw new DecisionError(
       `These applied migrations have no folder, so there is no down to run:\n${bullets(missing)}`,
       {
@@ -175,9 +189,21 @@ function planDown(folders: readonly Migration[], present: readonly MigrationReco
   }
   return {
     direction: 'down',
-    migrations: leaving.map((record) => names.get(record.name)!),
+    migrations: leaving.map((record) => names.get(record.name) ?? folderless(record.name)),
     target: target === ZERO ? undefined : target,
     warnings: [],
+  }
+}
+
+/** A migration of which only the record is left: enough to remove the record. */
+function folderless(name: string): Migration {
+  return {
+    name,
+    directory: '',
+    timestamp: /^\d{14}/.exec(name)?.[0],
+    codeFile: undefined,
+    sqlFile: undefined,
+    snapshotPath: undefined,
   }
 }
 
@@ -187,6 +213,7 @@ function planDown(folders: readonly Migration[], present: readonly MigrationReco
  */
 function resolveTarget(
   folders: readonly Migration[],
+  records: readonly MigrationRecord[],
   applied: readonly MigrationRecord[],
   given: string | undefined,
 ): Target {
@@ -197,11 +224,12 @@ function resolveTarget(
   const exact = folders.find((m) => m.name === given)
   if (exact) return exact
   const wanted = given.toLowerCase()
-  const slug = wanted.replace(/[^a-z0-9]+/g, '_').replace(/^_|_$/g, '')
-  const loose = (m: Migration) => nameOnly(m).replace(/_/g, '')
+  // The name as it was given when the migration was made (see safeName).
+  const slug = slugify(given.slice(0, 1000), { separator: '_' }).slice(0, 200)
+  const loose = (text: string) => text.replace(/_/g, '')
   const tiers: ((m: Migration) => boolean)[] = [
     (m) => m.timestamp === given,
-    (m) => nameOnly(m) === wanted || nameOnly(m) === slug || (slug !== '' && loose(m) === slug.replace(/_/g, '')),
+    (m) => nameOnly(m) === wanted || nameOnly(m) === slug || (slug !== '' && loose(nameOnly(m)) === loose(slug)),
     (m) => m.name.toLowerCase().includes(wanted) || (slug !== '' && m.name.toLowerCase().includes(slug)),
   ]
   if (wanted !== '') {
@@ -218,6 +246,13 @@ function resolveTarget(
         )
       }
     }
+  }
+  if (records.some((record) => record.name === given && record.state !== 'absent')) {
+    throw new DecisionError(`${given} is recorded in the database, and its folder is not here.`, {
+      code: 'E_MISSING_FOLDER',
+      data: { missing: [given] },
+      hint: 'Get the folder (git pull) and run the command again.',
+    })
   }
   throw new UsageError(`There is no migration ${JSON.stringify(given.slice(0, 300))}.`, {
     code: 'E_UNKNOWN_TARGET',

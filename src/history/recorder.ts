@@ -213,18 +213,33 @@ export function records(rows: readonly HistoryRow[]): MigrationRecord[] {
     .sort((a, b) => compareNames(a.name, b.name))
 }
 
-/** The note of rays in a row's logs, or undefined where another wrote them. */
+/** The note of rays in a row's logs, or undefined where another wrote them, or wrote something else into them. */
 export function parseNote(logs: string | null): RaysNote | undefined {
   if (logs === null || !logs.startsWith('{"rays":')) return undefined
   try {
-    const note = JSON.parse(logs) as RaysNote
-    return note.rays === 1 ? note : undefined
+    const note = JSON.parse(logs) as Record<string, unknown>
+    return note.rays === 1 && Object.entries(NOTE_FIELDS).every(([name, right]) => !(name in note) || right(note[name]))
+      ? (note as unknown as RaysNote)
+      : undefined
   } catch {
     return undefined
   }
 }
 
+const isText = (value: unknown) => typeof value === 'string'
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= -1
+const NOTE_FIELDS: Readonly<Record<Exclude<keyof RaysNote, 'rays'>, (value: unknown) => boolean>> = {
+  batch: isCount,
+  js: isText,
+  dir: (value) => value === 'up' || value === 'down' || value === 'undo',
+  ops: isCount,
+  op: isCount,
+  state: (value) => value === 'idle' || value === 'running',
+  finished: isText,
+  error: isText,
+}
+
 /** The number of the next batch: one more than the greatest that any row notes. */
 export function nextBatch(all: readonly MigrationRecord[]): number {
-  return Math.max(0, ...all.filter((r) => r.state === 'applied').map((r) => r.note?.batch ?? 0)) + 1
+  return all.reduce((most, r) => (r.state === 'applied' ? Math.max(most, r.note?.batch ?? 0) : most), 0) + 1
 }

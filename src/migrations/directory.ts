@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
-import { MigrationInvalidError, UsageError } from '../errors.js'
+import { MigrationInvalidError, RaysError, UsageError } from '../errors.js'
 import type { SchemaFile } from '../schema/schema-engine.js'
 import { bullets, compareNames } from '../text.js'
 import type { Migration } from './migration.js'
@@ -118,6 +118,8 @@ function invalidOffset(bytes: Buffer): number {
     if (valid(middle)) low = middle
     else high = middle - 1
   }
+  // Cut off inside a character: the fault is where that character begins.
+  if (low === bytes.length) while (low > 0 && (bytes[--low]! & 0xc0) === 0x80);
   return low
 }
 
@@ -193,10 +195,17 @@ export async function writeMigration(
     await fs.mkdir(draft)
     await writeFiles(draft, migration)
     const name = await claimName(root, draft, migration)
-    await writeLockFile(root, migration.provider)
-    return { name, directory: path.join(root, name) }
+    const directory = path.join(root, name)
+    try {
+      await writeLockFile(root, migration.provider)
+    } catch (error) {
+      await fs.rm(directory, { recursive: true, force: true })
+      throw error
+    }
+    return { name, directory }
   } catch (error) {
     await fs.rm(draft, { recursive: true, force: true }).catch(() => undefined)
+    if (error instanceof RaysError) throw error
     const { code, path: where } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
     throw new UsageError(
@@ -265,8 +274,10 @@ export function nextTimestamp(now: Date, newest: string | undefined): string {
   const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(newest)!.map(Number) as number[]
   const next = new Date(Date.UTC(y!, mo! - 1, d!, h!, mi!, s! + 1))
   const text = Number.isNaN(next.getTime()) ? '' : stamp(next)
-  // Timestamps that are no dates (00000000000000_init) are counted on as numbers.
-  return text > newest ? text : String(BigInt(newest) + 1n).padStart(14, '0')
+  // Timestamps that are no dates are counted on as numbers.
+  const later = text.length === 14 && text > newest ? text : String(BigInt(newest) + 1n).padStart(14, '0')
+  if (later.length === 14) return later
+  throw new UsageError(`No timestamp is newer than that of the folder ${newest}_…`, { hint: 'Rename that folder.' })
 }
 
 /** Writes migration_lock.toml as Prisma does, where it is missing or names another provider. */
@@ -304,7 +315,10 @@ export async function readLockProvider(root: string): Promise<string | undefined
   const file = path.join(root, LOCK_FILE)
   const text = await fs.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-    throw error
+    throw new MigrationInvalidError(`${file} cannot be read: ${error.code ?? error.message}`, {
+      cause: error,
+      hint: 'It must be a file, as Prisma writes it; restore it from version control.',
+    })
   })
   if (text === undefined) return undefined
   const line = text.split(/\r?\n/).find((candidate) => candidate.startsWith('provider'))

@@ -1,8 +1,10 @@
 /** Loads the code of a migration, whatever kind of module it is, and checks it before anything runs. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { MigrationInvalidError } from '../errors.js'
 import { loadModule } from '../modules.js'
+import { guardUserCode } from '../user-code.js'
 import { checksum, EMPTY_SCRIPT, readScript } from './directory.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
 
@@ -57,7 +59,7 @@ function scriptOperation(script: string, options: LoadOptions): OperationFunctio
 
 async function evaluate(file: string, source: string): Promise<unknown> {
   try {
-    return await loadModule(file, { source })
+    return await guardUserCode({ what: 'it' }, () => loadModule(file, { source }))
   } catch (error) {
     throw new MigrationInvalidError(
       `${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
@@ -72,9 +74,11 @@ async function evaluate(file: string, source: string): Promise<unknown> {
 
 function stackLine(error: unknown, file: string): string | undefined {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const url = pathToFileURL(file).href
   return stack
+    .replace(/\?fresh=[\w-]+/g, '')
     .split('\n')
-    .find((line) => line.includes(file))
+    .find((line) => line.includes(file) || line.includes(url))
     ?.trim()
 }
 
@@ -95,12 +99,17 @@ function checkExports(loaded: unknown, file: string): { operations: Operation[];
   const problems = candidate.flatMap((pair: unknown, index) => {
     if (!Array.isArray(pair)) return [`operation ${index} is ${kindOf(pair)}, not [up, down]`]
     if (typeof pair[0] !== 'function') return [`operation ${index}: the up is ${kindOf(pair[0])}, not a function`]
+    if (pair.length > 2)
+      return [`operation ${index} has ${pair.length} entries: each [up, down] is an array of its own`]
     if (pair.length < 2)
       return [`operation ${index} has no down: write [up, down], or [up, null] if it cannot be undone`]
     if (pair[1] !== null && typeof pair[1] !== 'function')
       return [`operation ${index}: the down is ${kindOf(pair[1])}, not a function or null`]
     return []
   })
+  const flag = (candidate as { transaction?: unknown }).transaction ?? namespace.transaction
+  if (flag !== undefined && typeof flag !== 'boolean')
+    problems.push(`transaction is ${kindOf(flag)}, not true or false`)
   if (problems.length > 0) {
     throw new MigrationInvalidError(
       `${file} is not a list of [up, down]:\n${problems.map((p) => `  - ${p}`).join('\n')}`,
@@ -109,7 +118,6 @@ function checkExports(loaded: unknown, file: string): { operations: Operation[];
       },
     )
   }
-  const flag = (candidate as { transaction?: unknown }).transaction ?? namespace.transaction
   return {
     operations: candidate.map(([up, down]: [OperationFunction, OperationFunction | null]) => [up, down] as const),
     transaction: flag !== false,
