@@ -50,6 +50,8 @@ export class MysqlConnection implements Connection {
   readonly #where: MysqlTarget
   readonly #options: ConnectOptions
   #syntax: StatementSyntax
+  /** The lock was taken and not given back by {@link releaseLock}: it must still be there. */
+  #locked = false
 
   private constructor(
     engine: Engine,
@@ -189,10 +191,13 @@ export class MysqlConnection implements Connection {
   }
 
   async acquireLock(options: LockOptions): Promise<void> {
-    if (!this.#lockless()) await acquire(this.#session, options, this.#options.statementTimeoutMs)
+    if (this.#lockless()) return
+    await acquire(this.#session, options, this.#options.statementTimeoutMs)
+    this.#locked = true
   }
 
   async releaseLock(): Promise<void> {
+    this.#locked = false
     if (!this.#lockless()) await release(this.#session)
   }
 
@@ -220,7 +225,7 @@ export class MysqlConnection implements Connection {
   }
 
   async #checkLock(): Promise<void> {
-    if (await this.holdsLock()) return
+    if (!this.#locked || (await this.holdsLock())) return
     throw new LockLostError(
       'this session no longer holds the migration lock: the operation released it (RELEASE_ALL_LOCKS, RELEASE_LOCK), or a proxy gave the session to somebody else',
     )

@@ -185,7 +185,11 @@ function hintOf(error: DriverError): string | undefined {
   if (error.hint !== undefined) return error.hint
   const code = error.code ?? ''
   if (code in HINTS) return HINTS[code]
-  if (/^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/.test(code)) {
+  if (/match certificate's altnames/.test(error.message)) {
+    return 'The certificate names another host: connect by that name, or leave sslaccept=strict out to check the authority only.'
+  }
+  const untrusted = code === 'HANDSHAKE_SSL_ERROR' && /certificate/.test(error.message)
+  if (untrusted || /^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/.test(code)) {
     return 'Name the certificate of the authority with sslcert=<file> in the URL, or skip the check with sslaccept=accept_invalid_certs.'
   }
   if (/\bDELIMITER\b/i.test(error.sql?.slice(0, 2000) ?? '') && error.errno === 1064) {

@@ -1,5 +1,6 @@
 /** One session of mysql2: sending, exact values, the server's status flags, and the loss of the session. */
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import * as nodeTls from 'node:tls'
 import type { ConnectionOptions, FieldPacket, Connection as Mysql2Connection, TypedParameter } from 'mysql2'
 import { MissingDriverError, type Row } from '../engine.js'
@@ -87,13 +88,20 @@ interface TlsInternals {
 }
 
 /**
- * mysql2 knows no PKCS#12 files (`sslidentity`), Node does: with one, the upgrade of the socket is done here.
- * @throws where a later mysql2 no longer has the method that is replaced
+ * mysql2 knows no PKCS#12 files (`sslidentity`) and does not compare a certificate with an IP address (`sslaccept=strict`).
+ * Node does both: for these the upgrade of the socket is done here.
  */
-function useIdentity(connection: Mysql2Connection, host: string, tls: TlsTarget): void {
+function needsOwnUpgrade(host: string, tls: TlsTarget): boolean {
+  return tls.identity !== undefined || (tls.verifyHost && isIP(host) !== 0)
+}
+
+/** @throws where a later mysql2 no longer has the method that is replaced */
+function replaceUpgrade(connection: Mysql2Connection, host: string, tls: TlsTarget): void {
   const internals = connection as unknown as TlsInternals
   if (typeof internals.startTLS !== 'function') {
-    throw new Error('this version of mysql2 cannot be given a PKCS#12 file (sslidentity)')
+    throw new Error(
+      'this version of mysql2 cannot be used with sslidentity, or with sslaccept=strict and an IP address',
+    )
   }
   const pfx = tlsFile(tls.identity, 'sslidentity')
   const ca = tlsFile(tls.ca, 'sslcert')
@@ -109,7 +117,7 @@ function useIdentity(connection: Mysql2Connection, host: string, tls: TlsTarget)
         ca,
         passphrase: tls.passphrase,
         rejectUnauthorized: tls.verify,
-        ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+        ...(isIP(host) ? {} : { servername: host }),
         ...(tls.verifyHost ? { host } : { checkServerIdentity: () => undefined }),
       })
     } catch (error) {
@@ -175,9 +183,9 @@ export class Session {
   ): Promise<Session> {
     const { createConnection, TypedParameter: types } = await driver()
     const connection = createConnection(optionsFor(target, database, options.connectTimeoutMs))
-    if (target.tls?.identity !== undefined) {
+    if (target.tls && needsOwnUpgrade(target.host, target.tls)) {
       try {
-        useIdentity(connection, target.host, target.tls)
+        replaceUpgrade(connection, target.host, target.tls)
       } catch (error) {
         connection.on('error', () => {})
         connection.destroy()

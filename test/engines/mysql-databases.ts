@@ -1,22 +1,34 @@
-/** Fresh databases on the MySQL or MariaDB server that RAYS_TEST_MYSQL_URL names. */
+/** Fresh databases on the MySQL or MariaDB server of the tests. */
 import { randomBytes } from 'node:crypto'
 import type { Connection, ConnectOptions } from '../../engines/engine.js'
 import { mysql } from '../../engines/mysql/index.js'
 import { DatabaseUrl } from '../../engines/url.js'
 
-export const SERVER = process.env.RAYS_TEST_MYSQL_URL ?? 'mysql://root@127.0.0.1:3306/'
+const SERVER = process.env.RAYS_TESTS_RUN_MYSQL ?? process.env.RAYS_TEST_MYSQL_URL
+
+/** Skipped where there is no server. */
+export const describeMysql = SERVER === undefined ? describe.skip : describe
 
 export const OPTIONS: ConnectOptions = { connectTimeoutMs: 5000, lockTimeoutMs: 2000, statementTimeoutMs: 0 }
 
-export const name = () => `e_eng_${randomBytes(5).toString('hex')}`
+export const name = () => `rays_test_${randomBytes(5).toString('hex')}`
 
-/** The server's URL with a database and, where wanted, parameters. */
-export function urlOf(database: string, query = ''): DatabaseUrl {
-  const [head] = SERVER.split('?')
+/** The server's URL with a database and, where wanted, another user, host or parameters. */
+export function urlOf(
+  database: string,
+  { user, host, query = '' }: { user?: string; host?: string; query?: string } = {},
+): DatabaseUrl {
+  const [, scheme, info, address] = /^(\w+:\/\/)(?:([^?]*)@)?([^/?]*)/.exec(SERVER as string) as unknown as string[]
   return new DatabaseUrl(
-    `${(head as string).replace(/\/[^/@]*$/, '')}/${encodeURIComponent(database)}${query}`,
+    `${scheme}${user ?? info ?? 'root'}@${host ?? address}/${encodeURIComponent(database)}${query}`,
     process.cwd(),
   )
+}
+
+/** The server's host and port. */
+export function address(): { host: string; port: number } {
+  const { hostname, port } = new URL(urlOf('x').reveal())
+  return { host: hostname, port: Number(port || 3306) }
 }
 
 /** Runs the work in a new database and drops it afterwards. */

@@ -2,7 +2,7 @@ import type { Connection } from '../../engines/engine.js'
 import { mysql } from '../../engines/mysql/index.js'
 import { createMysqlSchemaEngine } from '../../engines/mysql/schema-engine.js'
 import type { SchemaFile } from '../../src/schema/schema-engine.js'
-import { inDatabase } from './mysql-databases.js'
+import { describeMysql, inDatabase } from './mysql-databases.js'
 
 const engine = createMysqlSchemaEngine()
 const source = 'datasource db {\n  provider = "mysql"\n}\n'
@@ -30,7 +30,7 @@ async function expectFixedPoint(db: Connection): Promise<void> {
   })
 }
 
-describe('introspection', () => {
+describeMysql('introspection', () => {
   test('finds every native type and default, and its schema makes the same database', () =>
     inDatabase(async (db) => {
       await db.script(`CREATE TABLE t (
@@ -220,7 +220,7 @@ describe('introspection', () => {
     }))
 })
 
-describe('a database made from a schema', () => {
+describeMysql('a database made from a schema', () => {
   test('shows no difference to it, also where Prisma always sees one', () =>
     inDatabase(async (db) => {
       const files = schema(`

@@ -1,7 +1,7 @@
 import { ShadowRefusedError, type ShadowRequest } from '../../engines/engine.js'
 import { mysql } from '../../engines/mysql/index.js'
-import { DatabaseUrl } from '../../engines/url.js'
-import { inDatabase, name, OPTIONS, refusal, urlOf } from './mysql-databases.js'
+import type { DatabaseUrl } from '../../engines/url.js'
+import { address, describeMysql, inDatabase, name, OPTIONS, refusal, urlOf } from './mysql-databases.js'
 
 const request = (url: DatabaseUrl, more: Partial<ShadowRequest> = {}): ShadowRequest => ({
   url,
@@ -12,7 +12,7 @@ const request = (url: DatabaseUrl, more: Partial<ShadowRequest> = {}): ShadowReq
   ...more,
 })
 
-describe('a shadow database', () => {
+describeMysql('a shadow database', () => {
   test('is made for the purpose, empty, and gone afterwards', () =>
     inDatabase(async (db, url) => {
       const shadow = await mysql.openShadow(request(url))
@@ -54,7 +54,7 @@ describe('a shadow database', () => {
       const dead = `${prefix}_rays_shadow_999999999_${now - 7200}_0123abcd`
       const young = `${prefix}_rays_shadow_999999999_${now - 60}_0123abcd`
       const living = `${prefix}_rays_shadow_${process.pid}_${now - 7200}_0123abcd`
-      const foreign = `e_eng_zz_rays_shadow_999999999_${now - 7200}_0123abcd`
+      const foreign = `rays_test_zz_rays_shadow_999999999_${now - 7200}_0123abcd`
       const all = [dead, young, living, foreign]
       for (const each of all) await db.raw(`CREATE DATABASE ${each}`)
       try {
@@ -76,8 +76,7 @@ describe('a shadow database', () => {
       await db.raw(`CREATE USER ${user} IDENTIFIED BY 'pw'`)
       try {
         await db.raw(`GRANT ALL ON ${db.database}.* TO ${user}`)
-        const address = new URL(urlOf(db.database).reveal())
-        const url = new DatabaseUrl(`mysql://${user}:pw@${address.host}/${db.database}`, '/')
+        const url = urlOf(db.database, { user: `${user}:pw` })
         const info = mysql.explain(await refusal(mysql.openShadow(request(url))))
         expect(info.kind).toBe('permission')
         expect(info.hint).toMatch('shadowDatabaseName')
@@ -87,7 +86,7 @@ describe('a shadow database', () => {
     }))
 })
 
-describe('a configured shadow database', () => {
+describeMysql('a configured shadow database', () => {
   test('is emptied before and after, and kept', () =>
     inDatabase((_, url) =>
       inDatabase(async (other) => {
@@ -108,13 +107,12 @@ describe('a configured shadow database', () => {
   test('that is the main database is refused in every spelling', () =>
     inDatabase(async (db, url) => {
       await db.script('CREATE TABLE t (i INT); INSERT INTO t VALUES (1);')
-      const address = new URL(url.reveal())
-      const port = address.port || '3306'
+      const { port } = address()
       for (const configured of [
         { name: db.database },
         { url },
-        { url: new DatabaseUrl(`mariadb://root@LOCALHOST:${port}/${db.database}?connection_limit=1`, '/') },
-        { url: new DatabaseUrl(`mysql://${address.username}@127.1:${port}/${db.database}`, '/') },
+        { url: urlOf(db.database, { host: `LOCALHOST:${port}`, query: '?connection_limit=1' }) },
+        { url: urlOf(db.database, { host: `127.1:${port}` }) },
       ]) {
         const error = await refusal(mysql.openShadow(request(url, { configured, clear: true })))
         expect(error).toBeInstanceOf(ShadowRefusedError)
