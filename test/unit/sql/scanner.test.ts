@@ -219,16 +219,16 @@ describe('nothing of a script is lost:', () => {
 test('a script of ten megabytes is split in two seconds', () => {
   const row = "INSERT INTO \"t\" (a, b) VALUES ('some text; with ''quotes''', 12345); -- a remark\n"
   const script = `${row.repeat(Math.ceil(10_000_000 / row.length))}SELECT '${'\\'.repeat(100_000)}'`
-  const started = performance.now()
+  const started = process.cpuUsage()
   expect(splitStatements(script, syntaxes.postgresql).length).toBeGreaterThan(100_000)
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(process.cpuUsage(started).user / 1000).toBeLessThan(2000)
 })
 
 test('many unclosed openings cost no more than linear time', () => {
-  const started = performance.now()
+  const started = process.cpuUsage()
   expect(split('postgresql', '$a$b '.repeat(2).repeat(100_000))).toHaveLength(1)
   expect(split('postgresql', '$'.repeat(200_001))).toHaveLength(1)
   expect(() => split('postgresql', '/*'.repeat(500_000))).toThrow(ScriptError)
   expect(split('sqlite', 'CASE '.repeat(200_000))).toHaveLength(1)
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(process.cpuUsage(started).user / 1000).toBeLessThan(2000)
 })

@@ -1,0 +1,102 @@
+/** Mends what Prisma's engine writes and PostgreSQL refuses. A script without such faults is returned as it is. */
+import type { StatementSyntax } from '../../engines/engine.js'
+import { splitStatements, tokens } from '../../engines/sql/scanner.js'
+import { describeStatement } from '../../engines/sql/statements.js'
+import { columnId, madeOf, rebuildOf } from './enums.js'
+import { effectsOf, readSteps, SEQUENCE_REPAIR } from './steps.js'
+
+/**
+ * The script in a form that can run: sequences are dropped by the column that owns them, and an enum is built anew when
+ * exactly the columns that it retypes have it.
+ * @param reverse the script of the other direction, which tells the types of columns that are dropped
+ */
+export function repairScript(script: string, reverse: string, syntax: StatementSyntax): string {
+  return repairEnums(repairSequences(script, syntax), reverse, syntax)
+}
+
+/**
+ * Prisma's engine, when it compares two schema texts, does not know the name of a sequence that goes with a column and
+ * writes `DROP SEQUENCE ""`, which PostgreSQL rejects. The column that loses its default in the same step owns the sequence,
+ * so it is looked up when the statement runs. A script without the fault is returned as it is.
+ */
+function repairSequences(script: string, syntax: StatementSyntax): string {
+  if (!script.includes('DROP SEQUENCE ""')) return script
+  let repaired = ''
+  let copied = 0
+  let owners: { table: string; column: string }[] = []
+  for (const { text, start, end, comment } of splitStatements(script, syntax)) {
+    if (comment !== undefined) owners = []
+    for (const { change, schema, table, name } of describeStatement(text, syntax) ?? []) {
+      if (change !== 'drop-default' || table === undefined) continue
+      const quoted = [schema, table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
+      owners.push({ table: quoted.join('.'), column: name })
+    }
+    if (text !== 'DROP SEQUENCE ""') continue
+    const owner = owners.shift()
+    if (!owner) continue
+    const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
+    const sequence = `pg_get_serial_sequence(${literal(owner.table)}, ${literal(owner.column)})`
+    repaired += `${script.slice(copied, start)}${SEQUENCE_REPAIR} := ${sequence}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'DROP SEQUENCE ' || owned; END IF; END $rays$`
+    copied = end
+  }
+  return repaired + script.slice(copied)
+}
+
+/**
+ * Prisma's engine builds an enum anew at the start of a script. PostgreSQL refuses that while a column which the script drops
+ * later still has the old type, or while a column that is to be retyped was not added yet.
+ */
+function repairEnums(script: string, reverse: string, syntax: StatementSyntax): string {
+  const steps = readSteps(script, syntax, undefined)
+  if (!steps.some(rebuildOf)) return script
+  const texts = stepTexts(script, syntax)
+  if (texts.length !== steps.length) return script
+  const back = readSteps(reverse, syntax, undefined).flatMap(({ statements }) => effectsOf(statements))
+  const order = steps.map((_, i) => i)
+  for (const [i, step] of steps.entries()) {
+    const rebuild = rebuildOf(step)
+    if (!rebuild) continue
+    const retyped = new Set(rebuild.retyped.map(columnId))
+    const dropped = new Set(madeOf(rebuild.enums, back))
+    const place = order.indexOf(i)
+    const relation = order.map((at): 'before' | 'after' | 'any' => {
+      if (at === i) return 'any'
+      const effects = effectsOf(steps[at]!.statements)
+      const made = madeOf(rebuild.enums, effects)
+      if (made.some((column) => retyped.has(column))) return 'before'
+      if (made.length > 0) return 'after'
+      const drops = effects.some(
+        (effect) =>
+          effect.action === 'drop' &&
+          (effect.object === 'table'
+            ? [...dropped].some((column) => column.startsWith(columnId({ ...effect, name: '' })))
+            : effect.object === 'column' && dropped.has(columnId(effect))),
+      )
+      return drops ? 'before' : 'any'
+    })
+    const last = relation.lastIndexOf('before')
+    if (last < place || relation.slice(place, last).includes('after')) continue
+    order.splice(place, 1)
+    order.splice(last, 0, i)
+  }
+  if (order.every((at, i) => at === i)) return script
+  return `${order.map((at) => texts[at]).join('\n\n')}\n`
+}
+
+/** The text of each step with its comments. */
+function stepTexts(script: string, syntax: StatementSyntax): string[] {
+  const texts: string[] = []
+  let at = 0
+  let begun = false
+  for (const [i, { end, comment, text }] of splitStatements(script, syntax).entries()) {
+    const gap = script.slice(end)
+    const semicolon = tokens(gap, syntax).next().value
+    const stop = semicolon && gap[semicolon.start] === ';' ? end + semicolon.end : end
+    const piece = script.slice(at, stop)
+    if (comment !== undefined || i === 0 || !begun) texts.push(piece.trim())
+    else texts[texts.length - 1] += piece
+    begun ||= comment !== undefined || /^begin$/i.test(text)
+    at = stop
+  }
+  return texts
+}

@@ -1,0 +1,82 @@
+import { findHazards, splitUnsafeEnum } from '../../../src/migrations/hazards.js'
+import { syntaxes } from '../sql/syntaxes.js'
+
+const { postgresql, sqlite, mysql } = syntaxes
+const found = (script: string, syntax = postgresql, reverse = '') =>
+  findHazards(script, syntax, reverse).map(({ kind, table, column, columns }) => [kind, table, column ?? columns])
+
+describe('what a script destroys, or may fail on, is named:', () => {
+  const table: [string, unknown[][]][] = [
+    ['DROP TABLE "s"."T"', [['drop-table', 'T', undefined]]],
+    ['ALTER TABLE "T" DROP COLUMN "a"', [['drop-column', 'T', 'a']]],
+    ['ALTER TABLE "T" DROP COLUMN "a", ADD COLUMN "a" INTEGER', [['recreate-column', 'T', 'a']]],
+    ['ALTER TABLE "T" ADD COLUMN "a" INTEGER NOT NULL', [['required-column', 'T', 'a']]],
+    [
+      'ALTER TABLE "T" ADD COLUMN "a" INTEGER NOT NULL DEFAULT 1, ADD COLUMN "b" SERIAL NOT NULL, ADD COLUMN "c" TEXT',
+      [],
+    ],
+    ['ALTER TABLE "T" ALTER COLUMN "a" SET NOT NULL', [['set-required', 'T', 'a']]],
+    ['ALTER TABLE "T" ALTER COLUMN "a" SET DATA TYPE INTEGER', [['type-change', 'T', 'a']]],
+    ['CREATE UNIQUE INDEX "i" ON "T"("a", "b")', [['unique', 'T', ['a', 'b']]]],
+    ['CREATE TABLE "T" ("a" TEXT NOT NULL); CREATE UNIQUE INDEX "i" ON "T"("a")', []],
+    ['ALTER TABLE "T" ADD CONSTRAINT "p" PRIMARY KEY ("a")', [['primary-key', 'T', ['a']]]],
+    ['DROP TYPE "R"', [['drop-enum', 'R', undefined]]],
+    ['CREATE INDEX "i" ON "T"("a"); DROP INDEX "j"; SELECT 1', []],
+  ]
+  for (const [script, hazards] of table) test(script, () => expect(found(script)).toEqual(hazards))
+
+  test('an enum that loses values, and not the columns that are only retyped for it', () => {
+    const script = `BEGIN; CREATE TYPE "R_new" AS ENUM ('A'); ALTER TABLE "U" ALTER COLUMN "r" TYPE "R_new" USING ("r"::text::"R_new"); ALTER TYPE "R" RENAME TO "R_old"; ALTER TYPE "R_new" RENAME TO "R"; DROP TYPE "R_old"; COMMIT;`
+    expect(found(script)).toEqual([['drop-enum-value', 'R', undefined]])
+  })
+
+  test('a MySQL column that is redefined', () => {
+    expect(found('ALTER TABLE `T` MODIFY `a` INTEGER NOT NULL', mysql)).toEqual([
+      ['type-change', 'T', 'a'],
+      ['set-required', 'T', 'a'],
+    ])
+  })
+
+  test('a SQLite table that is built anew: what is not copied, known from the way back', () => {
+    const rebuild = (columns: string, copied: string) =>
+      `CREATE TABLE "new_T" ("id" INTEGER NOT NULL PRIMARY KEY${columns}); INSERT INTO "new_T" (${copied}) SELECT ${copied} FROM "T"; DROP TABLE "T"; ALTER TABLE "new_T" RENAME TO "T"; CREATE UNIQUE INDEX "i" ON "T"("x");`
+    expect(found(rebuild(', "x" TEXT NOT NULL', '"id"'), sqlite, rebuild(', "y" TEXT', '"id"'))).toEqual([
+      ['rebuild-table', 'T', ['id']],
+      ['drop-column', 'T', 'y'],
+      ['required-column', 'T', 'x'],
+    ])
+    expect(found(rebuild('', '"id"').replace(/INSERT[^;]*;/, ''), sqlite)).toEqual([['drop-table', 'T', undefined]])
+  })
+
+  test('every hazard is told in a sentence', () => {
+    expect(findHazards('ALTER TABLE "a"."T" DROP COLUMN "c"', postgresql)).toEqual([
+      { kind: 'drop-column', schema: 'a', table: 'T', column: 'c', message: 'Column T.c is dropped with its values.' },
+    ])
+  })
+})
+
+describe('a new enum value is not used in the transaction that adds it:', () => {
+  const add = `-- AlterEnum\n-- two values; really\n\nALTER TYPE "R" ADD VALUE 'C';\nALTER TYPE "R" ADD VALUE 'D''s';\n\n`
+  const use = `-- AlterTable\nALTER TABLE "U" ALTER COLUMN "r" SET DEFAULT 'D''s';\n`
+
+  test('a script that does both becomes two, with nothing lost', () => {
+    expect(splitUnsafeEnum(`${use}\n${add}${use}`, postgresql)).toEqual([`${add.trim()}\n`, `${use}\n${use}`])
+  })
+
+  for (const [title, script] of [
+    ['a new table with such a default', 'CREATE TABLE "T" ("r" "R" NOT NULL DEFAULT \'C\');'],
+    ['a list with such a default', 'ALTER TABLE "T" ADD COLUMN "r" "R"[] DEFAULT ARRAY[\'C\']::"R"[];'],
+    ['a statement that is not understood', 'UPDATE "U" SET r = \'C\';'],
+  ] as const)
+    test(`${title} uses it`, () => expect(splitUnsafeEnum(add + script, postgresql)).toHaveLength(2))
+
+  for (const [title, script] of [
+    ['nothing', ''],
+    ['the same word in a column of another type', 'ALTER TABLE "T" ADD COLUMN "t" TEXT NOT NULL DEFAULT \'C\';'],
+    ['the same word in another enum', 'CREATE TYPE "S" AS ENUM (\'C\');'],
+    ['another value', 'ALTER TABLE "U" ALTER COLUMN "r" SET DEFAULT \'A\';'],
+  ] as const)
+    test(`${title} does not`, () => expect(splitUnsafeEnum(add + script, postgresql)).toBeUndefined())
+
+  test('a script that adds no value is left alone', () => expect(splitUnsafeEnum(use, postgresql)).toBeUndefined())
+})
