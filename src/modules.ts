@@ -21,8 +21,12 @@ export interface LoadModuleOptions {
 export async function loadModule(file: string, options: LoadModuleOptions = {}): Promise<unknown> {
   if (/\.[cm]?ts$/.test(file) || options.alias) return transpileAndRun(file, options.alias)
   if (file.endsWith('.mjs')) return importFresh(file)
-  const code = compileCommonJs(file, options.source ?? readFileSync(file, 'utf8'))
-  if (code !== undefined) return runCommonJs(file, code)
+  const source = options.source ?? readFileSync(file, 'utf8')
+  const code = compileCommonJs(file, source)
+  if (code !== undefined) {
+    // Compiled code may use import() only by an interface of Node that prints a warning.
+    return /\bimport\s*\(/.test(source) ? transpileAndRun(file) : runCommonJs(file, code)
+  }
   // Node runs a .js file with ES syntax only in a project that says "type": "module"; without a type it does so with a
   // warning that the user can do nothing about, and with "commonjs" it refuses.
   return isModuleProject(file) ? importFresh(file) : transpileAndRun(file)
@@ -48,14 +52,8 @@ const MODULE_ONLY = [
 function compileCommonJs(file: string, source: string): CommonJs | undefined {
   const text = source.replace(/^\ufeff/, '')
   try {
-    return vm.compileFunction(
-      text.startsWith('#!') ? `//${text}` : text,
-      ['exports', 'require', 'module', '__filename', '__dirname'],
-      {
-        filename: file,
-        importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-      } as vm.CompileFunctionOptions,
-    ) as CommonJs
+    const scope = ['exports', 'require', 'module', '__filename', '__dirname']
+    return vm.compileFunction(text.startsWith('#!') ? `//${text}` : text, scope, { filename: file }) as CommonJs
   } catch (error) {
     const { message } = error as Error
     if (!file.endsWith('.cjs') && MODULE_ONLY.some((text) => message.includes(text))) return undefined
@@ -69,8 +67,15 @@ function runCommonJs(file: string, code: CommonJs): unknown {
   return module.exports
 }
 
-function importFresh(file: string): Promise<unknown> {
-  return import(`${pathToFileURL(file).href}?fresh=${randomUUID()}`)
+async function importFresh(file: string): Promise<unknown> {
+  const { href } = pathToFileURL(file)
+  try {
+    return await import(`${href}?fresh=${randomUUID()}`)
+  } catch (error) {
+    // Node does not tell where the parser stopped; nothing has run yet, and the other way of loading tells.
+    if (error instanceof SyntaxError && !error.stack?.includes(href)) return transpileAndRun(file)
+    throw error
+  }
 }
 
 /** Whether the nearest package.json says `"type": "module"`. */
