@@ -38,7 +38,9 @@ function sqliteDriver(database: Database): AdapterDriver {
           return NOTHING
         }
         const columns = statement.columns()
-        const rows = statement.safeIntegers(true).raw().all() as unknown[][]
+        const all = statement.safeIntegers(true).raw().all() as unknown[][]
+        // `sqlite_sequence` outlives the tables it was made for; the engine would take the database for a filled one (P3005).
+        const rows = query.sql.startsWith(LIST_TABLES) ? all.filter(([name]) => name !== 'sqlite_sequence') : all
         const columnTypes = columns.map((column, i) => columnType(column.type, rows, i))
         return {
           columnNames: columns.map((column) => column.name),
@@ -71,6 +73,9 @@ function sqliteDriver(database: Database): AdapterDriver {
     dispose: async () => undefined,
   }
 }
+
+/** Prisma: sql-schema-connector, the SQLite flavour's list of tables. */
+const LIST_TABLES = 'SELECT name AS table_name FROM sqlite_master'
 
 const NOTHING = { columnNames: [], columnTypes: [], rows: [] }
 

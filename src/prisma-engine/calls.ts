@@ -122,13 +122,19 @@ export function createCalls(args: EngineArguments, base: string): Calls {
     return open.engine
   }
 
-  /** The engine in this process empties SQLite's tables where the native one drops them; so the rest is done here. */
+  /** The engine in this process empties SQLite's tables where the native one drops them; so it is done here. */
   async function reset(engine: OpenEngine, params: Params): Promise<null> {
-    await engine.call('reset', params)
     const filter = params.filter as { externalTables?: string[]; externalEnums?: string[] } | undefined
     const kept = [...(filter?.externalTables ?? []), ...(filter?.externalEnums ?? [])]
+    if (kept.length > 0) {
+      await engine.call('reset', params)
+      return null
+    }
     const { connection } = await live(undefined)
-    if (kept.length === 0) await connection.reset(await schemas())
+    await connection.reset(await schemas())
+    // An engine remembers what it has seen of the database.
+    engine.free()
+    open = undefined
     return null
   }
 
