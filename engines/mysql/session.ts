@@ -143,6 +143,16 @@ function exact(rows: Row[], fields: readonly FieldPacket[] | undefined): Row[] {
   return rows
 }
 
+/** Of texts and bytes, the only parameters that can be large; objects are sent as JSON text. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  return value instanceof Uint8Array ? value.byteLength : 16
+}
+
+function bytesOf(value: unknown): number {
+  return typeof value === 'string' ? Buffer.byteLength(value) : sizeOf(value)
+}
+
 function isOk(value: unknown): value is OkPacket {
   return typeof value === 'object' && value !== null && value.constructor?.name === 'ResultSetHeader'
 }
@@ -232,13 +242,7 @@ export class Session {
     if (this.#lost) {
       throw serverError('PROTOCOL_CONNECTION_LOST', 0, `the connection was lost: ${this.#lost.message}`, this.#lost)
     }
-    if (this.maxPacket > 0 && sql.length * 3 > this.maxPacket && Buffer.byteLength(sql) + 16 > this.maxPacket) {
-      throw serverError(
-        'ER_NET_PACKET_TOO_LARGE',
-        1153,
-        `the statement has ${Buffer.byteLength(sql)} bytes and the server takes no more than ${this.maxPacket} (max_allowed_packet)`,
-      )
-    }
+    this.#fits(sql, params)
     const values = params.length === 0 ? undefined : parameters(params, this.#types)
     const started = performance.now()
     this.#running += 1
@@ -256,6 +260,20 @@ export class Session {
       this.#running -= 1
       this.#onStatement?.(sql, performance.now() - started)
     }
+  }
+
+  /** A server closes the session over a packet that is too large; so it is not sent. */
+  #fits(sql: string, params: readonly unknown[]): void {
+    // A UTF-16 unit has three bytes at most: most statements need no counting.
+    const longest = params.reduce<number>((sum, value) => sum + sizeOf(value), sql.length)
+    if (this.maxPacket === 0 || longest * 3 < this.maxPacket) return
+    const bytes = params.reduce<number>((sum, value) => sum + bytesOf(value), Buffer.byteLength(sql)) + 16
+    if (bytes <= this.maxPacket) return
+    throw serverError(
+      'ER_NET_PACKET_TOO_LARGE',
+      1153,
+      `the statement has ${bytes} bytes and the server takes no more than ${this.maxPacket} (max_allowed_packet)`,
+    )
   }
 
   #run(sql: string, values: unknown[] | undefined): Promise<Answer> {

@@ -345,6 +345,8 @@ describeMysql('what goes wrong', () => {
       const error = await kindOf(db.execute(`SELECT '${'x'.repeat(Number(row?.n))}'`))
       expect(error).toMatchObject({ kind: 'packet-too-large', code: 'ER_NET_PACKET_TOO_LARGE' })
       expect(error.hint).toMatch('max_allowed_packet')
+      const parameter = await kindOf(db.execute('SELECT LENGTH(:?)', ['ü'.repeat(Number(row?.n) / 2)]))
+      expect(parameter.kind).toBe('packet-too-large')
       expect(await db.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
     }))
 
