@@ -335,3 +335,8 @@ export class MissingDriverError extends EngineError {
 export class BadUrlError extends EngineError {
   override readonly name = 'BadUrlError'
 }
+
+/** A Prisma schema that a planner refuses; the message is the validator's own, with file and line. */
+export class InvalidSchemaError extends EngineError {
+  override readonly name = 'InvalidSchemaError'
+}

@@ -1,5 +1,5 @@
 /** What a migration would lose, with the number of rows where the database can be asked. */
-import type { Connection, TableInfo } from '../../engines/engine.js'
+import type { ColumnInfo, Connection, TableInfo } from '../../engines/engine.js'
 import type { Hazard, HazardKind } from '../migrations/hazards.js'
 import { qualified } from '../proof/rows.js'
 
@@ -32,13 +32,16 @@ export function uncounted(hazards: readonly Found[]): CountedHazard[] {
     .map((hazard) => ({ ...hazard, rows: undefined, destructive: DESTRUCTIVE.has(hazard.kind) }))
 }
 
-/** Counts the rows of each hazard's table; a table that does not exist has none, a slow count is left out. */
+/**
+ * Counts the rows that each hazard concerns; a table that does not exist has none, a slow count is left out. What the
+ * live table shows to be harmless (a column that is required already, an enum that only grows) is no hazard.
+ */
 export async function countHazards(
   connection: Connection,
   hazards: readonly Found[],
   schemas: readonly string[] = [],
 ): Promise<CountedHazard[]> {
-  const live = hazards.some((hazard) => hazard.kind === 'rebuild-table') ? await connection.tables(schemas) : []
+  const live = hazards.some((hazard) => ASKS_THE_TABLE.has(hazard.kind)) ? await connection.tables(schemas) : []
   const counts = new Map<string, number | undefined>()
   const counted: CountedHazard[] = []
   for (const hazard of hazards.flatMap((found) => rebuilt(found, live))) {
@@ -47,12 +50,49 @@ export async function countHazards(
       counted.push({ ...hazard, rows: undefined, destructive })
       continue
     }
+    const column = columnOf(hazard, live)
+    if (column && isHarmless(hazard, column)) continue
+    const { quote } = connection.engine
     const table = qualified(connection.engine, { schema: hazard.schema, name: hazard.table })
-    if (!counts.has(table)) counts.set(table, await countRows(connection, table))
-    const rows = counts.get(table)
-    counted.push({ ...hazard, rows, destructive, message: `${hazard.message}${rowsText(rows)}` })
+    const nulls = hazard.kind === 'set-required' && column !== undefined
+    const from = nulls ? `${table} WHERE ${quote(column.name)} IS NULL` : table
+    if (!counts.has(from)) counts.set(from, await countRows(connection, from))
+    const rows = counts.get(from)
+    const told = nulls ? nullsText(rows) : rowsText(rows)
+    counted.push({ ...hazard, rows, destructive, message: `${hazard.message}${told}` })
   }
   return counted
+}
+
+const ASKS_THE_TABLE: ReadonlySet<HazardKind> = new Set(['rebuild-table', 'set-required', 'type-change'])
+
+function columnOf(hazard: Found, live: readonly TableInfo[]): ColumnInfo | undefined {
+  return live.find((table) => table.name === hazard.table)?.columns.find((column) => column.name === hazard.column)
+}
+
+/** A redefinition (MySQL) repeats the whole column, also what does not change. */
+function isHarmless(hazard: Found, column: ColumnInfo): boolean {
+  if (hazard.kind === 'set-required') return !column.nullable
+  if (hazard.kind !== 'type-change' || hazard.type === undefined) return false
+  const [was, becomes] = [column.type, hazard.type].map(plainType) as [string, string]
+  if (was === becomes) return true
+  const values = (type: string) => /^enum\((.*)\)$/.exec(type)?.[1]?.split(',')
+  const [had, has] = [values(was), values(becomes)]
+  return had !== undefined && has !== undefined && had.every((value) => has.includes(value))
+}
+
+function plainType(type: string): string {
+  return type
+    .toLowerCase()
+    .replace(/\s*,\s*/g, ',')
+    .replace(/^integer\b/, 'int')
+    .replace(/^(tiny|small|medium|big)?int\(\d+\)/, '$1int')
+    .trim()
+}
+
+function nullsText(rows: number | undefined): string {
+  if (rows === undefined) return ''
+  return rows === 0 ? ' None is NULL now.' : ` It holds NULL in ${rows} ${rows === 1 ? 'row' : 'rows'}.`
 }
 
 function rowsText(rows: number | undefined): string {

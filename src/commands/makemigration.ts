@@ -10,6 +10,7 @@ import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 import { groupOperations, type OperationPlan, planOperations } from '../migrations/operations.js'
+import { repairScript } from '../migrations/repair.js'
 import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { type Proof, ProofError, prove } from '../proof/proof.js'
 import { replay } from '../proof/replay.js'
@@ -225,9 +226,14 @@ class Maker {
   ): Promise<MadeMigration> {
     const forward = known && from === undefined ? known : await this.diff(from, to)
     const backward = await this.diff(to, from, false)
+    const reverse = backward.empty ? '' : backward.script
+    const script = repairScript(forward.script, reverse, this.#project.engine.syntax)
+    // How the state before is built tells the types of columns and the keys that both scripts take for granted.
+    const base = from === undefined ? '' : (await this.diff(undefined, from, false)).script
     const input = {
-      up: forward.script,
-      down: backward.empty ? '' : backward.script,
+      up: script,
+      down: reverse,
+      base,
       engine: this.#project.engine,
       ...(forward.steps && { steps: forward.steps }),
     }
@@ -235,7 +241,7 @@ class Maker {
     let proof: Proof | undefined
     let proven = false
     if (this.#options.verify !== false && this.#canProve()) {
-      const result = await this.#prove(from, to, forward.script, plan, () => groupOperations(input))
+      const result = await this.#prove(from, to, script, plan, () => groupOperations(input))
       plan = result.plan
       proof = result.proof
       proven = proof !== undefined
@@ -248,7 +254,7 @@ class Maker {
     const notes = [...plan.notes, ...(proof?.notes ?? [])]
     for (const note of notes) this.#context.host.warn(note)
     const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
-    const written = await this.#write(slug, plan, forward.script, to, {
+    const written = await this.#write(slug, plan, script, to, {
       summary: forward.summary,
       down: down.map((statement) => `${statement};`).join('\n'),
       warnings: hazards.map((hazard) => hazard.message),
@@ -258,7 +264,7 @@ class Maker {
       ...written,
       operations: plan.operations.map((operation) => operation.summary),
       grouped: plan.grouped,
-      script: forward.script,
+      script,
       down: down.join(';\n'),
       proof: !proven ? 'skipped' : proof!.rows === 'kept' || from === undefined ? 'proven' : 'proven on empty tables',
       notes,

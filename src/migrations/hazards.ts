@@ -28,6 +28,8 @@ export interface Hazard {
   /** The table; the enum where the hazard is one of an enum. */
   readonly table: string
   readonly column?: string
+  /** Of a changed type: the new one, as written. */
+  readonly type?: string
   /** Of a key: all its columns. */
   readonly columns?: readonly string[]
   readonly message: string
@@ -90,14 +92,15 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
         } else if (effect.change === 'set-not-null')
           add('set-required', table, `Column ${where} becomes required: fails where it holds NULL.`, column)
         else if (effect.change === 'type' && !isBuiltAnew(effect.type, all))
-          add('type-change', table, `Column ${where} becomes ${effect.type}: values may be lost or refused.`, column)
+          add('type-change', table, `Column ${where} becomes ${effect.type}: values may be lost or refused.`, {
+            ...column,
+            type: effect.type!,
+          })
         else if (effect.change === 'definition') {
-          add(
-            'type-change',
-            table,
-            `Column ${where} is redefined as ${effect.type}: values may be lost or refused.`,
-            column,
-          )
+          add('type-change', table, `Column ${where} is redefined as ${effect.type}: values may be lost or refused.`, {
+            ...column,
+            type: effect.type!,
+          })
           if (effect.notNull)
             add('set-required', table, `Column ${where} is required: fails where it holds NULL.`, column)
         }

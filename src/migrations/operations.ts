@@ -291,7 +291,8 @@ function finish(pairs: readonly Pair[], grouped: boolean, { engine }: OperationI
     const facts = [...fillNotes, ...lossNotes(up, down, engine, told)]
     const keptNote = kept === undefined ? [] : [`${named.subject} is kept: other objects may be using it.`]
     notes.push(...facts)
-    if (kept === 'down') notes.push(...keptNote)
+    // Every first migration on PostgreSQL makes sure of its schema; that this stays surprises nobody.
+    if (kept === 'down' && !/^CREATE SCHEMA\b/i.test(up[0] ?? '')) notes.push(...keptNote)
     const side = (name: string, statements: readonly string[], lines: readonly string[]): PlannedFunction => ({
       name,
       statements,

@@ -1,6 +1,7 @@
 /** The contract of whatever diffs and introspects schemas, and the choice between the implementations. */
-import type { Connection, Engine } from '../../engines/engine.js'
+import { type Connection, type Engine, InvalidSchemaError } from '../../engines/engine.js'
 import type { DatabaseUrl } from '../../engines/url.js'
+import { SchemaInvalidError } from '../errors.js'
 
 /** One file of a Prisma schema. `path` is relative to the schema's root, with forward slashes. */
 export interface SchemaFile {
@@ -81,6 +82,23 @@ export async function createSchemaEngine(
   options: SchemaEngineOptions,
 ): Promise<SchemaEngine> {
   if (kind === 'prisma-cli') return (await import('./prisma-cli.js')).createPrismaCliEngine(engine, options)
-  if (engine.planner) return engine.planner()
+  if (engine.planner) return inOurWords(await engine.planner())
   return (await import('./wasm-engine.js')).createWasmEngine(options)
+}
+
+/** Engines know nothing of rays' errors: an invalid schema is told as one. */
+function inOurWords(planner: SchemaEngine): SchemaEngine {
+  const told = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof InvalidSchemaError) throw new SchemaInvalidError(error.message, { cause: error })
+      throw error
+    }
+  }
+  return {
+    diff: (from, to, options) => told(planner.diff(from, to, options)),
+    introspect: (connection, context) => told(planner.introspect(connection, context)),
+    validate: (files) => told(planner.validate(files)),
+  }
 }

@@ -1,6 +1,6 @@
 /** Prisma schema files -> {@link Tables}. */
 import type { SchemaFile } from '../../../src/schema/schema-engine.js'
-import { EngineError } from '../../engine.js'
+import { InvalidSchemaError } from '../../engine.js'
 import { columnName, type EnumValues, isScalar, readColumn } from './columns.js'
 import { foreignKeyName, indexName, joinTableNames, uniqueName } from './names.js'
 import {
@@ -26,11 +26,6 @@ import {
   type Table,
   type Tables,
 } from './tables.js'
-
-/** The Prisma schema is invalid; the message is Prisma's own, with file and line. */
-export class InvalidSchemaError extends EngineError {
-  override readonly name = 'InvalidSchemaError'
-}
 
 const ACTIONS: Readonly<Record<string, ReferentialAction>> = {
   Cascade: 'CASCADE',
