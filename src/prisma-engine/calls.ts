@@ -1,7 +1,8 @@
 /** One call of Prisma's JSON-RPC: which database it needs, and what its words mean to the engine in this process. */
 import { readFile } from 'node:fs/promises'
 import type { Connection, Shadow } from '../../engines/engine.js'
-import type { AdapterFactory } from '../../engines/prisma-adapter.js'
+import type { AdapterError, AdapterFactory } from '../../engines/prisma-adapter.js'
+import { redact } from '../../engines/url.js'
 import { replaceModels } from '../schema/models.js'
 import { datasourceOf, forEngine } from '../schema/prisma-schema.js'
 import type { SchemaFile } from '../schema/schema-engine.js'
@@ -28,6 +29,7 @@ export function createCalls(args: EngineArguments, base: string): Calls {
   const runtime = createWasmRuntime()
   const shadows: Shadow[] = []
   let session: Session | undefined
+  let scriptError: AdapterError | undefined
   let open: { readonly adapter: AdapterFactory; readonly engine: OpenEngine } | undefined
 
   async function live(href: string | undefined): Promise<Session> {
@@ -37,9 +39,10 @@ export function createCalls(args: EngineArguments, base: string): Calls {
     const target = await targetOf(href ?? args.url, base)
     if (!target.engine.planner) {
       const connection = await connect(target)
-      const adapter = (await connection.adapter!({
-        shadow: async () => (await shadowOf(target)).connection,
-      })) as AdapterFactory
+      const over = await connection.adapter!({ shadow: async () => (await shadowOf(target)).connection })
+      const adapter = remembering(over as AdapterFactory, (error) => {
+        scriptError = error
+      })
       session = { href: href ?? args.url ?? '', target, connection, adapter }
       return session
     }
@@ -158,9 +161,11 @@ export function createCalls(args: EngineArguments, base: string): Calls {
 
   return {
     answer: async (method, params) => {
+      scriptError = undefined
       try {
         return await answer(method, params)
       } catch (error) {
+        if (method === 'applyMigrations' && scriptError && session) throw await applyError(session, scriptError)
         throw prismaError(error, session?.target.engine, session?.target.url)
       }
     },
@@ -177,6 +182,37 @@ interface Session {
   readonly target: Target
   readonly connection: Connection
   readonly adapter: AdapterFactory
+}
+
+/** The factory, with the error of the last script that the database refused told to the listener. */
+function remembering(factory: AdapterFactory, onError: (error: AdapterError) => void): AdapterFactory {
+  return {
+    ...factory,
+    connect: async () => {
+      const outcome = await factory.connect()
+      if (!outcome.ok) return outcome
+      const executeScript = async (sql: string) => {
+        const result = await outcome.value.executeScript(sql)
+        if (!result.ok) onError(result.error)
+        return result
+      }
+      return { ok: true, value: { ...outcome.value, executeScript } }
+    },
+  }
+}
+
+/** Prisma: P3018 (user-facing-errors, ApplyMigrationError). The engine in this process loses the database's own words. */
+async function applyError({ connection, target }: Session, error: AdapterError): Promise<PrismaError> {
+  const { table } = connection.history
+  const open = `SELECT migration_name FROM ${table} WHERE finished_at IS NULL AND rolled_back_at IS NULL ORDER BY started_at DESC`
+  const rows = await connection.raw(open).catch(() => [])
+  const message = [
+    'A migration failed to apply. New migrations cannot be applied before the error is recovered from. Read more about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve',
+    `Migration name: ${rows[0]?.migration_name ?? ''}`,
+    `Database error code: ${error.originalCode ?? ''}`,
+    `Database error:\n${redact(error.originalMessage ?? error.kind, target.url.secrets)}`,
+  ]
+  return new PrismaError('P3018', message.join('\n\n'))
 }
 
 interface Side {

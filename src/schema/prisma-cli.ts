@@ -1,9 +1,10 @@
 /** The project's own Prisma. The only file that starts it: no shell, no `npx`, no URL on a command line. */
 import { execFile, spawn } from 'node:child_process'
-import { promises as fs } from 'node:fs'
+import { existsSync, promises as fs } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Connection, Engine } from '../../engines/engine.js'
 import { type DatabaseUrl, redact } from '../../engines/url.js'
 import { ConfigError, FailedError, SchemaInvalidError, UsageError } from '../errors.js'
@@ -35,6 +36,18 @@ export async function findPrisma(root: string): Promise<ProjectPrisma | undefine
   return { program: path.resolve(path.dirname(manifest), program), version, major: Number.parseInt(version, 10) }
 }
 
+/** rays' stand-in for Prisma's native engine, which Prisma would otherwise download; undefined where it is not there. */
+export function engineStandIn(): string | undefined {
+  let folder = path.dirname(fileURLToPath(import.meta.url))
+  for (;;) {
+    const file = path.join(folder, 'bin', 'rays-schema-engine.js')
+    if (existsSync(file)) return file
+    const parent = path.dirname(folder)
+    if (parent === folder) return undefined
+    folder = parent
+  }
+}
+
 export interface GenerateOptions {
   /** Absolute path of the project. */
   readonly root: string
@@ -57,7 +70,8 @@ export async function runGenerate({ root, schemaPath, env, onOutput }: GenerateO
     return await new Promise((resolve) => {
       const child = spawn(process.execPath, [prisma.program, 'generate', '--schema', schemaPath], {
         cwd: root,
-        env: quiet(env),
+        // Prisma wants its schema engine to be there for every command; generating does not use it.
+        env: { PRISMA_SCHEMA_ENGINE_BINARY: engineStandIn(), ...quiet(env) },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       let last = ''
