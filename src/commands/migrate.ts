@@ -1,6 +1,6 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
 import type { Client, Connection, Row } from '../../engines/engine.js'
-import { FailedError, UsageError } from '../errors.js'
+import { FailedError, InterruptedError, UsageError } from '../errors.js'
 import { execute, type Progress, type StepResult } from '../history/executor.js'
 import { Journal, unfinished } from '../history/journal.js'
 import { type Plan, plan } from '../history/plan.js'
@@ -228,7 +228,7 @@ async function consent(
   for (const hazard of losing) host.warn(`${hazard.migration}: ${hazard.message}`)
   if (planned.direction === 'up' || options.y) return
   const yes = await host.confirm({ message: 'Going down loses this data. Go on?', flag: '--y' })
-  if (!yes) throw new UsageError('Not confirmed; nothing was changed.', { code: 'E_DECLINED' })
+  if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
 }
 
 /** A new session with the lock, after the old one was lost while committing. */

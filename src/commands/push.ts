@@ -3,7 +3,7 @@
 import type { Connection } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { redact } from '../../engines/url.js'
-import { FailedError, UsageError } from '../errors.js'
+import { FailedError, InterruptedError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { type CountedHazard, countHazards } from './hazards.js'
@@ -54,7 +54,7 @@ async function pushLocked(project: Project, { host }: Context, connection: Conne
   for (const hazard of losing) host.warn(hazard.message)
   if (losing.some((hazard) => hazard.destructive) && !options.y) {
     const yes = await host.confirm({ message: `This loses data in ${connection.target}. Go on?`, flag: '--y' })
-    if (!yes) throw new UsageError('Not confirmed; nothing was changed.', { code: 'E_DECLINED' })
+    if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
   }
   await runScript(project, connection, diff.script)
   const history = await new Recorder(connection).read().catch(() => undefined)
@@ -64,7 +64,7 @@ async function pushLocked(project: Project, { host }: Context, connection: Conne
   return { ...base, changed: true, script: diff.script, hazards }
 }
 
-/** Empties the database after its name was confirmed. @throws {UsageError} */
+/** Empties the database after its name was typed. @throws {UsageError} where nobody can be asked; {@link InterruptedError} for another name */
 export async function resetWithConsent(
   project: Project,
   host: Context['host'],
@@ -72,11 +72,11 @@ export async function resetWithConsent(
   yes: boolean,
 ): Promise<void> {
   if (!yes) {
-    const sure = await host.confirm({
-      message: `All data in ${connection.target} will be lost. Empty it?`,
+    const typed = await host.ask({
+      message: `All data in ${connection.target} will be lost. Type its name, ${connection.database}, to empty it:`,
       flag: '--y',
     })
-    if (!sure) throw new UsageError('Not confirmed; nothing was changed.', { code: 'E_DECLINED' })
+    if (typed.trim() !== connection.database) throw new InterruptedError('That is not its name; nothing was changed.')
   }
   await connection.reset(project.schemas)
   host.note(`Emptied ${connection.target}.`)

@@ -198,7 +198,10 @@ function nextCommand(
 ): string {
   if (counts.failed > 0) return 'A migration needs a decision: rays migrate says what can be done.'
   if (counts.missing > 0) return 'Get the missing folders: git pull.'
-  if (drift.state === 'drift' && counts.applied === 0) return 'Start managing this database: rays prepare.'
+  if (drift.state === 'drift' && counts.applied === 0)
+    return counts.pending > 0
+      ? 'The database has tables and no history: if they are what the migrations make, rays migrate --fake records them.'
+      : 'Start managing this database: rays prepare.'
   if (drift.state === 'drift')
     return 'The database was changed without a migration: write it into the schema, or undo it by hand.'
   if (counts.pending > 0) return 'Apply what is pending: rays migrate.'
