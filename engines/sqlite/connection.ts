@@ -106,9 +106,10 @@ export class SqliteConnection implements Connection {
       return await retryBusy(limit, () => this.#once(sql, values))
     } catch (error) {
       // The driver prepares exactly one statement: none is nothing to do, several are a script.
-      if (!(error instanceof RangeError)) throw error
-      if (/contains no statements/.test(error.message)) return { rows: [], changes: 0 }
-      if (!/more than one statement/.test(error.message)) throw error
+      const { name, message } = error as Error
+      if (name !== 'RangeError') throw error
+      if (/contains no statements/.test(message)) return { rows: [], changes: 0 }
+      if (!/more than one statement/.test(message)) throw error
       if (values.length > 0) throw new EngineError('parameters can be given to one statement only', { cause: error })
     } finally {
       this.options.onStatement?.(sql, performance.now() - started)

@@ -1,0 +1,267 @@
+/** What is SQLite's own: files, foreign keys that are switched off, other writers, stored times. */
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { BadUrlError, ForeignKeyError, ShadowRefusedError, type ShadowRequest } from '../../engines/engine.js'
+import { sqlite as engine } from '../../engines/sqlite/index.js'
+import { DatabaseUrl } from '../../engines/url.js'
+import { connectOptions, describeDatabases, type FreshDatabase, type TestDatabase } from '../support/databases.js'
+
+describe('SQLite URLs', () => {
+  const describeUrl = (href: string) => engine.describe(new DatabaseUrl(href, '/project/prisma'))
+  test.each([
+    ['file:./dev.db', '/project/prisma/dev.db'],
+    ['file:dev.db?connection_limit=1', '/project/prisma/dev.db'],
+    ['file:../x/./dev.db', '/project/x/dev.db'],
+    ['file:///abs/dev.db', '/abs/dev.db'],
+    ['file:/abs/my db.sqlite', '/abs/my db.sqlite'],
+    ['sqlite:dev.db', '/project/prisma/dev.db'],
+  ])('%s', (href, file) => {
+    expect(describeUrl(href)).toBe(`sqlite ${file}`)
+  })
+
+  test.each(['file:', 'file::memory:', 'dev.db', 'postgresql://h/d'])('%s is refused', (href) => {
+    expect(() => describeUrl(href)).toThrow(BadUrlError)
+  })
+})
+
+describe('times that Prisma ever stored in SQLite', () => {
+  test.each([
+    [1607009338225, '2020-12-03T15:28:58.225Z'],
+    [1607009338225n, '2020-12-03T15:28:58.225Z'],
+    ['2026-11-20T12:41:33.741+00:00', '2026-11-20T12:41:33.741Z'],
+    ['2026-11-20 12:41:33', '2026-11-20T12:41:33.000Z'],
+    ['Fri, 20 Nov 2026 12:41:33 +0000', '2026-11-20T12:41:33.000Z'],
+  ])('%s', async (stored, expected) => {
+    const { readTime } = await import('../../engines/sqlite/values.js')
+    expect(readTime(stored)?.toISOString()).toBe(expected)
+  })
+
+  test('nothing and nonsense are no time', async () => {
+    const { readTime } = await import('../../engines/sqlite/values.js')
+    for (const value of [null, undefined, '', 'yesterday']) expect(readTime(value)).toBeNull()
+  })
+})
+
+describeDatabases(
+  'SQLite files',
+  (database: TestDatabase) => {
+    let db: FreshDatabase
+    let folder: string
+    const at = (href: string) => new DatabaseUrl(href, folder)
+    const failure = async (work: Promise<unknown>) =>
+      work.then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    const use = async <T>(work: (connection: Awaited<ReturnType<typeof engine.connect>>) => Promise<T>) => {
+      const connection = await engine.connect(db.url, { ...connectOptions, lockTimeoutMs: 500 })
+      try {
+        return await work(connection)
+      } finally {
+        await connection.close()
+      }
+    }
+    beforeEach(async () => {
+      db = await database.fresh()
+      folder = mkdtempSync(path.join(tmpdir(), 'rays-test-sqlite-'))
+    })
+    afterEach(async () => {
+      await db.drop()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    test('a missing file, a directory and a file of another kind are told with their path', async () => {
+      mkdirSync(path.join(folder, 'dir'))
+      writeFileSync(path.join(folder, 'text.db'), 'this is no database, it is only a text of some length\n'.repeat(50))
+      for (const [name, kind] of [
+        ['none.db', 'missing-database'],
+        ['no/such/folder.db', 'missing-database'],
+        ['dir', 'connection'],
+        ['text.db', 'connection'],
+      ] as const) {
+        const info = engine.explain(await failure(engine.connect(at(`file:./${name}`), connectOptions)))
+        expect(info).toMatchObject({ kind, message: expect.stringContaining(path.join(folder, name)) })
+      }
+      expect(readdirSync(folder).sort()).toEqual(['dir', 'text.db'])
+    })
+
+    test('createDatabase makes the folders on the way', async () => {
+      expect(await engine.createDatabase(at('file:./a/b/dev.db'), connectOptions)).toBe(true)
+      const connection = await engine.connect(at('file:a/b/dev.db'), connectOptions)
+      await connection.script('CREATE TABLE a (id INTEGER)')
+      await connection.close()
+    })
+
+    const family = `CREATE TABLE parent (id INTEGER PRIMARY KEY);
+      CREATE TABLE child (id INTEGER PRIMARY KEY, p INTEGER NOT NULL REFERENCES parent (id) ON DELETE CASCADE);
+      INSERT INTO parent VALUES (1); INSERT INTO child VALUES (10, 1); INSERT INTO child VALUES (11, 1)`
+    const redefine = [
+      'CREATE TABLE new_parent (id INTEGER PRIMARY KEY, x TEXT)',
+      'INSERT INTO new_parent (id) SELECT id FROM parent',
+      'DROP TABLE parent',
+      'ALTER TABLE new_parent RENAME TO parent',
+    ]
+
+    test('a table that others refer to is redefined without losing their rows, and foreign keys are on afterwards', async () => {
+      await db.query(family)
+      await use(async (connection) => {
+        await connection.transaction({ foreignKeysOff: true }, async (transaction) => {
+          for (const sql of ['PRAGMA foreign_keys=OFF', ...redefine, 'PRAGMA foreign_keys=ON']) {
+            await connection.execute(sql)
+            await transaction.check()
+          }
+        })
+        expect(await connection.query('SELECT id FROM child ORDER BY id')).toEqual([{ id: 10 }, { id: 11 }])
+        expect(await connection.query('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 1 }])
+      })
+    })
+
+    test('rows that lost their parent undo the migration and are listed; older ones are not its fault', async () => {
+      await db.query(family)
+      await db.query('PRAGMA foreign_keys = OFF; INSERT INTO child VALUES (12, 99)')
+      await use(async (connection) => {
+        await connection.transaction({ foreignKeysOff: true }, () =>
+          connection.execute('CREATE TABLE other (id INTEGER)'),
+        )
+        const error = await failure(
+          connection.transaction({ foreignKeysOff: true }, () => connection.execute('DELETE FROM parent')),
+        )
+        expect(error).toBeInstanceOf(ForeignKeyError)
+        expect(String(error)).toMatch(/child row 10 .*child row 11/)
+        expect(String(error)).not.toMatch(/row 12/)
+        expect(await connection.query('SELECT id FROM parent')).toEqual([{ id: 1 }])
+        expect(await connection.query('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 1 }])
+      })
+    })
+
+    test('switching foreign keys off where it has no effect is refused before rows are lost', async () => {
+      await db.query(family)
+      for (const sql of [
+        'PRAGMA foreign_keys=OFF',
+        '-- RedefineTables\npragma main.foreign_keys = 0',
+        "/* x */ PRAGMA foreign_keys('no')",
+        'SELECT 1; PRAGMA foreign_keys=OFF',
+      ])
+        await use(async (connection) => {
+          const error = await failure(connection.transaction({}, () => connection.execute(sql)))
+          expect(engine.explain(error)).toMatchObject({
+            message: expect.stringMatching(/no effect inside a transaction/),
+          })
+        })
+      await use((connection) => connection.transaction({}, () => connection.execute('PRAGMA foreign_keys=ON')))
+    })
+
+    test('a full database is rolled back by SQLite itself, and rays does not stumble over it', async () => {
+      await use(async (connection) => {
+        await connection.script('CREATE TABLE a (x BLOB); PRAGMA max_page_count = 10')
+        const error = await failure(
+          connection.transaction({}, () => connection.execute('INSERT INTO a VALUES (zeroblob(1000000))')),
+        )
+        expect(engine.explain(error).kind).toBe('disk-full')
+        expect(connection.inTransaction()).toBe(false)
+        expect(await connection.query('SELECT count(*) AS n FROM a')).toEqual([{ n: 0 }])
+      })
+    })
+
+    test('a reader that holds up COMMIT is waited for', async () => {
+      await db.query('CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (1)')
+      const reader = await db.session()
+      await reader.query('BEGIN')
+      await reader.query('SELECT * FROM a')
+      setTimeout(() => void reader.query('COMMIT'), 250)
+      await use((connection) => connection.transaction({}, () => connection.execute('INSERT INTO a VALUES (2)')))
+      expect(await db.query('SELECT count(*) AS n FROM a')).toEqual([{ n: 2 }])
+    })
+
+    test('what is only in the write-ahead log counts', async () => {
+      await db.query('PRAGMA journal_mode = WAL; CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (7)')
+      await use(async (connection) => expect(await connection.query('SELECT id FROM a')).toEqual([{ id: 7 }]))
+    })
+
+    test('a text in double quotes is told to be a name', async () => {
+      await use(async (connection) => {
+        const error = await failure(connection.execute('SELECT "internal"'))
+        expect(engine.explain(error).hint).toMatch(/single quotes/)
+      })
+    })
+
+    test('statements that answer with rows may be executed, and comments alone are nothing to do', async () => {
+      await use(async (connection) => {
+        await connection.execute('PRAGMA journal_mode')
+        await connection.execute('-- This is an empty migration.')
+        await connection.script('-- This is an empty migration.')
+        expect(await connection.change('CREATE TABLE a (id INTEGER)')).toBe(0)
+        expect(await connection.raw('INSERT INTO a VALUES (1), (2) RETURNING id')).toEqual([{ id: 1 }, { id: 2 }])
+      })
+    })
+
+    test('a parameter is stored as Prisma stores it', async () => {
+      await use(async (connection) => {
+        await connection.script('CREATE TABLE a (d DATETIME, b BOOLEAN, j JSONB, n BIGINT)')
+        await connection.execute('INSERT INTO a VALUES (:?, :?, :?, :?)', [
+          new Date('2026-11-20T12:41:33.741Z'),
+          true,
+          { x: [1] },
+          1607009338225,
+        ])
+        expect(await connection.query('SELECT d, b, j, n, typeof(n) AS t FROM a')).toEqual([
+          { d: '2026-11-20T12:41:33.741+00:00', b: 1, j: '{"x":[1]}', n: 1607009338225, t: 'integer' },
+        ])
+      })
+    })
+
+    test('virtual tables, triggers and the counters of AUTOINCREMENT go with a reset', async () => {
+      await db.query(`CREATE VIRTUAL TABLE search USING fts5(body); CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT);
+        INSERT INTO a DEFAULT VALUES; CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END; CREATE VIEW v AS SELECT * FROM a; CREATE VIEW w AS SELECT * FROM v`)
+      await use(async (connection) => {
+        expect((await connection.tables()).map((table) => table.name)).toEqual(['a'])
+        await connection.reset()
+      })
+      expect(await db.query("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")).toEqual([])
+      expect(await db.query('SELECT * FROM sqlite_sequence')).toEqual([])
+    })
+
+    test('the main file is refused as a shadow under each of its names', async () => {
+      await db.query('CREATE TABLE mine (id INTEGER)')
+      const file = db.href.slice('file:'.length)
+      symlinkSync(file, path.join(folder, 'symbolic.db'))
+      linkSync(file, path.join(folder, 'hard.db'))
+      const request: ShadowRequest = {
+        url: db.url,
+        purpose: 'rays',
+        knownTables: ['mine'],
+        clear: true,
+        connect: connectOptions,
+      }
+      const dir = path.dirname(file)
+      for (const href of [
+        `file:${dir}/x/../dev.db`,
+        `sqlite:${file}`,
+        `file:${folder}/symbolic.db`,
+        `file:${folder}/hard.db`,
+      ]) {
+        const error = await failure(engine.openShadow({ ...request, configured: { url: new DatabaseUrl(href, dir) } }))
+        expect(error).toBeInstanceOf(ShadowRefusedError)
+      }
+      expect(await db.query("SELECT name FROM sqlite_schema WHERE name = 'mine'")).toHaveLength(1)
+    })
+
+    test('a configured file that was missing is removed again', async () => {
+      const request: ShadowRequest = {
+        url: db.url,
+        purpose: 'rays',
+        knownTables: [],
+        clear: false,
+        connect: connectOptions,
+      }
+      const shadow = await engine.openShadow({ ...request, configured: { name: 'shadow.db' } })
+      await shadow.connection.script('CREATE TABLE a (id INTEGER)')
+      const dir = path.dirname(db.href.slice('file:'.length))
+      expect(readdirSync(dir)).toContain('shadow.db')
+      await shadow.dispose()
+      expect(readdirSync(dir)).not.toContain('shadow.db')
+    })
+  },
+  (provider) => provider === 'sqlite',
+)
