@@ -47,7 +47,8 @@ export class DatabaseUrl {
 }
 
 const SECRET_PARAMETERS = /([?&](?:password|sslpassword|api_key|apikey|token)=)([^&#\s]*)/gi
-const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is
+// A text without `://` is no URL, but may be one that lost its beginning, password and all; a file has no user.
+const USER_INFO = /^((?!file:|sqlite:)(?:[a-z][a-z0-9+.-]*:\/\/)?)(.*)$/is
 
 /**
  * Splits `user:password@rest` at the last `@` that is not part of the parameters, so that an unencoded `@`, `/`, `#` or `?`
@@ -104,7 +105,8 @@ export function redact(text: string, secrets: Iterable<string> = []): string {
     const literal = secret.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
     result = result.replace(new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu'), '***')
   }
-  return result
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"'`]*):([^\s"'`]*)@/gi, '$1:***@')
-    .replace(SECRET_PARAMETERS, '$1***')
+  return result.replace(URL_PASSWORD, '$1:***@').replace(SECRET_PARAMETERS, '$1***')
 }
+
+// Bounded, so that the time stays in proportion to the text, whatever is in it.
+const URL_PASSWORD = /(:\/\/[^\s:/@"'`]{0,256}):([^\s"'`]{0,1024})@/g

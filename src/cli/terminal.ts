@@ -148,8 +148,9 @@ function showProgress(
 
 /** `12 ms`, `3.4 s`, `2 min 5 s`. */
 export function duration(milliseconds: number): string {
-  const ms = Math.max(0, milliseconds)
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+  const ms = Math.max(0, Math.round(milliseconds))
+  if (ms < 1000) return `${ms} ms`
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }

@@ -160,6 +160,8 @@ async function findRaysConfig(
   const explorer = cosmiconfig('rays', {
     searchPlaces: places,
     searchStrategy: 'project',
+    // An empty file is somebody's mistake, not a reason to look elsewhere.
+    ignoreEmptySearchPlaces: false,
     loaders: {
       '.js': none,
       '.cjs': none,
@@ -219,7 +221,8 @@ async function readJson(file: string): Promise<unknown> {
 }
 
 function messageOf(error: unknown): string {
-  return redact(error instanceof Error ? error.message : String(error))
+  const { message } = (error ?? {}) as { message?: unknown }
+  return redact(typeof message === 'string' ? message : String(error))
 }
 
 async function checkNames(value: Record<string, unknown>, file: string, problems: string[]): Promise<void> {
@@ -335,7 +338,7 @@ function databaseUrl(
   const first = candidates.find(([value]) => typeof value === 'string' && value !== '')
   if (!first) return undefined
   const value = String(first[0])
-  if (!/^[a-z][a-z0-9+.-]*:/i.test(value)) {
+  if (!/^([a-z][a-z0-9+.-]*:\/\/|file:|sqlite:)/i.test(value)) {
     problems.push(`databaseUrl (${first[1]}) is no database URL: it must begin with postgresql://, mysql:// or file:`)
     return undefined
   }

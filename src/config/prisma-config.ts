@@ -32,7 +32,9 @@ export async function readPrismaConfig(file: string): Promise<PrismaConfig> {
   const stub = ['prisma-config-stub.js', 'prisma-config-stub.ts']
     .map((f) => path.join(here, f))
     .find((f) => existsSync(f))!
-  const loaded = defaultExport(await loadModule(file, { alias: { 'prisma/config': stub, '@prisma/config': stub } }))
+  // rays has read .env already; newer dotenv prints a line to stdout, which belongs to results.
+  const alias = { 'prisma/config': stub, '@prisma/config': stub, 'dotenv/config': stub }
+  const loaded = defaultExport(await loadModule(file, { alias }))
   if (typeof loaded !== 'object' || loaded === null) throw new Error('it exports no configuration object')
   const config = loaded as Record<string, Record<string, unknown> | string | undefined>
   const base = path.dirname(file)

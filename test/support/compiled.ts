@@ -24,6 +24,8 @@ export interface Run {
 }
 
 export interface Compiled {
+  /** The package: `bin`, `dist`, `node_modules`. */
+  readonly folder: string
   /** Runs `rays`. */
   rays(args: readonly string[], options?: RunOptions): Promise<Run>
   /** Runs a script that may import `./src/...` and `./engines/...`. */
@@ -72,6 +74,7 @@ export function compile(root = process.cwd()): Compiled {
       child.stdin?.end()
     })
   return {
+    folder,
     rays: (args, options) => run(path.join(folder, 'bin', 'rays.js'), args, options),
     script: (code, args = [], options = {}) => {
       scripts += 1

@@ -1,0 +1,526 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { inspect } from 'node:util'
+import { type Config, type DatasourceUrls, type LoadConfigOptions, loadConfig } from '../../../src/config/config.js'
+import { OPTIONS, variableName } from '../../../src/config/options.js'
+import { ConfigError } from '../../../src/errors.js'
+import { type Compiled, compile } from '../../support/compiled.js'
+
+let root: string
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(path.join(tmpdir(), 'rays-config-')))
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+const SCHEMA = 'datasource db {\n  provider = "postgresql"\n}\n'
+function project(files: Record<string, string> = {}): void {
+  for (const [name, text] of Object.entries({ 'package.json': '{}', 'prisma/schema.prisma': SCHEMA, ...files })) {
+    mkdirSync(path.dirname(path.join(root, name)), { recursive: true })
+    writeFileSync(path.join(root, name), text)
+  }
+}
+
+interface Sources extends Partial<Omit<LoadConfigOptions, 'readDatasource'>> {
+  readonly datasource?: DatasourceUrls
+}
+const load = ({ datasource, ...options }: Sources = {}): Promise<Config> =>
+  loadConfig({ cwd: root, env: {}, readDatasource: async () => datasource, ...options })
+
+async function problems(sources: Sources = {}): Promise<ConfigError> {
+  return load(sources).then(
+    () => {
+      throw new Error('the configuration was accepted')
+    },
+    (error: unknown) => {
+      if (!(error instanceof ConfigError)) throw error
+      return error
+    },
+  )
+}
+
+// In a process of Node's own, which has one environment for rays and for the files that it loads.
+let rays: Compiled
+beforeAll(() => {
+  rays = compile()
+})
+afterAll(() => rays.remove())
+async function loadInProcess(): Promise<Record<string, unknown>> {
+  const run = await rays.script(
+    `import { loadConfig } from './src/config/config.js'
+     const config = await loadConfig({ cwd: process.argv[2], readDatasource: async () => undefined })
+     const { databaseUrl, shadowDatabaseUrl } = config
+     console.log(JSON.stringify({ ...config, url: databaseUrl?.reveal(), shadow: shadowDatabaseUrl?.reveal() }))`,
+    [root],
+  )
+  expect(run.stderr).toBe('')
+  return JSON.parse(run.stdout)
+}
+
+const js = (value: unknown) => `module.exports = ${JSON.stringify(value)}\n`
+const url = (name: string) => `postgresql://u:secret-${name}@host/${name}`
+const named = (config: Config) => config.databaseUrl?.reveal().split('/').at(-1)
+
+describe('where the database URL comes from, first to last', () => {
+  const sources: [string, () => { files: Record<string, string>; options: Sources }, string, string][] = [
+    [
+      'the command line',
+      () => ({ files: {}, options: { flags: { databaseUrl: url('flag') } } }),
+      'flag',
+      'command line',
+    ],
+    [
+      'RAYS_DATABASE_URL',
+      () => ({ files: {}, options: { env: { RAYS_DATABASE_URL: url('rays') } } }),
+      'rays',
+      'RAYS_DATABASE_URL',
+    ],
+    [
+      'raysconfig',
+      () => ({ files: { 'raysconfig.js': js({ databaseUrl: url('conf') }) }, options: {} }),
+      'conf',
+      'raysconfig',
+    ],
+    ['DATABASE_URL', () => ({ files: {}, options: { env: { DATABASE_URL: url('env') } } }), 'env', 'DATABASE_URL'],
+    ['.env', () => ({ files: { '.env': `DATABASE_URL=${url('dotenv')}\n` }, options: {} }), 'dotenv', '.env'],
+    [
+      'prisma.config.ts',
+      () => ({
+        files: { 'prisma.config.ts': `export default { datasource: { url: '${url('prisma')}' } }` },
+        options: {},
+      }),
+      'prisma',
+      'prisma.config.ts',
+    ],
+    [
+      "the schema's directUrl",
+      () => ({
+        files: {},
+        options: {
+          datasource: {
+            directUrl: { kind: 'literal', value: url('direct') },
+            url: { kind: 'literal', value: url('schema') },
+          },
+        },
+      }),
+      'direct',
+      'the schema',
+    ],
+    [
+      "the schema's url",
+      () => ({ files: {}, options: { datasource: { url: { kind: 'literal', value: url('schema') } } } }),
+      'schema',
+      'the schema',
+    ],
+  ]
+
+  test.each(sources.map((source, index) => [source[0], index] as const))(
+    '%s wins over all that follow',
+    async (_, index) => {
+      const files: Record<string, string> = {}
+      const env: NodeJS.ProcessEnv = {}
+      let options: Sources = {}
+      for (const [, make] of sources.slice(index).reverse()) {
+        const made = make()
+        Object.assign(files, made.files)
+        Object.assign(env, made.options.env)
+        options = { ...options, ...made.options }
+      }
+      project(files)
+      const config = await load({ ...options, env })
+      expect(named(config)).toBe(sources[index]![2])
+      expect(config.origins.databaseUrl).toBe(sources[index]![3])
+    },
+  )
+
+  test('nowhere: there is none, which only some commands mind', async () => {
+    project()
+    const config = await load()
+    expect(config.databaseUrl).toBeUndefined()
+    expect(config.origins.databaseUrl).toBe('not set')
+  })
+
+  test('env() in the schema is read from the environment and from .env', async () => {
+    project({ '.env': `OTHER=${url('other')}\n` })
+    expect(named(await load({ datasource: { url: { kind: 'env', name: 'OTHER' } } }))).toBe('other')
+    expect((await load({ datasource: { url: { kind: 'env', name: 'MISSING' } } })).databaseUrl).toBeUndefined()
+  })
+
+  test('databaseUrl: process.env.X counts as not written where X is not set, or is empty', async () => {
+    project({ 'raysconfig.js': 'module.exports = { databaseUrl: process.env.RAYS_TEST_NOT_SET, migrationsDir: "m" }' })
+    expect(named(await load({ env: { DATABASE_URL: url('env') } }))).toBe('env')
+    writeFileSync(path.join(root, 'raysconfig.js'), js({ databaseUrl: '' }))
+    expect(named(await load({ env: { DATABASE_URL: url('env') } }))).toBe('env')
+  })
+
+  test('--conf staging.js means what it says, whatever DATABASE_URL is', async () => {
+    project({ 'staging.js': js({ databaseUrl: url('staging') }), 'raysconfig.js': js({ databaseUrl: url('conf') }) })
+    expect(named(await load({ conf: 'staging.js', env: { DATABASE_URL: url('env') } }))).toBe('staging')
+  })
+})
+
+describe('.env', () => {
+  test('is read beside package.json, in prisma/ and beside the schema; what is set already stays', async () => {
+    project({
+      '.env': 'A=root\nB=root\n',
+      'prisma/.env': 'B=prisma\nC=prisma\n',
+      'db/schema.prisma': SCHEMA,
+      'db/.env': 'C=db\nD=db\n',
+      'raysconfig.js': js({ schemaPath: 'db/schema.prisma' }),
+    })
+    const env: NodeJS.ProcessEnv = { A: 'set' }
+    await load({ env })
+    expect(env).toEqual({ A: 'set', B: 'root', C: 'prisma', D: 'db' })
+  })
+
+  test('expands variables, of its own and of the environment', async () => {
+    project({
+      '.env': `PGUSER=me\nDATABASE_URL="postgresql://$PGUSER:x@$\{PGHOST}/$\{NAME:-fallback}"\nRAW=a\\$b\n`,
+    })
+    const env: NodeJS.ProcessEnv = { PGHOST: 'db.example' }
+    const config = await load({ env })
+    expect(config.databaseUrl?.reveal()).toBe('postgresql://me:x@db.example/fallback')
+    expect(env.RAW).toBe('a$b')
+  })
+
+  test('is there before raysconfig is read', async () => {
+    project({
+      '.env': 'RAYS_TEST_DIR=from-dotenv\n',
+      'raysconfig.js': 'module.exports = { migrationsDir: process.env.RAYS_TEST_DIR }',
+    })
+    expect((await loadInProcess()).migrationsDir).toBe(path.join(root, 'from-dotenv'))
+  })
+
+  test('may set RAYS_ variables', async () => {
+    project({ '.env': 'RAYS_LOCK_TIMEOUT=3\n' })
+    expect((await load()).lockTimeoutMs).toBe(3000)
+  })
+})
+
+describe('raysconfig', () => {
+  test('of the source project is understood as it is', async () => {
+    project({
+      'raysconfig.js': `module.exports = {
+        migrationsDir: 'prisma/migrations',
+        schemaPath: 'prisma/schema.prisma',
+        databaseUrl: process.env.RAYS_TEST_NOT_SET || 'postgresql://u:p@h/db',
+        shadowDatabaseName: 'my_shadow',
+        verboseLogging: true,
+      }`,
+    })
+    expect(await load()).toMatchObject({
+      root,
+      file: path.join(root, 'raysconfig.js'),
+      migrationsDir: path.join(root, 'prisma', 'migrations'),
+      schemaPath: path.join(root, 'prisma', 'schema.prisma'),
+      shadowDatabaseName: 'my_shadow',
+      verboseLogging: true,
+      schemaEngine: 'wasm',
+      generate: true,
+      lock: 'session',
+    })
+  })
+
+  test.each<[string, string]>([
+    ['raysconfig.js', "module.exports = { migrationsDir: 'here' }"],
+    ['raysconfig.js', "export default { migrationsDir: 'here' }"],
+    ['raysconfig.cjs', "module.exports = { migrationsDir: 'here' }"],
+    ['raysconfig.ts', "const dir: string = 'here'\nexport default { migrationsDir: dir }"],
+    ['raysconfig.json', '{ "migrationsDir": "here" }'],
+    ['raysconfig.json', '\ufeff{ "migrationsDir": "here" }'],
+    ['package.json', '{ "name": "x", "rays": { "migrationsDir": "here" } }'],
+  ])('may be %s: %s', async (name, text) => {
+    project({ [name]: text })
+    const config = await load()
+    expect(config.migrationsDir).toBe(path.join(root, 'here'))
+    expect(config.file).toBe(path.join(root, name))
+  })
+
+  test('is found from a folder below', async () => {
+    project({ 'raysconfig.js': js({ migrationsDir: 'here' }), 'src/deep/x.txt': '' })
+    const config = await load({ cwd: path.join(root, 'src', 'deep') })
+    expect(config).toMatchObject({ root, migrationsDir: path.join(root, 'here') })
+  })
+
+  test('of another project above is not taken', async () => {
+    project({ 'raysconfig.js': js({ migrationsDir: 'here' }), 'apps/a/package.json': '{}' })
+    const config = await load({ cwd: path.join(root, 'apps', 'a') })
+    expect(config).toMatchObject({ root: path.join(root, 'apps', 'a'), file: undefined })
+  })
+
+  test('is not needed', async () => {
+    project({ 'src/x.txt': '' })
+    const config = await load({ cwd: path.join(root, 'src') })
+    expect(config).toMatchObject({
+      root,
+      file: undefined,
+      schemaPath: path.join(root, 'prisma', 'schema.prisma'),
+      migrationsDir: path.join(root, 'prisma', 'migrations'),
+    })
+  })
+
+  test('that --conf names must exist; paths start from it', async () => {
+    project({ 'conf/staging.cjs': js({ migrationsDir: 'm', schemaPath: '../prisma/schema.prisma' }) })
+    expect(await load({ conf: 'conf/staging.cjs' })).toMatchObject({
+      migrationsDir: path.join(root, 'conf', 'm'),
+      schemaPath: path.join(root, 'prisma', 'schema.prisma'),
+    })
+    const error = await problems({ conf: 'nowhere.js' })
+    expect(error.exitCode).toBe(2)
+    expect(error.message).toContain(path.join(root, 'nowhere.js'))
+  })
+})
+
+describe('each option', () => {
+  const values: Record<keyof typeof OPTIONS, [written: unknown, text: string]> = {
+    migrationsDir: ['m', 'm'],
+    schemaPath: ['prisma/schema.prisma', 'prisma/schema.prisma'],
+    databaseUrl: ['postgresql://h/d', 'postgresql://h/d'],
+    shadowDatabaseName: ['shadow', 'shadow'],
+    shadowDatabaseUrl: ['postgresql://h/s', 'postgresql://h/s'],
+    verboseLogging: [true, 'true'],
+    schemaEngine: ['prisma-cli', 'prisma-cli'],
+    generate: [false, 'no'],
+    lockTimeout: [2.5, '2.5'],
+    statementTimeout: [60, '60'],
+    connectTimeout: [1, '1'],
+    operationTimeout: [9, '9'],
+    lock: ['transaction', 'transaction'],
+    externalTables: [['a', 'b'], 'a, b'],
+    externalEnums: [['c'], 'c'],
+  }
+
+  test.each(Object.keys(OPTIONS) as (keyof typeof OPTIONS)[])(
+    '%s can be written in raysconfig and in the environment',
+    async (name) => {
+      project({ 'raysconfig.js': js({ [name]: values[name][0] }) })
+      const written = await load()
+      rmSync(path.join(root, 'raysconfig.js'))
+      const set = await load({ env: { [variableName(name)]: values[name][1] } })
+      const { file: _, origins, ...rest } = written
+      const { file: __, origins: setOrigins, ...setRest } = set
+      expect(JSON.stringify(setRest)).toBe(JSON.stringify(rest))
+      expect([origins[name], setOrigins[name]]).toEqual(['raysconfig', variableName(name)])
+      const { file: ___, origins: ____, ...plain } = await load()
+      if (name !== 'schemaPath') expect(JSON.stringify(plain)).not.toBe(JSON.stringify(rest))
+    },
+  )
+
+  test('a variable wins over raysconfig, and the command line over both', async () => {
+    project({ 'raysconfig.js': js({ lockTimeout: 1 }) })
+    const env = { RAYS_LOCK_TIMEOUT: '2' }
+    expect((await load()).lockTimeoutMs).toBe(1000)
+    expect((await load({ env })).lockTimeoutMs).toBe(2000)
+    expect((await load({ env, flags: { lockTimeout: 3 } })).lockTimeoutMs).toBe(3000)
+  })
+
+  test('the result cannot be changed', async () => {
+    project()
+    expect(Object.isFrozen(await load())).toBe(true)
+  })
+})
+
+describe('all problems are told at once', () => {
+  test('with the option, what it must be, and where it was written; exit 2', async () => {
+    project({
+      'raysconfig.js': js({
+        migrationsDir: 7,
+        schemaPath: 'nowhere.prisma',
+        migrationDir: 'x',
+        verboseLogging: 'yes',
+        lockTimeout: -1,
+        lock: 'none',
+        externalTables: 'a',
+        toString: 1,
+      }),
+    })
+    const error = await problems({ env: { RAYS_GENERATE: 'perhaps', RAYS_STATEMENT_TIMEOUT: 'soon' } })
+    expect(error.exitCode).toBe(2)
+    for (const part of [
+      'migrationsDir must be a string, not 7 (raysconfig)',
+      `there is no ${path.join(root, 'nowhere.prisma')}`,
+      'unknown option migrationDir; did you mean migrationsDir?',
+      'unknown option toString',
+      'verboseLogging must be true or false, not "yes" (raysconfig)',
+      'lockTimeout must be a number of seconds, 0 or more, not -1 (raysconfig)',
+      'lock must be "session" or "transaction", not "none" (raysconfig)',
+      'externalTables must be a list of names',
+      'generate must be true or false, not "perhaps" (RAYS_GENERATE)',
+      'statementTimeout must be a number of seconds, 0 or more, not "soon" (RAYS_STATEMENT_TIMEOUT)',
+      '10 problems',
+    ])
+      expect(error.message).toContain(part)
+  })
+
+  test.each<[string, string, RegExp]>([
+    ['throws', 'throw new Error("no luck")', /raysconfig\.js cannot be loaded: no luck/],
+    ['does not parse', 'module.exports = {', /raysconfig\.js cannot be loaded/],
+    ['exports no object', 'module.exports = 7', /must export an object/],
+    ['exports a list', 'module.exports = []', /must export an object/],
+  ])('a raysconfig that %s', async (_, text, message) => {
+    project({ 'raysconfig.js': text })
+    const error = await problems()
+    expect(error.exitCode).toBe(2)
+    expect(error.message).toMatch(message)
+  })
+
+  test.each(['', '{', '7', '{ "databaseUrl": postgresql://u:hunter2@h/d }'])(
+    'a raysconfig.json that is none: %j',
+    async (text) => {
+      project({ 'raysconfig.json': text })
+      const { message } = await problems()
+      expect(message).toContain('raysconfig.json')
+      expect(message).not.toContain('hunter2')
+    },
+  )
+})
+
+describe('prisma.config.ts', () => {
+  test('is read without prisma and dotenv being installed, with env() and external tables', async () => {
+    project({
+      'prisma.config.ts': `
+          import 'dotenv/config'
+          import { defineConfig, env } from 'prisma/config'
+          type Name = string
+          const name: Name = 'schema.prisma'
+          export default defineConfig({
+            schema: \`db/\${name}\`,
+            migrations: { path: 'db/changes', seed: 'node seed.js' },
+            datasource: { url: env('MAIN_URL'), shadowDatabaseUrl: env('SHADOW_URL') },
+            tables: { external: ['public.users', 'audit'] },
+            enums: { external: ['Role'] },
+          })`,
+      'db/schema.prisma': SCHEMA,
+      '.env': `MAIN_URL=${url('main')}\nSHADOW_URL=${url('shadow')}\n`,
+    })
+    expect(await loadInProcess()).toMatchObject({
+      prismaConfigFile: path.join(root, 'prisma.config.ts'),
+      schemaPath: path.join(root, 'db', 'schema.prisma'),
+      migrationsDir: path.join(root, 'db', 'changes'),
+      url: url('main'),
+      shadow: url('shadow'),
+      externalTables: ['public.users', 'audit'],
+      externalEnums: ['Role'],
+      seed: 'node seed.js',
+      origins: { schemaPath: 'prisma.config.ts', migrationsDir: 'prisma.config.ts', databaseUrl: 'prisma.config.ts' },
+    })
+  })
+
+  test.each(['prisma.config.js', 'prisma.config.mjs', '.config/prisma.ts'])('may be %s', async (name) => {
+    project({ [name]: `export default { datasource: { url: '${url('prisma')}' } }` })
+    expect(named(await load())).toBe('prisma')
+  })
+
+  test('raysconfig wins over it, option by option', async () => {
+    project({
+      'prisma.config.ts': `export default { schema: 'prisma/schema.prisma', migrations: { path: 'theirs' }, tables: { external: ['a'] } }`,
+      'raysconfig.js': js({ migrationsDir: 'ours', externalTables: ['b'] }),
+    })
+    expect(await load()).toMatchObject({ migrationsDir: path.join(root, 'ours'), externalTables: ['b'] })
+  })
+
+  test.each(['export default 7', 'throw new Error("no luck")', 'export default {'])(
+    'that cannot be used is a problem with its name: %s',
+    async (text) => {
+      project({ 'prisma.config.ts': text })
+      const error = await problems()
+      expect(error.exitCode).toBe(2)
+      expect(error.message).toContain('prisma.config.ts')
+    },
+  )
+})
+
+describe('the schema and the migrations, where nothing names them', () => {
+  test.each<[string, Record<string, string>, string, string]>([
+    ['prisma/schema.prisma', {}, 'prisma/schema.prisma', 'prisma/migrations'],
+    ['schema.prisma', { 'schema.prisma': SCHEMA }, 'schema.prisma', 'migrations'],
+  ])('%s', async (_, files, schema, migrations) => {
+    project(files)
+    const config = await load()
+    expect([config.schemaPath, config.migrationsDir]).toEqual([path.join(root, schema), path.join(root, migrations)])
+  })
+
+  test('a schema folder has its migrations inside, unless they are beside it', async () => {
+    project({ 'raysconfig.js': js({ schemaPath: 'db/schema' }), 'db/schema/a.prisma': SCHEMA })
+    expect((await load()).migrationsDir).toBe(path.join(root, 'db', 'schema', 'migrations'))
+    mkdirSync(path.join(root, 'db', 'migrations'))
+    expect((await load()).migrationsDir).toBe(path.join(root, 'db', 'migrations'))
+  })
+})
+
+describe('a relative SQLite path starts from', () => {
+  const base = async (sources: Sources) => (await load(sources)).databaseUrl?.base
+
+  test("the schema's folder, as in Prisma 6", async () => {
+    project()
+    expect(await base({ datasource: { url: { kind: 'literal', value: 'file:./dev.db' } } })).toBe(
+      path.join(root, 'prisma'),
+    )
+    expect(await base({ env: { DATABASE_URL: 'file:./dev.db' } })).toBe(path.join(root, 'prisma'))
+  })
+
+  test('the schema folder itself where the schema is a folder', async () => {
+    project({ 'raysconfig.js': js({ schemaPath: 'db' }), 'db/a.prisma': SCHEMA })
+    expect(await base({ env: { DATABASE_URL: 'file:./dev.db' } })).toBe(path.join(root, 'db'))
+  })
+
+  test('the folder of prisma.config.ts where that names the URL, as in Prisma 7', async () => {
+    project({ 'prisma.config.ts': `export default { datasource: { url: 'file:./dev.db' } }` })
+    expect(await base({})).toBe(root)
+    expect(await base({ env: { DATABASE_URL: 'file:./dev.db' } })).toBe(root)
+  })
+})
+
+describe('the second shadow database', () => {
+  test('comes from raysconfig, prisma.config.ts or the schema; null in raysconfig means none', async () => {
+    const datasource: DatasourceUrls = { shadowDatabaseUrl: { kind: 'literal', value: url('schema') } }
+    const shadow = async () => (await load({ datasource })).shadowDatabaseUrl?.reveal().split('/').at(-1)
+    project()
+    expect(await shadow()).toBe('schema')
+    project({ 'prisma.config.ts': `export default { datasource: { shadowDatabaseUrl: '${url('prisma')}' } }` })
+    expect(await shadow()).toBe('prisma')
+    project({ 'raysconfig.js': js({ shadowDatabaseUrl: url('conf') }) })
+    expect(await shadow()).toBe('conf')
+    project({ 'raysconfig.js': js({ shadowDatabaseUrl: null }) })
+    expect(await shadow()).toBeUndefined()
+  })
+})
+
+describe('no password is ever told', () => {
+  test.each<[string, unknown]>([
+    ['an object', { url: 'postgresql://u:hunter2@h/d' }],
+    ['a list', ['postgresql://u:hunter2@h/d']],
+    ['without a scheme', 'u:hunter2@h/d'],
+    ['with a broken scheme', '://u:hunter2@h/d'],
+    ['a number', 7],
+  ])('in the error for a URL that cannot be used: %s', async (_, databaseUrl) => {
+    project({ 'raysconfig.js': js({ databaseUrl, shadowDatabaseUrl: databaseUrl === 7 ? 8 : null }) })
+    const error = await problems()
+    expect(error.message).toContain('databaseUrl')
+    for (const text of [error.message, inspect(error), JSON.stringify(error), String(error.stack)])
+      expect(text).not.toContain('hunter2')
+  })
+
+  test('in an error that a configuration throws', async () => {
+    project({ 'raysconfig.js': 'throw new Error("cannot use postgresql://u:hunter2@h/d")' })
+    expect((await problems()).message).not.toContain('hunter2')
+  })
+
+  test('in an option that is no URL', async () => {
+    project({ 'raysconfig.js': js({ lock: 'postgresql://u:hunter2@h/d' }) })
+    expect((await problems()).message).not.toContain('hunter2')
+  })
+
+  test('by whatever prints the configuration', async () => {
+    project()
+    const config = await load({ env: { DATABASE_URL: 'postgresql://u:hunter2@h/d?sslpassword=hunter3' } })
+    for (const text of [
+      JSON.stringify(config),
+      inspect(config, { depth: 9, showHidden: true }),
+      String(config.databaseUrl),
+      `${config.databaseUrl}`,
+    ]) {
+      expect(text).not.toMatch(/hunter/)
+    }
+  })
+})
