@@ -1,10 +1,11 @@
 /** Tables x Tables -> the steps between them, in Prisma's order. */
 import type { CompareOptions } from './casts.js'
-import { asciiLower, changed, compareColumns, sameIndex, sameKeyColumns, sameNames } from './compare.js'
+import { clauses } from './clauses.js'
+import { asciiLower, compareColumns, sameIndex, sameNames } from './compare.js'
 import { supports } from './database-view.js'
 import { autoIncrementIndexes, isServerMade, keysInTheWay } from './server-rules.js'
 import type { Clause, ColumnPair, Step } from './steps.js'
-import { byBytes, type ForeignKey, type Index, type ServerFlags, type Table, type Tables } from './tables.js'
+import type { ForeignKey, Index, ServerFlags, Table, Tables } from './tables.js'
 
 export interface PlanOptions extends ServerFlags {
   /** Tables that are managed elsewhere: neither created, changed nor dropped. */
@@ -280,30 +281,6 @@ function leads(index: Index, key: ForeignKey): boolean {
     index.columns.map(({ name }) => ({ name })),
     key.columns,
   )
-}
-
-/** Prisma: key dropped, columns dropped and added by the bytes of their names, columns changed by position, key added. */
-function clauses(previous: Table, next: Table, columns: readonly ColumnPair[]): Clause[] {
-  const old = previous.primaryKey
-  const retyped = old?.some(({ name }) => columns.some(({ from, cast }) => from.name === name && cast !== 'none'))
-  const keyStays = old && next.primaryKey && !retyped && sameKeyColumns(old, next.primaryKey)
-  const missing = (from: Table, other: Table) =>
-    from.columns
-      .filter(({ name }) => !other.columns.some((column) => column.name === name))
-      .sort((a, b) => byBytes(a.name, b.name))
-  return [
-    ...(old && !keyStays ? [{ kind: 'DropPrimaryKey', columns: old } as const] : []),
-    ...missing(previous, next).map((column) => ({ kind: 'DropColumn', column }) as const),
-    ...missing(next, previous).map((column) => ({ kind: 'AddColumn', column }) as const),
-    ...columns.filter(changed).map((pair) => ({ kind: clauseKind(pair), ...pair }) as const),
-    ...(next.primaryKey && !keyStays ? [{ kind: 'AddPrimaryKey', columns: next.primaryKey } as const] : []),
-  ]
-}
-
-function clauseKind(pair: ColumnPair): 'RecreateColumn' | 'DropDefault' | 'ModifyColumn' {
-  if (pair.cast === 'impossible') return 'RecreateColumn'
-  const onlyDefault = pair.cast === 'none' && !pair.arityChanged && !pair.autoIncrementChanged
-  return onlyDefault && pair.to.default === undefined ? 'DropDefault' : 'ModifyColumn'
 }
 
 /** Prisma: a unique index whose columns become the first primary key is dropped after the key is there, not before. */

@@ -47,7 +47,7 @@ export function alterDown(step: AlterTable, state: ServerState, options: RenderO
   for (const clause of step.clauses) {
     if (clause.kind === 'ModifyColumn' || clause.kind === 'DropDefault') way.modifyBack(clause)
   }
-  for (const clause of step.clauses) way.restoreKey(clause)
+  for (const clause of step.clauses) way.restoreKey(clause, step)
   const { before, clauses, after, guards, lossy } = pieces
   const body = [...before, ...(clauses.length > 0 ? [alterTable(step.table.name, clauses, options)] : []), ...after]
   return {
@@ -97,45 +97,54 @@ class WayBack {
   }
 
   /** Keys come last, when their columns are there. */
-  restoreKey(clause: Clause): void {
-    const { clauses } = this.pieces
-    if (clause.kind === 'DropPrimaryKey') clauses.push(`ADD ${primaryKey(clause.columns, this.options)}`)
-    else if (clause.kind === 'DropIndex') clauses.push(`ADD ${indexText(clause.index, this.options)}`)
+  restoreKey(clause: Clause, step: AlterTable): void {
+    const { clauses, lossy } = this.pieces
+    if (clause.kind === 'DropPrimaryKey') {
+      clauses.push(`ADD ${primaryKey(clause.columns, this.options)}`)
+      // Columns that come back anew, and those that stay the key, are no cause for doubt.
+      const names = clause.columns.map(({ name }) => name)
+      const next = step.next.primaryKey ?? []
+      const stays = next.length === names.length && next.every(({ name }) => names.includes(name))
+      const kept = names.every((name) => step.next.columns.some((column) => column.name === name))
+      if (kept && !stays)
+        lossy.push(
+          `The down refuses while rows of ${this.name} are alike in (${names.map((name) => this.quote(name)).join(', ')}).`,
+        )
+    } else if (clause.kind === 'DropIndex') clauses.push(`ADD ${indexText(clause.index, this.options)}`)
   }
 
   /** A column whose values are gone. */
   addBack(column: Column): void {
     const { clauses, after, lossy, guards } = this.pieces
-    const what = `${this.name}.${this.quote(column.name)}`
+    const lost = `The values of ${this.name}.${this.quote(column.name)} are not brought back`
     const position = this.position(column)
     const definition = columnText(column, this.options)
-    const plain = `ADD COLUMN ${definition}${position}`
-    if (column.autoIncrement) {
-      clauses.push(plain)
-      lossy.push(`The values of ${what} are not brought back: the rows are numbered anew.`)
-    } else if (column.nullable || createdDefault(column, this.options) !== undefined) {
-      clauses.push(plain)
-      lossy.push(`The values of ${what} are not brought back: the rows get ${column.default ? 'its default' : 'NULL'}.`)
+    const hasDefault = createdDefault(column, this.options) !== undefined
+    if (column.autoIncrement || (column.nullable && !hasDefault)) {
+      clauses.push(`ADD COLUMN ${definition}${position}`)
+      lossy.push(`${lost}: ${column.autoIncrement ? 'the rows are numbered anew' : 'the rows get NULL'}.`)
+      return
+    }
+    const filler = neutral(typeText(column.type, this.options))
+    const reason = this.noValue(column) ?? (filler || hasDefault ? undefined : this.noFiller(column))
+    if (reason || hasDefault) {
+      clauses.push(`ADD COLUMN ${definition}${position}`)
+      if (reason) guards.push(this.guard(''))
+      lossy.push(
+        reason
+          ? `${lost}, and the down refuses while ${this.name} has rows: ${reason}.`
+          : `${lost}: the rows get its default.`,
+      )
+      return
+    }
+    lossy.push(`${lost}: the rows get ${filler}.`)
+    if (takesDefault(column.type)) {
+      clauses.push(`ADD COLUMN ${definition} DEFAULT ${filler}${position}`)
+      after.push(alterTable(this.table.name, [`ALTER COLUMN ${this.quote(column.name)} DROP DEFAULT`], this.options))
     } else {
-      const filler = neutral(typeText(column.type, this.options))
-      const reason = this.noNeutral(column, filler)
-      if (reason || filler === undefined) {
-        clauses.push(plain)
-        guards.push(this.guard(''))
-        lossy.push(
-          `The values of ${what} are not brought back, and the down refuses while ${this.name} has rows: ${reason}.`,
-        )
-        return
-      }
-      lossy.push(`The values of ${what} are not brought back: the rows get ${filler}.`)
-      if (takesDefault(column.type)) {
-        clauses.push(`ADD COLUMN ${definition} DEFAULT ${filler}${position}`)
-        after.push(alterTable(this.table.name, [`ALTER COLUMN ${this.quote(column.name)} DROP DEFAULT`], this.options))
-      } else {
-        // MySQL takes no literal default for these types.
-        clauses.push(`ADD COLUMN ${columnText({ ...column, nullable: true }, this.options)}${position}`)
-        this.fill(column, filler)
-      }
+      // MySQL takes no literal default for these types.
+      clauses.push(`ADD COLUMN ${columnText({ ...column, nullable: true }, this.options)}${position}`)
+      this.fill(column, filler as string)
     }
   }
 
@@ -153,17 +162,21 @@ class WayBack {
     )
   }
 
-  /** Why no value is right for all rows of this required column, or undefined. */
-  private noNeutral(column: Column, filler: string | undefined): string | undefined {
+  /** Why no one value is right for all rows of this column, or undefined. */
+  private noValue(column: Column): string | undefined {
     const has = (columns: readonly { readonly name: string }[] = []) => columns.some(({ name }) => name === column.name)
     if (has(this.table.primaryKey)) return 'a key needs a value of its own for every row'
     if (this.table.indexes.some((index) => index.type === 'unique' && has(index.columns))) {
       return 'a unique column needs a value of its own for every row'
     }
     if (this.table.foreignKeys.some((key) => key.columns.includes(column.name))) {
-      return 'a required foreign key needs a row to refer to'
+      return 'a foreign key needs a row to refer to'
     }
-    return filler === undefined ? `no value can be made up for the type ${typeText(column.type)}` : undefined
+    return undefined
+  }
+
+  private noFiller(column: Column): string {
+    return `no value can be made up for the type ${typeText(column.type)}`
   }
 
   /** A query that fails if the table has such rows: a subquery with two rows is an error. MySQL has no other refusal in plain SQL. */
@@ -181,10 +194,10 @@ class WayBack {
     const name = this.quote(from.name)
     const what = `${this.name}.${name}`
     const filler = createdDefault(from, this.options) ?? neutral(typeText(from.type, this.options))
-    const reason = this.noNeutral(from, filler)
-    if (from.autoIncrement || reason || filler === undefined) {
+    const reason = this.noValue(from) ?? (filler ? undefined : this.noFiller(from))
+    if (reason || filler === undefined) {
       this.pieces.guards.push(this.guard(` WHERE ${name} IS NULL`))
-      this.pieces.lossy.push(`The down refuses while ${what} holds NULL: ${reason ?? 'the column is numbered'}.`)
+      this.pieces.lossy.push(`The down refuses while ${what} holds NULL: ${reason}.`)
       this.pieces.clauses.push(modify(from, this.options))
       return
     }
@@ -206,10 +219,17 @@ class WayBack {
       lossy.push(`What ${what} lost when it became ${typeText(to.type, this.options)} is not brought back.`)
     }
     const back = castBetween(to.type, from.type, { serverDefaults: true })
-    if (back === 'risky' || back === 'impossible') {
+    if ((back === 'risky' || back === 'impossible') && !holdsEveryValue(from.type, to.type)) {
       lossy.push(`The down refuses values of ${what} that ${typeText(from.type, this.options)} cannot hold.`)
     }
   }
+}
+
+/** Whether the text type holds every value of the enum. */
+function holdsEveryValue(text: ColumnType, type: ColumnType): boolean {
+  if (type.kind !== 'enum' || text.kind !== 'native' || text.scalar !== 'String') return false
+  const [limit = Number.POSITIVE_INFINITY] = text.args
+  return type.values.every((value) => [...value].length <= limit)
 }
 
 /** Whether a literal DEFAULT is allowed: not for texts, blobs and JSON. */

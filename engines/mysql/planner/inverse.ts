@@ -64,8 +64,15 @@ function downOf(step: Step, state: ServerState, options: RenderOptions): Down {
   switch (step.kind) {
     case 'DropForeignKey':
       return { down: [addKey(table, step.key, options)] }
-    case 'DropIndex':
-      return { down: [createIndex(table, step.index, options)] }
+    case 'DropIndex': {
+      const columns = step.index.columns.map(({ name }) => q(name)).join(', ')
+      return {
+        down: [createIndex(table, step.index, options)],
+        ...(step.index.type === 'unique'
+          ? { lossy: `The down refuses while rows of ${q(table)} are alike in (${columns}).` }
+          : {}),
+      }
+    }
     case 'AlterTable':
       return alterDown(step, state, options)
     case 'DropTable':

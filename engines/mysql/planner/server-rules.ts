@@ -35,7 +35,15 @@ function losesSupport(
   if (before.primaryKey && !keyDropped) return false
   if (before.indexes.some((index) => !dropped.has(index))) return false
   const added = clauses.find((clause) => clause.kind === 'AddPrimaryKey')
-  return !(added && supports(added.columns, columns))
+  if (!added || !supports(added.columns, columns)) return true
+  if (before.primaryKey) return false
+  // Indexes are dropped before the key is there, but for a unique index that becomes the first primary key.
+  const names = added.columns.map(({ name }) => name)
+  return !(previous.primaryKey === undefined && before.indexes.some((index) => isUniqueOver(index, names)))
+}
+
+function isUniqueOver(index: Index, names: readonly string[]): boolean {
+  return index.type === 'unique' && index.columns.length === names.length && supports(index.columns, names)
 }
 
 function supporting({ primaryKey, indexes }: Table, columns: readonly string[]) {

@@ -77,9 +77,9 @@ describe('a Prisma schema is read as tables', () => {
     expect(column.default).toEqual({ kind: 'literal', of: 'enum', text: 'be' })
   })
 
-  test('attributes may span lines, and comments hold no attributes', async () => {
+  test('comments hold no fields and no attributes', async () => {
     const table = await tableOf(
-      'model T {\n  id Int @id // the key: "x" @unique\n  a String /// doc @map("no")\n  b String\n  @@index(\n    [a(length: 10, sort: Desc),\n     b],\n    map: "i"\n  )\n}',
+      'model T {\n  id Int @id // the key: "x" @unique\n  a String /// doc @map("no")\n  /* b Int\n  @@index([a]) */\n  // c Int\n  b String\n  @@index([a(length: 10, sort: Desc), b], map: "i") // last\n}',
     )
     expect(table.columns.map(({ name }) => name)).toEqual(['id', 'a', 'b'])
     expect(table.indexes).toEqual([
