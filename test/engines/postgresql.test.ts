@@ -369,10 +369,15 @@ describeDatabases(
 
     test('an address that only the server knows to be the same is refused by its identity', async () => {
       const main = new URL(db.href)
+      const target = { port: Number(main.port || 5432), host: main.hostname }
       const tunnel = net.createServer((socket) => {
-        const server = net.connect(Number(main.port || 5432), main.hostname)
+        const server = net.connect(target)
         socket.pipe(server).pipe(socket)
-        for (const end of [socket, server]) end.on('error', () => end.destroy())
+        for (const [end, other] of [
+          [socket, server],
+          [server, socket],
+        ] as const)
+          end.on('error', () => end.destroy()).on('close', () => other.destroy())
       })
       await new Promise<void>((resolve) => tunnel.listen(0, '127.0.0.1', resolve))
       main.port = String((tunnel.address() as net.AddressInfo).port)
