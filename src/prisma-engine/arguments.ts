@@ -27,7 +27,10 @@ export function parseArguments(argv: readonly string[]): EngineArguments {
     }
     const value = equals === -1 ? (argv[++i] ?? '') : argument.slice(equals + 1)
     if (flag.startsWith('--datamodel') || flag === '-d') datamodels.push(value)
-    if (flag === '--datasource') datasource = JSON.parse(value) as typeof datasource
+    // Prisma 7 sends JSON, Prisma 6 the URL itself.
+    if (flag === '--datasource') {
+      datasource = value.trimStart().startsWith('{') ? (JSON.parse(value) as typeof datasource) : { url: value }
+    }
   }
   const cli = words.indexOf('cli')
   return {

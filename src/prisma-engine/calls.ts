@@ -4,7 +4,7 @@ import type { Connection, Shadow } from '../../engines/engine.js'
 import type { AdapterError, AdapterFactory } from '../../engines/prisma-adapter.js'
 import { redact } from '../../engines/url.js'
 import { replaceModels } from '../schema/models.js'
-import { datasourceOf, forEngine } from '../schema/prisma-schema.js'
+import { datasourceOf, type Expression, forEngine } from '../schema/prisma-schema.js'
 import type { SchemaFile } from '../schema/schema-engine.js'
 import { staticAdapter } from '../schema/wasm-engine.js'
 import { createWasmRuntime, type OpenEngine } from '../schema/wasm-runtime.js'
@@ -36,14 +36,15 @@ export function createCalls(args: EngineArguments, base: string): Calls {
     if (session && (href === undefined || session.href === href)) return session
     await session?.connection.close()
     session = undefined
-    const target = await targetOf(href ?? args.url, base)
+    const url = href ?? (await urls()).url
+    const target = await targetOf(url, base)
     if (!target.engine.planner) {
       const connection = await connect(target)
       const over = await connection.adapter!({ shadow: async () => (await shadowOf(target)).connection })
       const adapter = remembering(over as AdapterFactory, (error) => {
         scriptError = error
       })
-      session = { href: href ?? args.url ?? '', target, connection, adapter }
+      session = { href: url ?? '', target, connection, adapter }
       return session
     }
     throw new PrismaError(
@@ -58,13 +59,13 @@ export function createCalls(args: EngineArguments, base: string): Calls {
     const needsLive = method !== 'diff' || sides.some((side) => side.tag === 'schemaDatasource' || side.tag === 'url')
     if (!needsLive) {
       const adapter = staticAdapter(await providerOf(sides), await namespace())
-      return { ...adapter, connectToShadowDb: () => shadowAdapter(() => targetOf(args.url ?? args.shadowUrl, base)) }
+      return { ...adapter, connectToShadowDb: () => shadowAdapter(anyTarget) }
     }
-    return (await live(sides.find((side) => side.tag === 'url')?.url)).adapter
+    return (await live(sides.map(urlOfSide).find((url) => url !== undefined))).adapter
   }
 
   async function shadowOf(target: Target): Promise<Shadow> {
-    const shadow = await openShadow(target, args.shadowUrl)
+    const shadow = await openShadow(target, (await urls()).shadowUrl)
     shadows.push(shadow)
     return shadow
   }
@@ -81,22 +82,37 @@ export function createCalls(args: EngineArguments, base: string): Calls {
   }
 
   async function namespace(): Promise<string> {
-    if (args.url === undefined) return 'public'
-    const { engine, url } = await targetOf(args.url, base)
+    const { url: main } = await urls()
+    if (main === undefined) return 'public'
+    const { engine, url } = await targetOf(main, base)
     return engine.namespace(url) ?? 'public'
   }
 
   async function providerOf(sides: readonly Side[]) {
     const files = sides.find((side) => side.files)?.files
     if (files) return datasourceOf(files).provider
-    return (await targetOf(args.url ?? args.shadowUrl, base)).engine.provider
+    return (await anyTarget()).engine.provider
+  }
+
+  /** Prisma 7 says where the database is; Prisma 6 sends the schema that does. */
+  async function urls(): Promise<{ readonly url: string | undefined; readonly shadowUrl: string | undefined }> {
+    if (args.url !== undefined || args.datamodels.length === 0) return args
+    const { directUrl, url, shadowDatabaseUrl } = datasourceOf(await schemaFiles())
+    return { url: valueOf(directUrl) ?? valueOf(url), shadowUrl: args.shadowUrl ?? valueOf(shadowDatabaseUrl) }
+  }
+
+  async function anyTarget(): Promise<Target> {
+    const { url, shadowUrl } = await urls()
+    return targetOf(url ?? shadowUrl, base)
+  }
+
+  function schemaFiles(): Promise<SchemaFile[]> {
+    return Promise.all(args.datamodels.map(async (file) => ({ path: file, content: await readFile(file, 'utf8') })))
   }
 
   async function datamodels(): Promise<[string, string][] | undefined> {
     if (args.datamodels.length === 0) return undefined
-    const files = await Promise.all(
-      args.datamodels.map(async (file) => ({ path: file, content: await readFile(file, 'utf8') })),
-    )
+    const files = await schemaFiles()
     return forEngine(files).map((file) => [file.path, file.content])
   }
 
@@ -148,7 +164,7 @@ export function createCalls(args: EngineArguments, base: string): Calls {
 
   async function create(params: Params): Promise<string> {
     const datasource = params.datasource as { url?: string } | undefined
-    const target = await targetOf(datasource?.url ?? args.url, base)
+    const target = await targetOf(datasource?.url ?? (await urls()).url, base)
     await createDatabase(target)
     const connection = await connect(target)
     await connection.close()
@@ -219,6 +235,18 @@ interface Side {
   readonly tag: string
   readonly files?: readonly SchemaFile[]
   readonly url?: string
+}
+
+/** Where a side of a diff names its database itself. */
+function urlOfSide({ tag, url, files }: Side): string | undefined {
+  if (tag === 'url') return url
+  if (tag !== 'schemaDatasource' || !files) return undefined
+  const datasource = datasourceOf(files)
+  return valueOf(datasource.directUrl) ?? valueOf(datasource.url)
+}
+
+function valueOf(expression: Expression | undefined): string | undefined {
+  return expression?.kind === 'env' ? process.env[expression.name] : expression?.value
 }
 
 interface Introspection {

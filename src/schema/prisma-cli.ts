@@ -116,11 +116,8 @@ export async function createPrismaCliEngine(engine: Engine, options: SchemaEngin
       cwd: options.root,
       env: { ...quiet(process.env), [URL_VARIABLE]: workspace.url?.reveal() ?? '' },
     })
-    return {
-      code: output.code,
-      stdout: output.stdout,
-      stderr: redact(plain(output.stderr), workspace.url?.secrets).trim(),
-    }
+    const clean = plain(output.stderr).replaceAll(workspace.copies, '')
+    return { code: output.code, stdout: output.stdout, stderr: redact(clean, workspace.url?.secrets).trim() }
   }
 
   async function diff(from: SchemaState, to: SchemaState, diffOptions: DiffOptions = {}) {
@@ -215,6 +212,8 @@ async function urlOf(engine: Engine, main: DatabaseUrl | undefined, connection: 
 }
 
 interface Workspace {
+  /** How the paths of the copied schema files begin; left out of messages, so that they name the project's files. */
+  readonly copies: RegExp
   readonly config: string
   readonly url: DatabaseUrl | undefined
   /** Writes a schema below a name of its own; returns the path to give to Prisma. */
@@ -231,7 +230,7 @@ async function withWorkspace<T>(
   diffOptions: DiffOptions,
   work: (workspace: Workspace) => Promise<T>,
 ): Promise<T> {
-  const folder = await fs.mkdtemp(path.join(tmpdir(), 'rays-prisma-'))
+  const folder = await fs.realpath(await fs.mkdtemp(path.join(tmpdir(), 'rays-prisma-')))
   const config = path.join(folder, 'prisma.config.mjs')
   const configure = (schema?: string) =>
     fs.writeFile(
@@ -247,6 +246,7 @@ async function withWorkspace<T>(
   try {
     await configure()
     return await work({
+      copies: /\S*rays-prisma-\w+[\\/](?:from|to|context|schema)[\\/]/g,
       config,
       url,
       configure,

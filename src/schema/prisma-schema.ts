@@ -255,12 +255,20 @@ export function snapshotOf(files: readonly SchemaFile[]): SchemaFile[] {
  * it. A datasource block without a URL gets one on a line of its own.
  */
 export function withUrl(files: readonly SchemaFile[], variable: string): SchemaFile[] {
-  return forEngine(files).map((file) => {
-    const block = blocksOf(file).find((found) => found.keyword === 'datasource')
-    if (!block) return file
-    const close = file.content.lastIndexOf('}', block.end)
-    const content = `${file.content.slice(0, close)}\n  url = env("${variable}")\n${file.content.slice(close)}`
-    return { path: file.path, content }
+  const value = `env("${variable}")`
+  return files.map((file) => {
+    let present = false
+    const edited = editProperties(file, (property, text) => {
+      if (!Object.hasOwn(URLS, property.name)) return undefined
+      if (property.name !== 'url') return text.slice(property.start, property.end).replace(/[^\r\n]/g, ' ')
+      present = true
+      return text.slice(property.start, property.valueStart) + value
+    })
+    const content = edited.replace(/^\uFEFF/, '')
+    const block = blocksOf({ path: file.path, content }).find((found) => found.keyword === 'datasource')
+    if (present || !block) return { path: file.path, content }
+    const close = content.lastIndexOf('}', block.end)
+    return { path: file.path, content: `${content.slice(0, close)}\n  url = ${value}\n${content.slice(close)}` }
   })
 }
 
