@@ -98,7 +98,7 @@ export function createCalls(args: EngineArguments, base: string): Calls {
   async function urls(): Promise<{ readonly url: string | undefined; readonly shadowUrl: string | undefined }> {
     if (args.url !== undefined || args.datamodels.length === 0) return args
     const { directUrl, url, shadowDatabaseUrl } = datasourceOf(await schemaFiles())
-    return { url: valueOf(directUrl) ?? valueOf(url), shadowUrl: args.shadowUrl ?? valueOf(shadowDatabaseUrl) }
+    return { url: resolved(directUrl) ?? resolved(url), shadowUrl: args.shadowUrl ?? resolved(shadowDatabaseUrl) }
   }
 
   async function anyTarget(): Promise<Target> {
@@ -242,10 +242,10 @@ function urlOfSide({ tag, url, files }: Side): string | undefined {
   if (tag === 'url') return url
   if (tag !== 'schemaDatasource' || !files) return undefined
   const datasource = datasourceOf(files)
-  return valueOf(datasource.directUrl) ?? valueOf(datasource.url)
+  return resolved(datasource.directUrl) ?? resolved(datasource.url)
 }
 
-function valueOf(expression: Expression | undefined): string | undefined {
+function resolved(expression: Expression | undefined): string | undefined {
   return expression?.kind === 'env' ? process.env[expression.name] : expression?.value
 }
 

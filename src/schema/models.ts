@@ -1,6 +1,6 @@
 /** The models of a schema apart from its configuration: comparing them, and putting those of a snapshot in their place. Pure. */
 import type { PrismaSchema } from './prisma-schema.js'
-import { type Block, blocksOf, isConfig, type Token, tokenize } from './psl.js'
+import { type Block, blocksOf, isConfig, tokenize } from './psl.js'
 import type { SchemaFile } from './schema-engine.js'
 
 /**
@@ -176,50 +176,4 @@ function withLineEnds(text: string, newline: string, model: string): string {
   // A text that mixes both kinds keeps its mixture: nothing of it is ours to repair.
   const mixed = /[^\r]\n/.test(model) && model.includes('\r\n')
   return bom + (mixed ? text : text.replace(/\r?\n/g, newline))
-}
-
-/**
- * The first of two schemas with the enum values that the second adds, and nothing else of the second: the state between
- * two migrations where a database refuses a new value in the transaction that added it.
- */
-export function addEnumValues(from: readonly SchemaFile[], next: readonly SchemaFile[]): SchemaFile[] {
-  const wanted = new Map(
-    next
-      .flatMap((file) => blocksOf(file))
-      .filter((block) => block.keyword === 'enum')
-      .map((block) => [block.name, enumValues(block)]),
-  )
-  return from.map((file) => {
-    let content = file.content
-    for (const block of blocksOf(file).reverse()) {
-      const values = block.keyword === 'enum' ? wanted.get(block.name) : undefined
-      if (!values) continue
-      const present = enumValues(block)
-      const added = [...values].filter(([name]) => !present.has(name)).map(([, line]) => `  ${line}`)
-      if (added.length === 0) continue
-      const newline = lineEnd(file.content)
-      const close = file.content.lastIndexOf('}', block.end)
-      const head = content.slice(0, close).trimEnd()
-      content = `${head}${newline}${added.join(newline)}${newline}${content.slice(close)}`
-    }
-    return { path: file.path, content }
-  })
-}
-
-/** The values of an enum block by name, each with its whole line (`ADMIN @map("admin")`); no comments. */
-function enumValues(block: Block): Map<string, string> {
-  const lines = new Map<string, string>()
-  let line: Token[] = []
-  const end = () => {
-    const first = line[0]
-    const last = line.at(-1)
-    if (first?.kind === 'word' && last) lines.set(first.text, block.file.content.slice(first.start, last.end))
-    line = []
-  }
-  for (const token of block.body) {
-    if (token.kind === 'newline') end()
-    else if (token.kind !== 'comment') line.push(token)
-  }
-  end()
-  return lines
 }

@@ -10,7 +10,7 @@ import type { SchemaChange } from './models.js'
 import { type Block, blocksOf, isConfig, lineAt, type Property, propertiesOf, type Value } from './psl.js'
 import type { SchemaFile } from './schema-engine.js'
 
-export { addEnumValues, replaceModels, type SchemaChange, sameModels } from './models.js'
+export { replaceModels, type SchemaChange, sameModels } from './models.js'
 
 export interface PrismaSchema {
   /** Absolute path of the schema file or of the folder. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { addEnumValues, replaceModels, sameModels } from '../../../src/schema/models.js'
+import { replaceModels, sameModels } from '../../../src/schema/models.js'
 import type { PrismaSchema } from '../../../src/schema/prisma-schema.js'
 import { blocksOf, tokenize } from '../../../src/schema/psl.js'
 
@@ -143,16 +143,6 @@ describe('going to a snapshot', () => {
     ])
     expect(change.write[0]!.content).toBe(`${CONFIG}\n${USER}`)
   })
-})
-
-test('enum values can be added ahead of everything else', () => {
-  const from = one(`${USER}enum Role {\n  ADMIN\n  USER // last\n}\n`)
-  const next = one(
-    `${USER.replace('name', 'nick')}enum Role {\n  ADMIN\n  GUEST @map("guest") // new\n}\nenum Other {\n  X\n}\n`,
-  )
-  expect(addEnumValues(from, next)).toEqual(
-    one(`${USER}enum Role {\n  ADMIN\n  USER // last\n  GUEST @map("guest")\n}\n`),
-  )
 })
 
 test('tokens never overlap and leave out nothing but white space', () => {
