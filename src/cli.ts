@@ -104,6 +104,7 @@ export function version(): string {
 
 /** The whole grammar. Also used to print the help of every command into the documentation. */
 export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, args: ParsedArguments) => void): Argv {
+  const own = commandOf(wordsOf(argv)[0])
   const parser = yargs([...argv])
     .scriptName('rays')
     .usage('Migrations for Prisma that go both ways.\n\nUsage: $0 <command> [options]')
@@ -112,8 +113,10 @@ export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, 
     .example('rays migrate', 'apply what is pending')
     .example('rays migrate --name -1', 'undo the last one')
     .example('rays status', 'see where things stand')
-    .parserConfiguration({ 'strip-aliased': true, 'duplicate-arguments-array': false })
+    .parserConfiguration({ 'strip-aliased': true })
     .options(GLOBAL_OPTIONS)
+    // Groups are printed in the order in which they are named: a command's own options before those of every command.
+    .group(Object.keys(own?.options ?? {}), 'Options:')
     .group(Object.keys(GLOBAL_OPTIONS).concat('help', 'version'), 'Everywhere:')
     .version(version())
     .help()
@@ -163,11 +166,21 @@ async function parse(
     terminal.out(printed)
     return undefined
   }
-  return chosen ?? { spec: OVERVIEW, args: args as ParsedArguments }
+  const result = chosen ?? { spec: OVERVIEW, args: args as ParsedArguments }
+  refuseRepeated(result.spec, result.args)
+  return result
+}
+
+/** yargs makes a list of an option that is given twice; which of the two was meant is not for rays to guess. */
+function refuseRepeated(spec: CommandSpec, args: ParsedArguments): void {
+  for (const [name, option] of Object.entries<Options>({ ...GLOBAL_OPTIONS, ...spec.options })) {
+    if (option.type === 'array' || option.array === true || !Array.isArray(args[name])) continue
+    throw new UsageError(`--${name} is given ${args[name].length} times.`, { hint: 'Give it once.' })
+  }
 }
 
 /** The words of a command line that are neither options nor their values. */
-function wordsOf(argv: readonly string[], spec: CommandSpec | undefined): string[] {
+function wordsOf(argv: readonly string[], spec?: CommandSpec): string[] {
   const options = Object.entries<Options>({ ...GLOBAL_OPTIONS, ...spec?.options })
   const takesValue = (word: string) =>
     options.some(
@@ -178,9 +191,13 @@ function wordsOf(argv: readonly string[], spec: CommandSpec | undefined): string
   return argv.filter((word, index) => !word.startsWith('-') && !(index > 0 && takesValue(argv[index - 1]!)))
 }
 
+function commandOf(word: string | undefined): CommandSpec | undefined {
+  return COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(word ?? ''))
+}
+
 async function usageError(message: string, argv: readonly string[]): Promise<UsageError> {
-  const word = wordsOf(argv, undefined)[0]
-  const spec = COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(word ?? ''))
+  const word = wordsOf(argv)[0]
+  const spec = commandOf(word)
   const { closest, distance } = await import('fastest-levenshtein')
   if (!spec && word !== undefined) {
     const near = closest(
@@ -229,16 +246,16 @@ function report(error: unknown, command: string, terminal: Terminal, json: boole
     }
     // Cleaned value by value: a secret may be spelt differently once it is JSON.
     const clean = (key: string, value: unknown) =>
-      typeof value === 'string' ? terminal.clean(value) : replacer(key, value)
+      typeof value === 'string' && key !== 'command' && key !== 'code' ? terminal.clean(value) : replacer(key, value)
     const document = { command, ok: false, data: null, warnings: terminal.warnings, error: body }
     terminal.out(JSON.stringify(document, clean, 2))
     return known?.exitCode ?? 1
   }
-  terminal.note(`${terminal.paint('red', 'Error:')} ${message}`)
+  terminal.note(`${terminal.paintNote('red', 'Error:')} ${message}`)
   if (known?.where) terminal.note(known.where.replace(/^/gm, '    '))
   if (known?.data && Array.isArray(known.data.done))
     describePartial(known.data as { done: string[]; notRun?: string[] }, terminal)
-  if (known?.hint) terminal.note(`${terminal.paint('cyan', 'Fix:')} ${known.hint}`)
+  if (known?.hint) terminal.note(`${terminal.paintNote('cyan', 'Fix:')} ${known.hint}`)
   if (!known) {
     const stack = error instanceof Error ? (error.stack ?? '') : ''
     terminal.note(`This is a fault in rays itself; please report it with these lines:\n${stack}`)

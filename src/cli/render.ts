@@ -153,12 +153,12 @@ export function status(result: StatusResult, terminal: Terminal): string {
   )
 }
 
-/** What `rays` alone found: no project yet, a project that lacks its schema or its database URL, or its status. */
+/** What `rays` alone found: no project yet, a project that lacks its schema or its database, or its status. */
 export type Overview =
   | { readonly state: 'no-project'; readonly next: string }
   | {
       readonly state: 'incomplete'
-      readonly missing: 'schema' | 'database URL'
+      readonly missing: 'schema' | 'database URL' | 'database'
       readonly migrations: number
       readonly next: string
     }

@@ -147,8 +147,8 @@ async function overview(context: Context): Promise<text.Overview> {
       next: 'rays init writes raysconfig.js; write your Prisma schema to prisma/schema.prisma.',
     }
   }
+  const { listMigrations } = await import('../migrations/directory.js')
   if (!hasSchema || config.databaseUrl === undefined) {
-    const { listMigrations } = await import('../migrations/directory.js')
     return {
       state: 'incomplete',
       missing: hasSchema ? 'database URL' : 'schema',
@@ -159,8 +159,18 @@ async function overview(context: Context): Promise<text.Overview> {
     }
   }
   const { status } = await import('../commands/status.js')
-  const data = await status(context)
-  return { state: 'status', status: data, next: data.next }
+  try {
+    const data = await status(context)
+    return { state: 'status', status: data, next: data.next }
+  } catch (error) {
+    if (!(error instanceof RaysError) || error.code !== 'E_NO_DATABASE') throw error
+    const migrations = (await listMigrations(config.migrationsDir)).length
+    const next =
+      migrations === 0
+        ? 'rays makemigration --name init writes the first migration.'
+        : 'rays migrate --create-db creates the database and applies them.'
+    return { state: 'incomplete', missing: 'database', migrations, next }
+  }
 }
 
 function show(data: unknown, lines: string, args: ParsedArguments, terminal: Terminal, exitCode?: 1): Outcome {

@@ -10,7 +10,10 @@ export interface Terminal extends Host {
   readonly out: (text: string) => void
   /** A result that another program reads (SQL), to stdout as it is. */
   readonly raw: (text: string) => void
+  /** For what goes to stdout. */
   readonly paint: Paint
+  /** For what goes to stderr: either stream can be a terminal or a file. */
+  readonly paintNote: Paint
   readonly warnings: readonly string[]
   /** Secrets to hide in everything that is printed. */
   readonly hide: (secrets: readonly string[]) => void
@@ -84,6 +87,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
     out: (text) => void stdout.write(`${redact(text)}\n`),
     raw: (text) => void stdout.write(`${text}\n`),
     paint,
+    paintNote: paintErr,
     warnings,
     clean,
     hide: (more) => {

@@ -44,6 +44,8 @@ describe('help', () => {
       expect(code).toBe(0)
       expect(stdout.split('\n')[0]!.toLowerCase()).toBe(`${command.purpose.toLowerCase()}.`)
       for (const option of Object.keys(command.options)) expect(stdout).toContain(`--${option}`)
+      if (Object.keys(command.options).length > 0)
+        expect(stdout.indexOf('Options:')).toBeLessThan(stdout.indexOf('Everywhere:'))
       for (const [line] of command.examples) expect(stdout).toContain(line)
     },
   )
@@ -87,6 +89,7 @@ describe('a command line that is wrong: exit 2, and nothing on stdout', () => {
       /Did you mean --name add_lastname\?/,
     ],
     ['an option without its value', ['migrate', '--name'], /name/, /rays migrate --help/],
+    ['an option given twice', ['migrate', '--name', 'a', '--to', 'b'], /--name is given 2 times/, /once/],
     ['a choice that is none', ['makemigration', '--from', 'nowhere'], /from/, /rays makemigration --help/],
   ])('%s', async (_, args, message, hint) => {
     const { code, stdout, stderr } = await run(args)
@@ -129,7 +132,28 @@ describe('a command line that is wrong: exit 2, and nothing on stdout', () => {
   )
 })
 
+test('the words after makemigration are the name', async () => {
+  const { grammar } = await import('../../../src/cli.js')
+  let words: unknown
+  const argv = ['makemigration', 'add', 'last', 'name', '--blank']
+  await grammar(argv, (_, args) => {
+    words = args.words
+  }).parseAsync(argv)
+  expect(words).toEqual(['add', 'last', 'name'])
+})
+
 describe('rays alone', () => {
+  test('before there is a database says what comes first', async () => {
+    write('prisma/schema.prisma', 'datasource db {\n  provider = "sqlite"\n}\n')
+    const empty = await run([], { DATABASE_URL: 'file:./dev.db' })
+    expect([empty.code, empty.stderr]).toEqual([0, ''])
+    expect(empty.stdout).toMatch(/Next: rays makemigration --name init/)
+    write('prisma/migrations/20260101000000_a/migration.sql', '')
+    const { code, stdout } = await run([], { DATABASE_URL: 'file:./dev.db' })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/Next: rays migrate --create-db/)
+  })
+
   test('in an empty folder points to rays init and changes nothing', async () => {
     const { code, stdout, stderr } = await run([])
     expect([code, stderr]).toEqual([0, ''])
