@@ -472,7 +472,8 @@ describeDatabases('the contract', (database: TestDatabase) => {
       const heard: Error[] = []
       connection.onLost((error) => heard.push(error))
       await db.query(await kill(connection))
-      await new Promise((resolve) => setTimeout(resolve, 500))
+      for (let i = 0; i < 100 && heard.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 100))
+      await new Promise((resolve) => setTimeout(resolve, 100))
       expect(heard).toHaveLength(1)
       expect(await kindOf(connection.raw('SELECT 1'))).toBe('connection')
 
