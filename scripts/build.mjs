@@ -1,6 +1,6 @@
 // Compiles src and engines to dist. Plain Node; installs nothing.
 import { spawnSync } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,7 +10,14 @@ if (!existsSync(compiler)) {
   console.error('TypeScript is not installed. Run: npm ci')
   process.exit(1)
 }
-// A file that is gone from the sources must not stay in the package.
-rmSync(path.join(root, 'dist'), { recursive: true, force: true })
 const { status } = spawnSync(process.execPath, [compiler, '-p', root], { stdio: 'inherit' })
+// A file that is gone from the sources must not stay in the package. Removed last, one by one, so that a running rays
+// finds its files at any time.
+const dist = path.join(root, 'dist')
+for (const entry of existsSync(dist) ? readdirSync(dist, { recursive: true, withFileTypes: true }) : []) {
+  if (!entry.isFile()) continue
+  const built = path.join(entry.parentPath, entry.name)
+  const source = path.join(root, path.relative(dist, built).replace(/(\.d\.ts|\.js|\.js\.map)$/, ''))
+  if (!existsSync(`${source}.ts`) && !existsSync(source)) rmSync(built)
+}
 process.exit(status ?? 1)

@@ -35,9 +35,12 @@ export async function openProject({ config }: Context): Promise<Project> {
   const engine = await engineFor(datasource.provider)
   checkUrl(config, datasource.provider, engine)
   await checkLockFile(config.migrationsDir, datasource.provider)
+  const namespace = namespaceOf(config, engine)
   const schemaEngine = await createSchemaEngine(config.schemaEngine, engine, {
     root: config.root,
     schemaPath: config.schemaPath,
+    ...(config.databaseUrl && { url: config.databaseUrl }),
+    ...(namespace !== undefined && { namespace }),
   })
   return {
     config,
@@ -47,18 +50,18 @@ export async function openProject({ config }: Context): Promise<Project> {
     schemaEngine,
     schemas: datasource.schemas,
     filter: {
-      externalTables: [...config.externalTables, ...OTHER_TOOLS.map((table) => qualify(config, engine, table))],
+      externalTables: [
+        ...config.externalTables,
+        ...OTHER_TOOLS.map((table) => (namespace === undefined ? table : `${namespace}.${table}`)),
+      ],
       externalEnums: config.externalEnums,
     },
   }
 }
 
-/** Prisma: where the database has namespaces, external tables are named with theirs (P3023). */
-function qualify(config: Config, engine: Engine, table: string): string {
-  const namespace = engine.namespace(
-    config.databaseUrl ?? new DatabaseUrl(`${engine.schemes[0]}://localhost/db`, config.root),
-  )
-  return namespace === undefined ? table : `${namespace}.${table}`
+/** The namespace of unqualified names. Prisma: external tables are named with it (P3023). */
+function namespaceOf(config: Config, engine: Engine): string | undefined {
+  return engine.namespace(config.databaseUrl ?? new DatabaseUrl(`${engine.schemes[0]}://localhost/db`, config.root))
 }
 
 function checkUrl(config: Config, provider: Provider, engine: Engine): void {
