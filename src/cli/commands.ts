@@ -1,5 +1,6 @@
 /** Every command of the command line in one table: words, options, examples. What they do is in src/commands. */
 import type { Options } from 'yargs'
+import { DEVELOP_COMMANDS } from './develop-commands.js'
 
 /** What yargs hands over: flags in camel case. */
 export type ParsedArguments = Record<string, unknown> & { readonly $0: string; readonly _: (string | number)[] }
@@ -145,12 +146,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'lock',
+    usage: 'lock',
+    purpose: 'show who holds the migration lock; takes and changes nothing',
+    options: {},
+    examples: [['rays lock', 'whom is a deployment waiting for?']],
+  },
+  {
     name: 'config',
     usage: 'config',
     purpose: 'print each configuration value and where it came from',
     options: {},
     examples: [['rays config', '']],
   },
+  ...DEVELOP_COMMANDS,
 ]
 
 /** What `rays` alone does. Not in the table, because it has no word. */

@@ -6,13 +6,10 @@ import type { OptionName } from '../config/options.js'
 import { RaysError, UsageError } from '../errors.js'
 import { datasourceOf, readSchema } from '../schema/prisma-schema.js'
 import type { CommandSpec, ParsedArguments } from './commands.js'
+import { DEVELOP_HANDLERS } from './develop.js'
+import { given, type Handler, type Outcome, show } from './outcome.js'
 import * as text from './render.js'
 import type { Terminal } from './terminal.js'
-
-export interface Outcome {
-  readonly data?: unknown
-  readonly exitCode?: 0 | 1
-}
 
 /** @throws {RaysError} */
 export async function runCommand(spec: CommandSpec, args: ParsedArguments, terminal: Terminal): Promise<Outcome> {
@@ -23,13 +20,6 @@ export async function runCommand(spec: CommandSpec, args: ParsedArguments, termi
   const host = args.log === true || config.verboseLogging ? terminal : quiet
   const { data, exitCode } = await HANDLERS[spec.name]!({ config, host }, args, terminal)
   return { data, ...(exitCode !== undefined && { exitCode }) }
-}
-
-type Handler = (context: Context, args: ParsedArguments, terminal: Terminal) => Promise<Outcome>
-
-const given = (args: ParsedArguments, name: string): string | undefined => {
-  const value = args[name]
-  return value === undefined || value === null ? undefined : String(value)
 }
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
@@ -127,10 +117,17 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const bad = (args.check === true && !data.clean) || (args.strict === true && !data.strictlyClean)
     return show(data, text.status(data, terminal), args, terminal, bad ? 1 : undefined)
   },
+  lock: async (context, args, terminal) => {
+    const { lock } = await import('../commands/lock.js')
+    const data = await lock(context)
+    const line = data.holder === null ? `Nobody holds the migration lock of ${data.target}.` : `Held by ${data.holder}.`
+    return show(data, line, args, terminal)
+  },
   overview: async (context, args, terminal) => {
     const data = await overview(context)
     return show(data, text.overview(data, terminal), args, terminal)
   },
+  ...DEVELOP_HANDLERS,
   config: async (context, args, terminal) => {
     const data = text.configValues(context.config)
     return show(data, text.config(data, terminal), args, terminal)
@@ -171,11 +168,6 @@ async function overview(context: Context): Promise<text.Overview> {
         : 'rays migrate --create-db creates the database and applies them.'
     return { state: 'incomplete', missing: 'database', migrations, next }
   }
-}
-
-function show(data: unknown, lines: string, args: ParsedArguments, terminal: Terminal, exitCode?: 1): Outcome {
-  if (args.json !== true && lines !== '') terminal.out(lines)
-  return { data, ...(exitCode && { exitCode }) }
 }
 
 function configure(args: ParsedArguments): Promise<Config> {

@@ -4,6 +4,7 @@ import { redact } from '../../engines/url.js'
 import type { Host, Question } from '../commands/host.js'
 import { InterruptedError, UsageError } from '../errors.js'
 import type { Progress } from '../history/executor.js'
+import type { BlockDiff } from '../schema/schema-diff.js'
 
 export interface Terminal extends Host {
   /** A command's result, to stdout. Composed without secrets; only what looks like a URL with a password is hidden. */
@@ -105,6 +106,10 @@ export function createTerminal(options: TerminalOptions): Terminal {
     output: (text) => {
       if (!json) stderr.write(clean(text))
     },
+    changes: (diff) => {
+      if (diff.length > 0) err(`\n${paintDiff(diff, paintErr)}\n`)
+    },
+    canAsk: interactive,
     progress: (progress) => showProgress(progress, err, paintErr, live ? stderr : undefined),
     confirm: async (question) => {
       mustAsk(question)
@@ -148,6 +153,15 @@ function showProgress(
   live?.write('\r\u001b[2K')
   const done = progress.direction === 'down' ? 'Unapplied' : 'Applied'
   err(`${paint('green', done)} ${progress.name} ${paint('dim', `(${duration(progress.milliseconds)})`)}`)
+}
+
+/** Lines of the schema behind `+`, `-` or a space; green, red or plain. */
+export function paintDiff(diff: readonly BlockDiff[], paint: Paint): string {
+  const line = (mark: '+' | '-' | ' ', text: string) => {
+    const shown = `${mark} ${text}`.trimEnd()
+    return mark === ' ' ? shown : paint(mark === '+' ? 'green' : 'red', shown)
+  }
+  return diff.map(({ lines }) => lines.map(({ mark, text }) => line(mark, text)).join('\n')).join('\n\n')
 }
 
 /** `12 ms`, `3.4 s`, `2 min 5 s`. */

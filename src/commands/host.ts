@@ -1,6 +1,7 @@
 /** What a command is given besides its options: a way to say and to ask, without knowing to whom. */
 import type { Config } from '../config/config.js'
 import type { Progress } from '../history/executor.js'
+import type { BlockDiff } from '../schema/schema-diff.js'
 
 export interface Question {
   readonly message: string
@@ -16,6 +17,10 @@ export interface Host {
   readonly progress: (progress: Progress) => void
   /** Lines that another program printed (prisma generate). */
   readonly output: (text: string) => void
+  /** The changes of the schema that a question or an action is about. */
+  readonly changes: (diff: readonly BlockDiff[]) => void
+  /** Whether somebody can be asked. */
+  readonly canAsk: boolean
   /** Asks y/N. @throws {UsageError} where nobody can be asked, naming the flag; {@link InterruptedError} for Ctrl-C */
   readonly confirm: (question: Question) => Promise<boolean>
   /** Asks for a text. @throws as confirm */

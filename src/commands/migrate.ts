@@ -1,5 +1,6 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
 import type { Client, Connection, Row } from '../../engines/engine.js'
+import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, InterruptedError, UsageError } from '../errors.js'
 import { execute, type Progress, type StepResult } from '../history/executor.js'
 import { Journal, unfinished } from '../history/journal.js'
@@ -41,6 +42,8 @@ export interface MigrateResult {
   readonly fake: boolean
   readonly batch: number | null
   readonly sql?: string
+  /** With `sql`: the statements of each migration, in the order in which they would run. */
+  readonly commands?: readonly { readonly name: string; readonly statements: readonly string[] }[]
   readonly schemaFile?: Followed
   readonly generated?: Generated
   readonly hazards: readonly CountedHazard[]
@@ -297,6 +300,10 @@ async function preview(
   const loaded = await loadAll(planned.migrations, connection, false)
   const hazards = await hazardsOf(project, connection, planned, loaded)
   const sql = options.sql ? await sqlOf(project, loaded, planned.direction) : undefined
+  const commands = sql?.map(({ name, script }) => ({
+    name,
+    statements: splitStatements(script, connection.syntax).map((statement) => statement.text),
+  }))
   return {
     direction: planned.direction,
     target: planned.target?.name ?? null,
@@ -310,16 +317,19 @@ async function preview(
     fake: false,
     batch: null,
     hazards,
-    ...(sql !== undefined && { sql }),
+    ...(sql && { sql: sql.map(({ text }) => text).join('\n') }),
+    ...(commands && { commands }),
   }
 }
 
-async function sqlOf(project: Project, loaded: readonly LoadedMigration[], direction: 'up' | 'down'): Promise<string> {
-  const parts: string[] = []
+async function sqlOf(project: Project, loaded: readonly LoadedMigration[], direction: 'up' | 'down') {
+  const parts: { name: string; script: string; text: string }[] = []
   for (const migration of loaded) {
-    parts.push(`-- ${migration.migration.name} (${direction})\n${await recordedSql(project, migration, direction)}`)
+    const { name } = migration.migration
+    const script = await recordedSql(project, migration, direction)
+    parts.push({ name, script, text: `-- ${name} (${direction})\n${script}` })
   }
-  return parts.join('\n')
+  return parts
 }
 
 /**

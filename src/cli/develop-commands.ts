@@ -1,0 +1,80 @@
+/** The commands of the development loop: words, options, examples. */
+import type { Options } from 'yargs'
+import type { CommandSpec } from './commands.js'
+
+const FAIL_ON_DESTRUCTIVE: Options = { type: 'boolean', describe: 'exit 1 instead of losing data' }
+const CREATE_DB: Options = { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' }
+const VERIFY: Options = { type: 'boolean', default: true, describe: 'prove the migration on shadow databases' }
+const CLEAR_SHADOW: Options = {
+  type: 'boolean',
+  describe: 'empty a configured shadow database that holds other tables',
+}
+const GENERATE: Options = { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' }
+
+/** What a migration that is made takes, besides its name. */
+export const MAKING_OPTIONS = {
+  rename: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    describe: 'a rename that keeps the data: User.name:fullName, User:Person (--no-rename: there is none)',
+  },
+  default: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    describe: 'the SQL that rows get in a new required field: User.age=0',
+  },
+} as const satisfies Record<string, Options>
+
+const STEPPING = {
+  preview: { type: 'boolean', alias: 'p', describe: 'show the changes; run nothing' },
+  'auto-approve': { type: 'boolean', describe: 'do not ask' },
+  verbose: { type: 'boolean', describe: 'show whole statements' },
+  'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
+  generate: GENERATE,
+} as const satisfies Record<string, Options>
+
+export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'save',
+    usage: 'save [words..]',
+    purpose: "write a migration from the schema's changes, after showing them and asking for its name",
+    options: {
+      name: { type: 'string', alias: 'n', requiresArg: true, describe: 'the name of the migration' },
+      'create-db': CREATE_DB,
+      autoresolve: { type: 'boolean', describe: 'group operations whose ups and downs do not pair, without a note' },
+      verify: VERIFY,
+      'clear-shadow': CLEAR_SHADOW,
+      'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
+      ...MAKING_OPTIONS,
+    },
+    examples: [
+      ['rays save', 'asks for the name'],
+      ['rays save --name "add unique to email"', ''],
+    ],
+  },
+  {
+    name: 'up',
+    usage: 'up [target]',
+    purpose: 'apply migrations, after showing what changes and asking',
+    options: { ...STEPPING, 'create-db': CREATE_DB },
+    examples: [
+      ['rays up', 'to the newest'],
+      ['rays up 1', 'by one migration'],
+      ['rays up add_first_name', 'to that migration, by its name or timestamp'],
+      ['rays up --preview', 'show the changes only'],
+    ],
+  },
+  {
+    name: 'down',
+    usage: 'down [target]',
+    purpose: 'undo migrations, after showing what changes and asking',
+    options: STEPPING,
+    examples: [
+      ['rays down', 'by one migration'],
+      ['rays down 2', 'by two'],
+      ['rays down 20261120130501', 'to that migration, which stays applied'],
+    ],
+  },
+]

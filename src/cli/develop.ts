@@ -1,0 +1,58 @@
+/** Runs the commands of the development loop. */
+import type { MakeMigrationOptions } from '../commands/makemigration.js'
+import { UsageError } from '../errors.js'
+import type { ParsedArguments } from './commands.js'
+import * as text from './develop-text.js'
+import { given, type Handler, show } from './outcome.js'
+
+const flag = (args: ParsedArguments, name: string): boolean => args[name] === true
+
+/** The name of a migration, given as words or by its flag. @throws {UsageError} where it is given twice */
+export function nameOf(args: ParsedArguments, command: string): string | undefined {
+  const words = (args.words as string[] | undefined) ?? []
+  const name = given(args, 'name')
+  if (words.length > 0 && name !== undefined) {
+    throw new UsageError(`The name is given twice: ${words.join(' ')} and --name ${name}.`, {
+      hint: `rays ${command} --name add_users`,
+    })
+  }
+  return name ?? (words.length > 0 ? words.join(' ') : undefined)
+}
+
+/** The options of a migration that is made. */
+export function makingOptions(args: ParsedArguments, command: string): MakeMigrationOptions {
+  const name = nameOf(args, command)
+  return {
+    ...(name !== undefined && { name }),
+    autoresolve: flag(args, 'autoresolve'),
+    verify: args.verify !== false,
+    clearShadow: flag(args, 'clearShadow'),
+    failOnDestructive: flag(args, 'failOnDestructive'),
+  }
+}
+
+const step =
+  (direction: 'up' | 'down'): Handler =>
+  async (context, args, terminal) => {
+    const commands = await import('../commands/up-down.js')
+    const target = given(args, 'target')
+    const data = await commands[direction](context, {
+      ...(target !== undefined && { target }),
+      preview: flag(args, 'preview'),
+      autoApprove: flag(args, 'autoApprove') || flag(args, 'y'),
+      createDb: flag(args, 'createDb'),
+      failOnDestructive: flag(args, 'failOnDestructive'),
+      ...(args.generate !== undefined && { generate: flag(args, 'generate') }),
+    })
+    return show(data, text.steps(data, terminal, context.config, flag(args, 'verbose')), args, terminal)
+  }
+
+export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
+  save: async (context, args, terminal) => {
+    const { save } = await import('../commands/save.js')
+    const data = await save(context, { ...makingOptions(args, 'save'), createDb: flag(args, 'createDb') })
+    return show(data, text.save(data, terminal, context.config), args, terminal)
+  },
+  up: step('up'),
+  down: step('down'),
+}
