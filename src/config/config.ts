@@ -1,5 +1,5 @@
 /** The configuration: found, checked, resolved and frozen; every problem reported at once. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseUrl, redact } from '../../engines/url.js'
 import { ConfigError } from '../errors.js'
@@ -274,6 +274,18 @@ function findOption(
   return { value: checked.value, origin: first.origin }
 }
 
+/** Prisma 6 and older: `"prisma": { "schema": "..." }` in package.json. */
+function schemaOfPackage(root: string): string | undefined {
+  try {
+    const { prisma } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+      prisma?: { schema?: unknown }
+    }
+    return typeof prisma?.schema === 'string' ? path.resolve(root, prisma.schema) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function isFolder(file: string): boolean {
   return existsSync(file) && statSync(file).isDirectory()
 }
@@ -292,6 +304,8 @@ function schemaPath(
       origin: given.origin,
     }
   if (prisma?.schema) return { value: prisma.schema, origin: path.basename(prisma.file) }
+  const inPackage = schemaOfPackage(root)
+  if (inPackage !== undefined) return { value: inPackage, origin: 'package.json' }
   const places = ['schema.prisma', path.join('prisma', 'schema.prisma'), path.join('prisma', 'schema')].map((p) =>
     path.join(root, p),
   )

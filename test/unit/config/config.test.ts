@@ -524,3 +524,11 @@ describe('no password is ever told', () => {
     }
   })
 })
+
+test('the schema may be named in package.json, as Prisma 6 and older have it', async () => {
+  project({ 'package.json': '{ "prisma": { "schema": "db/main.prisma" } }', 'db/main.prisma': SCHEMA })
+  const config = await load()
+  expect(config.schemaPath).toBe(path.join(root, 'db', 'main.prisma'))
+  expect(config.migrationsDir).toBe(path.join(root, 'db', 'migrations'))
+  expect(config.origins.schemaPath).toBe('package.json')
+})
