@@ -1,7 +1,11 @@
 // Starts the database servers once for all test files; the tests find them through the environment.
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { HOW_TO_GET, startMysql, startPostgres } from './servers.mjs'
 
 export default async function globalSetup() {
+  removeLeftovers()
   const required = (process.env.RAYS_TEST_REQUIRE ?? '').split(',').filter(Boolean)
   const unknown = required.filter((name) => !(name in HOW_TO_GET))
   if (unknown.length > 0)
@@ -41,4 +45,18 @@ async function sqlite() {
   const version = database.prepare('SELECT sqlite_version()').pluck().get()
   database.close()
   return { url: 'file:', version: `SQLite ${version}`, stop: async () => {} }
+}
+
+/** Folders of tests that were killed. The folders of servers are removed by their watchers, however the tests end. */
+function removeLeftovers() {
+  const aDay = 24 * 3600 * 1000
+  for (const name of readdirSync(tmpdir())) {
+    if (!/^rays-test-(?:project|sqlite|run)-/.test(name)) continue
+    const folder = path.join(tmpdir(), name)
+    try {
+      if (Date.now() - statSync(folder).mtimeMs > aDay) rmSync(folder, { recursive: true, force: true })
+    } catch {
+      // Another run was faster, or it belongs to another user.
+    }
+  }
 }
