@@ -46,14 +46,16 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
     // Databases that roll back stop between statements; the others finish the operation, so that no half of one stays.
     if (run.signal?.aborted && run.connection.engine.transactionalDdl) throw new InterruptedError('Interrupted.')
   })
+  // A script runs beside the client, so the client does not know that the session is busy with it.
+  const isScript = run.loaded.migration.codeFile === undefined
   const guard = {
     what: `operation ${run.operation} of ${run.loaded.migration.name}`,
     timeoutMs: run.operationTimeoutMs,
-    onTimeout: () => void (client.busy && run.connection.cancel()),
+    onTimeout: () => void ((isScript || client.busy) && run.connection.cancel()),
   }
   try {
     await guardUserCode(guard, async () => {
-      client.watchIdle(true)
+      if (!isScript) client.watchIdle(true)
       await work({ client })
       client.watchIdle(false)
       await client.settle()
@@ -90,7 +92,8 @@ export function operationError(
   const cause = failure ? failure.cause : error
   if (cause instanceof RaysError && !(cause instanceof InterruptedError)) return cause
   const info = run.connection.engine.explain(cause)
-  const fromDatabase = info.code !== '' && info.code !== 'UNKNOWN'
+  // `ERROR` is what an engine calls an error that is not the database's.
+  const fromDatabase = !['', 'UNKNOWN', 'ERROR'].includes(info.code)
   const at = failure ? `operation ${failure.operation} (${failure.functionName}) of ${name}` : name
   const why = fromDatabase ? `${info.message} (${info.code})` : describeThrown(cause)
   const where = [
