@@ -1,6 +1,7 @@
 /** The schema engine of MySQL: rays' own planner and introspection in place of Prisma's, which has no WebAssembly build. */
-import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../../src/schema/schema-engine.js'
+
 import type { Connection } from '../engine.js'
+import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../schema-engine.js'
 import { MysqlConnection } from './connection.js'
 import { type LiveDatabase, readDatabase } from './introspection/read.js'
 import { writeSchema } from './introspection/to-schema.js'

@@ -2,13 +2,14 @@
 import type { Connection, ConnectOptions, Engine, Provider, Shadow } from '../../engines/engine.js'
 import { EngineError, LockTimeoutError, MissingDriverError, ShadowRefusedError } from '../../engines/engine.js'
 import { engineFor, providerOfUrl } from '../../engines/index.js'
+import type { DiffOptions, SchemaEngine, SchemaFile } from '../../engines/schema-engine.js'
 import { DatabaseUrl, redact } from '../../engines/url.js'
 import type { Config } from '../config/config.js'
 import { ConfigError, FailedError, LockError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
 import { listMigrations, readLockProvider, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import { type Datasource, datasourceOf, type PrismaSchema, readSchema, tableNames } from '../schema/prisma-schema.js'
-import { createSchemaEngine, type DiffOptions, type SchemaEngine, type SchemaFile } from '../schema/schema-engine.js'
+import { createSchemaEngine } from '../schema/schema-engine.js'
 import type { Context, Host } from './host.js'
 
 /** Tables of other migration tools that are never drift. */

@@ -4,10 +4,10 @@
  * both schemas can hold must still be there.
  */
 import type { Connection, ErrorInfo, Shadow } from '../../engines/engine.js'
+import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError } from '../errors.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import type { LoadedMigration } from '../migrations/migration.js'
-import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import { type Contents, fillTables, lostRows, readContents } from './rows.js'
 
 export interface ProofRequest {

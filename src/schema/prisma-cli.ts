@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Connection, Engine } from '../../engines/engine.js'
+import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { type DatabaseUrl, redact } from '../../engines/url.js'
 import { ConfigError, FailedError, SchemaInvalidError, UsageError } from '../errors.js'
 import { replaceModels } from './models.js'
 import { datasourceOf, forEngine, withUrl } from './prisma-schema.js'
-import type { DiffOptions, SchemaEngine, SchemaEngineOptions, SchemaFile, SchemaState } from './schema-engine.js'
+import type { SchemaEngineOptions } from './schema-engine.js'
 
 export interface ProjectPrisma {
   /** Absolute path of the program, to be run with Node. */

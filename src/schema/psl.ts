@@ -2,7 +2,7 @@
  * Reads the text of Prisma schema files far enough to find their blocks and the properties of datasource and generator
  * blocks. Prisma's own engine judges the rest. Pure.
  */
-import type { SchemaFile } from './schema-engine.js'
+import type { SchemaFile } from '../../engines/schema-engine.js'
 
 export interface Token {
   readonly kind: 'word' | 'string' | 'comment' | 'newline' | 'symbol'

@@ -1,10 +1,10 @@
 /** Prisma's own schema engine in this process: PostgreSQL and SQLite, without a download and without a child process. */
 import type { Connection, Provider } from '../../engines/engine.js'
 import { type AdapterFactory, adapterFactory, ColumnType } from '../../engines/prisma-adapter.js'
+import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, SchemaInvalidError, UsageError } from '../errors.js'
 import { replaceModels } from './models.js'
 import { datasourceOf, forEngine } from './prisma-schema.js'
-import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from './schema-engine.js'
 import { createWasmRuntime, type EngineLog, EngineRefusal, type OpenEngine } from './wasm-runtime.js'
 
 export interface WasmEngineOptions {

@@ -1,7 +1,7 @@
 import type { Connection } from '../../engines/engine.js'
 import { mysql } from '../../engines/mysql/index.js'
 import { createMysqlSchemaEngine } from '../../engines/mysql/schema-engine.js'
-import type { SchemaFile } from '../../src/schema/schema-engine.js'
+import type { SchemaFile } from '../../engines/schema-engine.js'
 import { describeMysql, inDatabase } from './mysql-databases.js'
 
 const engine = createMysqlSchemaEngine()

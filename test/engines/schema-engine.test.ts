@@ -1,6 +1,7 @@
 import type { Connection } from '../../engines/engine.js'
 import { engineFor } from '../../engines/index.js'
-import { createSchemaEngine, type SchemaFile, type SchemaState } from '../../src/schema/schema-engine.js'
+import type { SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import { createSchemaEngine } from '../../src/schema/schema-engine.js'
 import { createWasmEngine, staticAdapter } from '../../src/schema/wasm-engine.js'
 import { createWasmRuntime } from '../../src/schema/wasm-runtime.js'
 import { connectOptions, describeDatabases, type FreshDatabase } from '../support/databases.js'

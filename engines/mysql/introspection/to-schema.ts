@@ -1,5 +1,5 @@
 /** {@link LiveDatabase} -> the text of a Prisma schema, as `prisma db pull` would write it. */
-import type { SchemaFile } from '../../../src/schema/schema-engine.js'
+import type { SchemaFile } from '../../schema-engine.js'
 import { indexName, uniqueName } from '../planner/names.js'
 import type { Column, ColumnDefault, Index, KeyColumn, Scalar, Table } from '../planner/tables.js'
 import { byBytes } from '../planner/tables.js'

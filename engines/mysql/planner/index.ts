@@ -3,7 +3,7 @@
  * database is touched. Each stage can be read and tested apart: `read-schema` (schema -> tables), `database-view`, `diff`
  * (tables -> steps), `render` (steps -> SQL), `inverse` (steps -> ups and downs), `warnings`, `summary`.
  */
-import type { ReversibleStep } from '../../../src/schema/schema-engine.js'
+import type { ReversibleStep } from '../../schema-engine.js'
 import { databaseView } from './database-view.js'
 import { diffTables, type PlanOptions } from './diff.js'
 import { reversible } from './inverse.js'

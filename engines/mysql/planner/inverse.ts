@@ -3,7 +3,7 @@
  * way up wherever that is possible, and its down leads from the state after the step to the state before it. Downs run
  * last to first.
  */
-import type { ReversibleStep } from '../../../src/schema/schema-engine.js'
+import type { ReversibleStep } from '../../schema-engine.js'
 import { alterDown } from './inverse-alter.js'
 import {
   alterTable,

@@ -1,6 +1,7 @@
 /** Prisma schema files -> {@link Tables}. */
-import type { SchemaFile } from '../../../src/schema/schema-engine.js'
+
 import { InvalidSchemaError } from '../../engine.js'
+import type { SchemaFile } from '../../schema-engine.js'
 import { columnName, type EnumValues, isScalar, readColumn } from './columns.js'
 import { foreignKeyName, indexName, joinTableNames, uniqueName } from './names.js'
 import {
