@@ -96,7 +96,9 @@ function checkExports(loaded: unknown, file: string): { operations: Operation[];
       { hint: old ? 'Write module.exports = [[up, down]].' : 'See docs/migration-files.md.' },
     )
   }
-  const problems = candidate.flatMap((pair: unknown, index) => {
+  // Array.from, because flatMap would step over the hole that a comma too many leaves.
+  const problems = Array.from(candidate as unknown[]).flatMap((pair, index) => {
+    if (pair === undefined) return [`operation ${index} is missing: there is a comma too many before it`]
     if (!Array.isArray(pair)) return [`operation ${index} is ${kindOf(pair)}, not [up, down]`]
     if (typeof pair[0] !== 'function') return [`operation ${index}: the up is ${kindOf(pair[0])}, not a function`]
     if (pair.length > 2)
