@@ -10,7 +10,7 @@
  *  5. either a {@link Connection.adapter} for Prisma's engine in this process or a planner of its own (`Engine.planner`);
  *  6. the contract suite in `test/engines` must pass for it.
  */
-import type { SchemaEngine } from '../src/schema/schema-engine.js'
+import type { SchemaEngine } from './schema-engine.js'
 import type { DatabaseUrl } from './url.js'
 
 export type Provider = 'postgresql' | 'mysql' | 'sqlite'
@@ -115,6 +115,8 @@ export interface Transaction {
    * @throws {TransactionEndedError} when the operation ended the transaction; {@link LockLostError} when it gave the lock away.
    */
   check(): Promise<void>
+  /** Called before the history row is written: the session's own rights apply again (an operation may have said SET ROLE). */
+  record?(): Promise<void>
 }
 
 /** One column as the database describes it. */
@@ -196,6 +198,10 @@ export interface Connection extends Client {
    */
   acquireLock(options: LockOptions): Promise<void>
   releaseLock(): Promise<void>
+  /** Who holds the migration lock now, for a person; undefined when it is free. Takes nothing. */
+  lockHolder(): Promise<string | undefined>
+  /** What a statement outside of a transaction left half-done when it failed: invalid indexes, by their names. */
+  invalid?(): Promise<readonly string[]>
   /** Whether this session still holds the lock (true where the lock belongs to the transaction). */
   holdsLock(): Promise<boolean>
   /**
@@ -232,6 +238,43 @@ export interface ShadowRequest {
   readonly clear: boolean
   readonly connect: ConnectOptions
   readonly schemas?: readonly string[]
+}
+
+/** Something in a database that a Prisma schema does not model: a view, trigger, function, check, partial index, extension. */
+export interface DatabaseObject {
+  /** `trigger`, `view`, `function`, `check constraint`, `index`, `extension`, ... */
+  readonly kind: string
+  readonly name: string
+  /** The table it belongs to. */
+  readonly table?: string
+  /** Unique among those of its kind. */
+  readonly identity: string
+  /** The statement that makes it; undefined where the database does not tell. */
+  readonly make: string | undefined
+  /** The statement that removes it. */
+  readonly remove: string
+}
+
+/** How a line of a {@link Structure} is put right, where the database can do that for the line alone. */
+export interface Repair {
+  /** Repairs are made in ascending order: columns and keys before the foreign keys that need them; undone in descending. */
+  readonly order: number
+  /** The statements that make it, or that bring what has its name into this state. */
+  readonly make: readonly string[]
+  /** The statements that remove it; none where making another line replaces it. */
+  readonly remove: readonly string[]
+}
+
+/** Everything in a database but its rows and its history. */
+export interface Structure {
+  /** One line for each part of each object, sorted: equal lines are equal structures, whatever the order of columns. */
+  readonly lines: readonly string[]
+  /** By line. */
+  readonly repairs: ReadonlyMap<string, Repair>
+  /** What a Prisma schema does not model, in an order in which it can be made. */
+  readonly objects: readonly DatabaseObject[]
+  /** The statement that makes each table, where the database keeps it as it was written (SQLite): checks are only there. */
+  readonly tables?: ReadonlyMap<string, string>
 }
 
 /** A database to experiment in. Empty when it is handed out. */
@@ -271,10 +314,14 @@ export interface Engine {
   withDatabase(url: DatabaseUrl, name: string): DatabaseUrl
   openShadow(request: ShadowRequest): Promise<Shadow>
   explain(error: unknown): ErrorInfo
+  /** How `_prisma_migrations` is kept in a namespace (PostgreSQL: a schema, MySQL: a database). */
+  history(namespace: string): HistoryDialect
   /** A value for the n-th generated row of the proof, as a SQL literal or expression; undefined where none can be made up. */
   sample(column: ColumnInfo, n: number): string | undefined
   /** The neutral value of a SQL type (as written in a statement, e.g. `TEXT`, `"Role"`, `VARCHAR(191)`) as SQL; undefined where none is right. */
   neutral(type: string): string | undefined
+  /** Reads the structure of the namespaces (none: the connection's own). Extensions count as objects, not as structure. */
+  structure(connection: Connection, schemas?: readonly string[]): Promise<Structure>
   /** The database's own diff and introspection, where Prisma's engine in this process has none. */
   planner?(): Promise<SchemaEngine>
 }

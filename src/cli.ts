@@ -40,7 +40,18 @@ export async function main(argv: readonly string[]): Promise<void> {
   } finally {
     release()
     if (stray.seen) process.exitCode ||= 1
+    leaveSoon()
   }
+}
+
+/** Timers and sockets that the code of a migration left open must not keep a finished command from ending. */
+function leaveSoon(): void {
+  const check = () => {
+    const writing = process.stdout.writableLength + process.stderr.writableLength > 0
+    if (writing) setTimeout(check, 100).unref()
+    else process.exit()
+  }
+  setTimeout(check, 500).unref()
 }
 
 /** Code of a migration can fail after its operation ended: it was not waited for, so it is told, and the run has failed. */

@@ -24,7 +24,7 @@ import { splitStatements, tokens } from '../sql/scanner.js'
 import { dropEverything, hasTable, readTables } from './catalog.js'
 import { atOffset, explain, isLost, serverError } from './errors.js'
 import { historyDialect } from './history.js'
-import { acquire, holds, lockDisabled, release } from './lock.js'
+import { acquire, holder, holds, lockDisabled, release } from './lock.js'
 import { type Answer, Session } from './session.js'
 import { begin, readFacts, restore, type ServerFacts, syntaxFor } from './settings.js'
 import { describeTarget, type MysqlTarget } from './url.js'
@@ -201,6 +201,10 @@ export class MysqlConnection implements Connection {
     if (!this.#lockless()) await release(this.#session)
   }
 
+  async lockHolder(): Promise<string | undefined> {
+    return this.#lockless() ? undefined : holder(this.#session)
+  }
+
   async holdsLock(): Promise<boolean> {
     return this.#lockless() || (await holds(this.#session))
   }
@@ -273,6 +277,10 @@ export class MysqlConnection implements Connection {
 
   onLost(listener: (error: Error) => void): void {
     this.#session.onLost(listener)
+  }
+
+  keepAlive(on: boolean): void {
+    this.#session.keepAlive(on)
   }
 
   close(): Promise<void> {

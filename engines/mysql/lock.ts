@@ -15,20 +15,25 @@ export function lockDisabled(): boolean {
   return value !== undefined && value !== '' && value !== '0'
 }
 
-/** Who holds the lock, without the text of its statement. Never throws. */
+/** Who holds the lock, without the text of its statement; undefined for nobody. */
+export async function holder(session: Session): Promise<string | undefined> {
+  const { rows } = await session.send(`SELECT IS_USED_LOCK('${LOCK}') AS id`)
+  const id = rows[0]?.id
+  if (id === null || id === undefined) return undefined
+  const found = await session.send(
+    'SELECT USER AS user, HOST AS host, DB AS db, COMMAND AS command, TIME AS seconds FROM information_schema.PROCESSLIST WHERE ID = ?',
+    [id],
+  )
+  const row = found.rows[0]
+  if (!row) return `session ${id} of another user`
+  const doing = row.command === 'Sleep' ? 'idle' : `busy (${row.command})`
+  return `session ${id} (user ${row.user}, host ${row.host}, database ${row.db ?? '-'}, ${doing} for ${row.seconds} s)`
+}
+
+/** Never throws. */
 async function holderOf(session: Session): Promise<string> {
   try {
-    const { rows } = await session.send(`SELECT IS_USED_LOCK('${LOCK}') AS id`)
-    const id = rows[0]?.id
-    if (id === null || id === undefined) return 'a session that has just ended'
-    const found = await session.send(
-      'SELECT USER AS user, HOST AS host, DB AS db, COMMAND AS command, TIME AS seconds FROM information_schema.PROCESSLIST WHERE ID = ?',
-      [id],
-    )
-    const row = found.rows[0]
-    if (!row) return `session ${id} of another user`
-    const doing = row.command === 'Sleep' ? 'idle' : `busy (${row.command})`
-    return `session ${id} (user ${row.user}, host ${row.host}, database ${row.db ?? '-'}, ${doing} for ${row.seconds} s)`
+    return (await holder(session)) ?? 'a session that has just ended'
   } catch {
     return 'another session'
   }

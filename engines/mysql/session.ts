@@ -311,6 +311,13 @@ export class Session {
     return { rows: exact(result as Row[], fields as FieldPacket[]), affected: 0 }
   }
 
+  /** See Connection.keepAlive. A statement under way is waited for all the same: see OperationClient. */
+  keepAlive(on: boolean): void {
+    const { stream } = this.#connection as unknown as { stream?: { ref?(): void; unref?(): void } }
+    if (on) stream?.ref?.()
+    else stream?.unref?.()
+  }
+
   /** Says good-bye to the server; a session that is lost or busy is simply cut. Never throws. */
   async close(): Promise<void> {
     if (this.#closing) return

@@ -129,6 +129,19 @@ export class PostgresConnection implements Connection {
     return this.#lock.release()
   }
 
+  lockHolder(): Promise<string | undefined> {
+    return this.#lock.holder()
+  }
+
+  /** A CREATE INDEX CONCURRENTLY that fails leaves an index that is kept up to date and never used. */
+  async invalid(): Promise<readonly string[]> {
+    const rows = await this.raw(
+      `SELECT i.indexrelid::regclass::text AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1`,
+    )
+    return rows.map((row) => String(row.name))
+  }
+
   holdsLock(): Promise<boolean> {
     return this.#lock.holds()
   }
@@ -138,7 +151,7 @@ export class PostgresConnection implements Connection {
     const txid = await this.#begin()
     let result: T
     try {
-      result = await work({ check: () => this.#check(txid) })
+      result = await work({ check: () => this.#check(txid), record: () => this.#record() })
       await this.#check(txid)
     } catch (error) {
       await this.#rollback()
@@ -178,6 +191,11 @@ export class PostgresConnection implements Connection {
     const [now] = await this.session.send(`SELECT txid_current()::text AS txid; ${this.#lock.again(txid)}`)
     if (now!.rows[0]!.txid !== txid)
       throw new TransactionEndedError('the transaction was ended and another one was begun')
+  }
+
+  /** `SET ROLE` outlives the operation that said it, and its role need not be allowed to write the history. */
+  async #record(): Promise<void> {
+    await this.session.send('RESET SESSION AUTHORIZATION; RESET ROLE')
   }
 
   async #rollback(): Promise<void> {

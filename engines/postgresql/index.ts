@@ -4,6 +4,7 @@ import { PostgresConnection } from './connection.js'
 import { explainPostgres } from './errors.js'
 import { open } from './session.js'
 import { createDatabase, openShadow } from './shadow.js'
+import { readStructure } from './structure.js'
 import { describePostgres, parsePostgresUrl, withPostgresDatabase } from './url.js'
 import { IDENTIFIER_LIMIT, literal, neutral, quote, sample } from './values.js'
 
@@ -50,4 +51,5 @@ export const postgresql: Engine = {
   explain: explainPostgres,
   sample,
   neutral,
+  structure: (connection, schemas = []) => readStructure(connection, schemas),
 }

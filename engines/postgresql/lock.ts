@@ -51,13 +51,17 @@ export function refuseAborted({ signal }: LockOptions): void {
     throw new EngineError('interrupted while waiting for the migration lock', { cause: signal.reason })
 }
 
+async function findHolder(session: Session): Promise<string | undefined> {
+  const row = (await session.send(HOLDER))[0]?.rows[0]
+  if (!row) return undefined
+  const name = row.application_name ? `${row.application_name}, ` : ''
+  const state = row.state === null ? '' : `, ${row.state} for ${row.seconds ?? 0} s`
+  return `${name}session ${row.pid} from ${row.address}${state}`
+}
+
 async function holder(session: Session): Promise<string> {
   try {
-    const row = (await session.send(HOLDER))[0]?.rows[0]
-    if (!row) return 'a session that has just ended'
-    const name = row.application_name ? `${row.application_name}, ` : ''
-    const state = row.state === null ? '' : `, ${row.state} for ${row.seconds ?? 0} s`
-    return `${name}session ${row.pid} from ${row.address}${state}`
+    return (await findHolder(session)) ?? 'a session that has just ended'
   } catch {
     return 'another session'
   }
@@ -101,6 +105,11 @@ export class MigrationLock {
       return after!.rows[0]!.taken === true
     })
     this.#held = 'session'
+  }
+
+  /** Who holds the lock, if anybody does. */
+  holder(): Promise<string | undefined> {
+    return findHolder(this.session)
   }
 
   async #try(sql: string): Promise<boolean> {

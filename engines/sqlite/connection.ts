@@ -175,6 +175,17 @@ export class SqliteConnection implements Connection {
     this.#lockTimeoutMs = this.options.lockTimeoutMs
   }
 
+  /** SQLite tells that somebody is writing, not who. */
+  async lockHolder(): Promise<string | undefined> {
+    try {
+      this.handle.exec('BEGIN IMMEDIATE; ROLLBACK')
+      return undefined
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      return HOLDER
+    }
+  }
+
   async holdsLock(): Promise<boolean> {
     return true
   }

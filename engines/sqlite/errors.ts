@@ -53,7 +53,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 /** Tells an error of better-sqlite3 in the contract's words. Takes anything. */
 export function explainSqlite(error: unknown): ErrorInfo {
   const e = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; message?: unknown }
-  const message = typeof e.message === 'string' ? e.message : String(error)
+  const message = typeof e.message === 'string' ? e.message : typeof error === 'object' ? 'no reason' : String(error)
   const code = typeof e.code === 'string' ? e.code : error instanceof EngineError ? error.name : 'ERROR'
   if (error instanceof EngineError) {
     const { kind = 'other', hint } = error as { kind?: Kind; hint?: string }

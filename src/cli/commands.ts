@@ -119,6 +119,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'adopt',
+    usage: 'adopt',
+    purpose: 'give migrations that Prisma made a snapshot and a proven way back; changes no database',
+    options: {
+      'dry-run': { type: 'boolean', describe: 'show what would be written; write nothing' },
+      'clear-shadow': { type: 'boolean', describe: 'empty a configured shadow database that holds other tables' },
+    },
+    examples: [['rays adopt', 'once, in a project that has used prisma migrate']],
+  },
+  {
     name: 'push',
     usage: 'push',
     purpose: 'make the database match the schema, without migrations',

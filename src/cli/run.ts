@@ -101,6 +101,11 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       args.check === true && data.migrations.length > 0 ? 1 : undefined,
     )
   },
+  adopt: async (context, args, terminal) => {
+    const { adopt } = await import('../commands/adopt.js')
+    const data = await adopt(context, { dryRun: args.dryRun === true, clearShadow: args.clearShadow === true })
+    return show(data, text.adopt(data, terminal), args, terminal)
+  },
   push: async (context, args, terminal) => {
     const { push } = await import('../commands/push.js')
     const data = await push(context, {

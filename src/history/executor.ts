@@ -189,6 +189,7 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
       }
       if (signal?.aborted) throw interrupted(signal, `during ${migration.name}; it was rolled back`)
       await options.beforeCommit?.(loaded)
+      await transaction.record?.()
       if (direction === 'down') await recorder.remove(migration.name)
       else {
         const logs = JSON.stringify({ rays: 1, batch: options.batch, ...(codeHash && { js: codeHash }) })

@@ -33,6 +33,8 @@ export class Journal {
   #note: RaysNote
   /** Whether the rollback of the failed operation's transaction took back all of its statements. */
   #takenBack = false
+  /** Invalid indexes that were there before. */
+  #invalidBefore: readonly string[] = []
 
   constructor(options: ExecuteOptions, loaded: LoadedMigration) {
     this.#options = options
@@ -152,6 +154,7 @@ export class Journal {
   /** Runs on from the note to the end of its direction. */
   async #go(): Promise<void> {
     const up = this.#note.dir === 'up'
+    this.#invalidBefore = (await this.#options.connection.invalid?.()) ?? []
     try {
       while (up ? this.#note.op! < this.#loaded.operations.length : this.#note.op! >= 0) {
         await this.#pauseIfInterrupted()
@@ -191,7 +194,6 @@ export class Journal {
       operation,
       operations: this.#loaded.operations.length,
     })
-    await this.#holdLock()
     await this.#write({ state: 'running' })
     const work = async () => {
       try {
@@ -201,7 +203,7 @@ export class Journal {
         this.#takenBack = connection.inTransaction()
         throw error
       }
-      await this.#holdLock()
+      // What was done is noted whoever has the lock by now; without it nothing more is begun.
       await this.#write({ op: next, state: 'idle' })
     }
     try {
@@ -213,6 +215,7 @@ export class Journal {
       throw error
     }
     await connection.restoreSettings()
+    await this.#holdLock()
   }
 
   async #write(change: Partial<RaysNote>): Promise<void> {
@@ -273,6 +276,16 @@ export class Journal {
       return this.#leave(
         told(''),
         `${failure.completed} statement${failure.completed === 1 ? '' : 's'} of operation ${operation} had been run and cannot be rolled back here.`,
+      )
+    }
+    const invalid = ((await connection.invalid?.().catch(() => [])) ?? []).filter(
+      (name) => !this.#invalidBefore.includes(name),
+    )
+    if (invalid.length > 0) {
+      await this.#write({ state: 'running' }).catch(() => undefined)
+      return this.#leave(
+        told(''),
+        `Its statement left invalid indexes behind, which cost time and are never used; drop them: ${invalid.join(', ')}.`,
       )
     }
     await this.#write({ state: 'idle' }).catch(() => undefined)

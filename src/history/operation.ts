@@ -1,7 +1,6 @@
 /** Runs one operation, and says what went wrong in it. */
 
 import type { Connection, ErrorInfo } from '../../engines/engine.js'
-import { EngineError } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
 import { FailedError, InterruptedError, RaysError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
@@ -63,7 +62,6 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
     return client
   } catch (error) {
     await client.settle().catch(() => undefined)
-    if (error instanceof EngineError) throw error
     throw new OperationFailure(
       run.operation,
       operationName(work),

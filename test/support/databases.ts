@@ -114,7 +114,7 @@ async function openPostgres(href: string): Promise<Handle> {
   }
 }
 
-async function freshPostgres(server: string): Promise<FreshDatabase> {
+export async function freshPostgres(server: string): Promise<FreshDatabase> {
   const name = uniqueName()
   const admin = async (sql: string) => {
     const handle = await openPostgres(server)
@@ -160,7 +160,7 @@ async function openMysql(href: string): Promise<Handle> {
   }
 }
 
-async function freshMysql(server: string): Promise<FreshDatabase> {
+export async function freshMysql(server: string): Promise<FreshDatabase> {
   const name = uniqueName()
   const admin = async (sql: string) => {
     const handle = await openMysql(server)

@@ -25,6 +25,8 @@ export interface RunOptions {
   /** Text for standard input; without it the input is closed. */
   readonly input?: string
   readonly cwd?: string
+  /** Milliseconds after which the process is killed. */
+  readonly limitMs?: number
   /** Called with the process when it has been started, to send signals. */
   readonly onStart?: (child: ChildProcess) => void
 }
@@ -107,7 +109,13 @@ function runRays(folder: string, url: string, args: readonly string[], options: 
     child.stdin.on('error', () => undefined)
     child.stdin.end(options.input ?? '')
     child.on('error', reject)
+    // A command that hangs is a failure of the test that ran it, not of the whole run.
+    const limit = setTimeout(() => {
+      stderr += `\nThe test stopped rays after ${(options.limitMs ?? 45_000) / 1000} s.\n`
+      child.kill('SIGKILL')
+    }, options.limitMs ?? 45_000)
     child.on('close', (code, signal) => {
+      clearTimeout(limit)
       resolve({
         code: code ?? 128 + (SIGNALS[signal ?? ''] ?? 0),
         stdout,

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 /**
- * @typedef {{ url: string, version: string, pid?: number, stop(): Promise<void> }} Server
+ * @typedef {{ url: string, version: string, folder?: string, pid?(): number, crash?(): Promise<void>, restart?(): Promise<void>, stop(): Promise<void> }} Server
  */
 
 /** How to get what is missing, for the line that tells about skipped tests. */
@@ -20,11 +20,12 @@ export const HOW_TO_GET = {
 /**
  * A PostgreSQL server, or undefined where none is installed. RAYS_TEST_POSTGRES_URL names one to use instead: databases
  * are created and dropped there, nothing else is touched.
+ * @param {{ settings?: string[], own?: boolean }} options more settings; own: never the given server
  * @returns {Promise<Server | undefined>}
  */
-export async function startPostgres() {
+export async function startPostgres({ settings: more = [], own = false } = {}) {
   const given = process.env.RAYS_TEST_POSTGRES_URL
-  if (given) return { url: given, version: 'as given', stop: async () => {} }
+  if (given && !own) return { url: given, version: 'as given', stop: async () => {} }
   const initdb = find('initdb', postgresFolders())
   const postgres = find('postgres', initdb ? [path.dirname(initdb), ...postgresFolders()] : [])
   if (!initdb || !postgres) return undefined
@@ -40,6 +41,7 @@ export async function startPostgres() {
       'full_page_writes=off',
       'max_connections=200',
       'lc_messages=C',
+      ...more,
     ]
     return {
       command: postgres,
@@ -54,12 +56,12 @@ export async function startPostgres() {
 
 /**
  * A MariaDB server, or undefined where none is installed; RAYS_TEST_MYSQL_URL names one to use instead.
- * @param {{ settings?: string[] }} options more options of the server, such as `--lower-case-table-names=1`
+ * @param {{ settings?: string[], own?: boolean }} options more options of the server, such as `--lower-case-table-names=1`
  * @returns {Promise<Server | undefined>}
  */
-export async function startMysql({ settings = [] } = {}) {
+export async function startMysql({ settings = [], own = false } = {}) {
   const given = process.env.RAYS_TEST_MYSQL_URL
-  if (given && settings.length === 0) return { url: given, version: 'as given', stop: async () => {} }
+  if (given && settings.length === 0 && !own) return { url: given, version: 'as given', stop: async () => {} }
   const folders = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/local/mysql/bin']
   const install = find('mariadb-install-db', folders) ?? find('mysql_install_db', folders)
   const server = find('mariadbd', folders) ?? find('mysqld', folders)
@@ -103,7 +105,7 @@ async function privateServer(name, prepare) {
     for (let attempt = 1; ; attempt++) {
       const plan = await prepare(folder, user, await freePort())
       const started = await launch(plan, folder, user)
-      if (started.ok) return { url: plan.url, version: plan.version, pid: started.pid, stop: started.stop }
+      if (started.ok) return running(plan, folder, user, started)
       await started.stop(false)
       if (attempt === 3 || !/in use/i.test(started.log)) throw new Error(`${name} did not start:\n${started.log}`)
       rmSync(path.join(folder, 'data'), { recursive: true, force: true })
@@ -111,6 +113,23 @@ async function privateServer(name, prepare) {
   } catch (error) {
     rmSync(folder, { recursive: true, force: true })
     throw error
+  }
+}
+
+/** A server that can be ended as if by a crash, and started again on the same port and data. */
+function running(plan, folder, user, first) {
+  let started = first
+  return {
+    url: plan.url,
+    version: plan.version,
+    folder,
+    pid: () => started.pid,
+    crash: () => started.stop(false),
+    async restart() {
+      started = await launch(plan, folder, user)
+      if (!started.ok) throw new Error(`the server did not start again:\n${started.log}`)
+    },
+    stop: () => started.stop(),
   }
 }
 

@@ -1,0 +1,368 @@
+/** The process, the connection or the server is gone in the middle: nothing is lost, and the next run knows what to do. */
+import { freshMysql, freshPostgres } from '../support/databases.js'
+import { type FaultCase, fault, M1, M2, M3, pause, SECOND } from '../support/faults.js'
+import { proxy } from '../support/proxy.js'
+import { startMysql, startPostgres } from '../support/servers.mjs'
+
+const KILL = `process.kill(process.pid, 'SIGKILL'); await new Promise((r) => setTimeout(r, 10_000))`
+
+/** The journal of the second migration. */
+async function journal(c: FaultCase): Promise<Record<string, unknown>> {
+  const row = (await c.history()).find((each) => each.migration_name === M2)
+  expect(row).toMatchObject({ finished_at: null, rolled_back_at: null })
+  return { ...JSON.parse(String(row!.logs)), steps: row!.applied_steps_count }
+}
+
+for (const when of ['before', 'after'] as const)
+  for (const k of [0, 1, 2]) {
+    fault(`a process killed ${when} the statement of operation ${k} loses nothing`, async (c) => {
+      const up = when === 'before' ? `${KILL}\n  ${SECOND[k]!.up}` : `${SECOND[k]!.up}\n  ${KILL}`
+      await c.fixture({ [k]: { up } })
+      const before = await c.state()
+      const run = await c.rays(['migrate'])
+      expect(run.code).toBe(137)
+      if (c.atomic) {
+        await c.clean(before)
+        c.repair()
+        await c.next()
+        return
+      }
+      await c.gone()
+      expect(await journal(c)).toMatchObject({ op: k, state: 'running', steps: k, dir: 'up' })
+      const doubt = new RegExp(`operation ${k} was started and is in doubt`)
+      await c.next({ refused: { code: 3, says: doubt } })
+      const status = await c.rays(['status'])
+      expect(status.stdout).toMatch(/doubt/)
+      // Both ways out need a word about the operation in doubt, and the code as it was.
+      const undecided = await c.rays(['migrate', '--resume'])
+      expect({ code: undecided.code, stderr: undecided.stderr }).toEqual({
+        code: 3,
+        stderr: expect.stringMatching(/--skip-op/),
+      })
+      // DDL that had been sent was committed by itself; the insert went with its transaction.
+      const done = when === 'after' && k !== 1
+      const decision = [done ? '--skip-op' : '--retry-op', String(k)]
+      const back = await c.rays(['migrate', '--undo', ...decision])
+      expect({ code: back.code, stderr: back.stderr }).toMatchObject({ code: 0 })
+      expect(await c.state()).toEqual(before)
+      await c.rays(['migrate']).then((again) => expect(again.code).toBe(137))
+      // Going on runs the rest of the very same file; only the killing is over.
+      const resumed = await c.rays(['migrate', '--resume', ...decision], { env: { ALIVE: '1' } })
+      if (!done) {
+        expect(resumed.code).toBe(137)
+        await c.rays(['migrate', '--undo', ...decision]).then((undone) => expect(undone.code).toBe(0))
+        c.repair()
+      } else expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+      await c.next()
+      expect(await c.tables()).toEqual(['a', 'b', 'c', 'd'])
+      expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
+    })
+  }
+
+fault(
+  'an operation in doubt can be run again, and the file must not have been edited meanwhile',
+  async (c) => {
+    const once = `if (!process.env.ALIVE) { ${KILL} }\n  ${SECOND[1]!.up}`
+    await c.fixture({ 1: { up: once } })
+    expect((await c.rays(['migrate'])).code).toBe(137)
+    await c.gone()
+    c.repair()
+    const edited = await c.rays(['migrate', '--resume', '--retry-op', '1'])
+    expect({ code: edited.code, stderr: edited.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/edited since it was begun/),
+    })
+    c.folder(M2, [SECOND[0]!, { ...SECOND[1]!, up: once }, SECOND[2]!])
+    const wrong = await c.rays(['migrate', '--resume', '--retry-op', '2'])
+    expect({ code: wrong.code, stderr: wrong.stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/operation in question is 1/),
+    })
+    const resumed = await c.rays(['migrate', '--resume', '--retry-op', '1'], { env: { ALIVE: '1' } })
+    expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+    expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
+    await c.next()
+  },
+  { on: ['mysql'] },
+)
+
+fault('a migration outside of its transaction is journalled wherever it runs', async (c) => {
+  const once = `if (!process.env.ALIVE) { ${KILL} }\n  ${SECOND[1]!.up}`
+  await c.fixture({ 1: { up: once } }, { transaction: false })
+  expect((await c.rays(['migrate'])).code).toBe(137)
+  await c.gone()
+  expect(await journal(c)).toMatchObject({ op: 1, state: 'running', dir: 'up', steps: 1 })
+  await c.next({ refused: { code: 3, says: /operation 1 was started and is in doubt/ } })
+  const resumed = await c.rays(['migrate', '--resume', '--retry-op', '1'], { env: { ALIVE: '1' } })
+  expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+  await c.next()
+  expect(await c.tables()).toEqual(['a', 'b', 'c', 'd'])
+})
+
+for (const at of ['hold-before', 'hold-after'] as const)
+  fault(
+    `a process killed ${at === 'hold-before' ? 'before' : 'right after'} its COMMIT reached the server`,
+    async (c) => {
+      await c.fixture()
+      const before = await c.state()
+      // MySQL commits each operation; the second is the one with data.
+      const between = await proxy(c.href, at, c.atomic ? 1 : 2)
+      try {
+        const running = c.start(['migrate'], { env: { DATABASE_URL: between.href } })
+        await between.reached
+        running.child.kill('SIGKILL')
+        expect((await running.output).code).toBe(137)
+      } finally {
+        await between.close()
+      }
+      if (!c.atomic) {
+        await c.gone()
+        const committed = at === 'hold-after'
+        expect(await journal(c)).toMatchObject(committed ? { op: 2, state: 'idle' } : { op: 1, state: 'running' })
+        expect(await c.db.query('SELECT id FROM a')).toHaveLength(committed ? 2 : 0)
+        await c.next({ refused: { code: 3, says: /--resume/ } })
+        const resumed = await c.rays(['migrate', '--resume', ...(committed ? [] : ['--retry-op', '1'])])
+        expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+        return void (await c.next())
+      }
+      if (at === 'hold-before') await c.clean(before)
+      else {
+        await c.gone()
+        expect(await c.applied()).toEqual([M1, M2])
+        const again = await c.rays(['migrate', '--name', M2])
+        expect({ code: again.code, stdout: again.stdout }).toEqual({
+          code: 0,
+          stdout: expect.stringMatching(/nothing|up to date|already/i),
+        })
+      }
+      await c.next()
+    },
+    { on: ['postgresql', 'mysql'] },
+  )
+
+for (const [at, stayDown] of [
+  ['cut-before', false],
+  ['cut-after', false],
+  ['cut-after', true],
+] as const)
+  fault(
+    `a connection cut ${at === 'cut-before' ? 'before' : 'after'} the server got COMMIT${stayDown ? ', and no way back' : ''} is never guessed about`,
+    async (c) => {
+      await c.fixture()
+      const before = await c.state()
+      const between = await proxy(c.href, at, c.atomic ? 1 : 2, { stayDown })
+      const run = await c.rays(['migrate'], { env: { DATABASE_URL: between.href } }).finally(() => between.close())
+      await c.gone()
+      if (!c.atomic) {
+        expect({ code: run.code, stderr: run.stderr }).toEqual({
+          code: 3,
+          stderr: expect.stringMatching(/connection was lost/),
+        })
+        const committed = at === 'cut-after'
+        expect(await journal(c)).toMatchObject(committed ? { op: 2, state: 'idle' } : { op: 1, state: 'running' })
+        await c.next({ refused: { code: 3, says: /--resume/ } })
+        const resumed = await c.rays(['migrate', '--resume', ...(committed ? [] : ['--retry-op', '1'])])
+        expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+      } else if (stayDown) {
+        expect({ code: run.code, stderr: run.stderr }).toEqual({
+          code: 3,
+          stderr: expect.stringMatching(/unknown[\s\S]*rays status/),
+        })
+        expect(await c.applied()).toEqual([M1, M2])
+      } else if (at === 'cut-after') {
+        expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+        expect(await c.applied()).toEqual([M1, M2, M3])
+      } else {
+        expect({ code: run.code, stderr: run.stderr }).toEqual({
+          code: 1,
+          stderr: expect.stringMatching(/rolled back/),
+        })
+        await c.clean(before)
+      }
+      await c.next()
+    },
+    { on: ['postgresql', 'mysql'] },
+  )
+
+/** A server of the tests' own, which may crash. */
+type Crashing = { url: string; crash(): Promise<void>; restart(): Promise<void>; stop(): Promise<void> }
+const crashing: Partial<Record<string, Crashing>> = {}
+afterAll(() => Promise.all(Object.values(crashing).map((server) => server?.stop())))
+
+fault(
+  'a server that restarts in the middle of a migration',
+  async (c) => {
+    const server = crashing[c.provider]!
+    const wait = c.by({ postgresql: 'SELECT pg_sleep(30)', mysql: 'SELECT SLEEP(30)', sqlite: '' })
+    await c.fixture({
+      1: { up: `${SECOND[1]!.up}\n  await client.query('SELECT 1 AS waiting')\n  await client.query('${wait}')` },
+    })
+    const before = await c.state()
+    const running = c.start(['migrate'])
+    await running.said(/SELECT 1 AS waiting/)
+    await c.db.close()
+    await server.crash()
+    const run = await running.output
+    await server.restart()
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: c.atomic ? 1 : 3,
+      stderr: expect.stringMatching(/connection|terminat|lost/i),
+    })
+    expect(run.stderr).toMatch(/operation 1\b/i)
+    expect(run.stderr).not.toMatch(/node_modules|fault in rays/)
+    if (c.atomic) await c.clean(before)
+    else {
+      expect(await journal(c)).toMatchObject({ op: 1, state: 'running' })
+      await c.next({ refused: { code: 3, says: /operation 1/ } })
+      expect((await c.rays(['migrate', '--undo', '--retry-op', '1'])).code).toBe(0)
+    }
+    c.repair()
+    await c.next()
+  },
+  {
+    on: ['postgresql', 'mysql'],
+    fresh: async (provider) => {
+      const start = provider === 'mysql' ? startMysql : startPostgres
+      const server = (await start({
+        own: true,
+        // What was committed must survive the crash.
+        settings:
+          provider === 'mysql'
+            ? ['--innodb-flush-log-at-trx-commit=1']
+            : ['fsync=on', 'synchronous_commit=on', 'full_page_writes=on'],
+      })) as Crashing | undefined
+      if (!server) throw new Error(`there is no ${provider} to start`)
+      crashing[provider] = server
+      return provider === 'mysql' ? freshMysql(server.url) : freshPostgres(server.url)
+    },
+  },
+)
+
+fault(
+  'a session that an administrator ends',
+  async (c) => {
+    const kill = c.by({
+      postgresql: `const { Client } = require('pg')
+  const other = new Client({ connectionString: process.env.DATABASE_URL })
+  await other.connect()
+  const [{ pid }] = await client.query('SELECT pg_backend_pid() AS pid')
+  await other.query('SELECT pg_terminate_backend($1)', [pid])
+  await other.end()
+  await new Promise((r) => setTimeout(r, 200))`,
+      mysql: `const mysql = require('mysql2/promise')
+  const other = await mysql.createConnection(process.env.DATABASE_URL)
+  const [{ id }] = await client.query('SELECT CONNECTION_ID() AS id')
+  await other.query('KILL ' + id)
+  await other.end()
+  await new Promise((r) => setTimeout(r, 200))`,
+      sqlite: '',
+    })
+    await c.fixture({ 1: { up: `${kill}\n  ${SECOND[1]!.up}` } })
+    const before = await c.state()
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: c.atomic ? 1 : 3,
+      stderr: expect.stringMatching(/operation 1\b[\s\S]*(connection|terminat|lost)/i),
+    })
+    expect(run.stderr).not.toMatch(/node_modules|Unhandled|fault in rays/)
+    if (c.atomic) await c.clean(before)
+    else {
+      await c.gone()
+      expect((await c.rays(['migrate', '--undo', '--retry-op', '1'])).code).toBe(0)
+    }
+    c.repair()
+    await c.next()
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault(
+  'a client killed during a long ALTER, which the server finishes',
+  async (c) => {
+    await c.fixture({ 0: { up: `await client.execute('ALTER TABLE a MODIFY v VARCHAR(70), ALGORITHM=COPY')` } })
+    await c.db.query("INSERT INTO a SELECT seq + 10, 'x' FROM seq_1_to_400000")
+    const running = c.start(['migrate'])
+    for (;;) {
+      const [row] = await c.db.query(
+        "SELECT state FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'ALTER TABLE a MODIFY%'",
+      )
+      if (/copy/i.test(String(row?.state))) break
+      await pause(10)
+    }
+    running.child.kill('SIGKILL')
+    await running.output
+    await c.gone(30_000)
+    expect(await journal(c)).toMatchObject({ op: 0, state: 'running' })
+    const refused = await c.rays(['migrate'])
+    expect({ code: refused.code, stderr: refused.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/operation 0 was started and is in doubt/),
+    })
+    const [{ type }] = (await c.db.query(
+      "SELECT column_type AS type FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'a' AND column_name = 'v'",
+    )) as [{ type: string }]
+    const finished = type === 'varchar(70)'
+    const resumed = await c.rays(['migrate', '--resume', finished ? '--skip-op' : '--retry-op', '0'])
+    expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+    await c.next()
+  },
+  { on: ['mysql'] },
+)
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  fault(`${signal} in an operation stops at a safe place`, async (c) => {
+    const wait = c.by({
+      postgresql: `await client.query('SELECT pg_sleep(600)')`,
+      mysql: `await client.query('SELECT SLEEP(1.5)')`,
+      sqlite: `await new Promise((r) => setTimeout(r, 1000))\n  await client.query('SELECT 2')`,
+    })
+    await c.fixture({ 1: { up: `${SECOND[1]!.up}\n  await client.query('SELECT 1 AS waiting')\n  ${wait}` } })
+    const before = await c.state()
+    const running = c.start(['migrate'])
+    await running.said(/SELECT 1 AS waiting/)
+    const started = performance.now()
+    running.child.kill(signal)
+    const run = await running.output
+    expect(performance.now() - started).toBeLessThan(5000)
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code, stderr: expect.stringMatching(/Interrupted/) })
+    if (c.atomic) await c.clean(before)
+    else {
+      await c.gone()
+      expect(await journal(c)).toMatchObject({ op: 2, state: 'idle' })
+      await c.next({ refused: { code: 3, says: /--resume/ } })
+      expect((await c.rays(['migrate', '--resume'])).code).toBe(0)
+      return void (await c.next())
+    }
+    c.repair()
+    await c.next()
+  })
+
+fault('a second signal stops at once', async (c) => {
+  const wait = c.by({
+    postgresql: `await new Promise((r) => setTimeout(r, 30_000))`,
+    mysql: `await client.query('SELECT SLEEP(30)')`,
+    sqlite: `await new Promise((r) => setTimeout(r, 30_000))`,
+  })
+  await c.fixture({ 1: { up: `${SECOND[1]!.up}\n  await client.query('SELECT 1 AS waiting')\n  ${wait}` } })
+  const before = await c.state()
+  const running = c.start(['migrate'])
+  await running.said(/SELECT 1 AS waiting/)
+  running.child.kill('SIGTERM')
+  await running.said(/once more stops at once/)
+  const started = performance.now()
+  running.child.kill('SIGTERM')
+  const run = await running.output
+  expect(performance.now() - started).toBeLessThan(3000)
+  expect(run.code).toBe(143)
+  if (c.atomic) await c.clean(before)
+  else {
+    await c.gone(20_000)
+    expect(await journal(c)).toMatchObject({ op: 1, state: 'running' })
+    expect((await c.rays(['migrate', '--undo', '--retry-op', '1'])).code).toBe(0)
+  }
+  c.repair()
+  await c.next()
+})
