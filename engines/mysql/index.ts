@@ -3,6 +3,7 @@ import type { ConnectOptions, Engine } from '../engine.js'
 import type { DatabaseUrl } from '../url.js'
 import { MysqlConnection } from './connection.js'
 import { explain } from './errors.js'
+import { historyDialect } from './history.js'
 import { Session } from './session.js'
 import { MYSQL_SYNTAX } from './settings.js'
 import { CHARACTER_SET, openShadow } from './shadow.js'
@@ -52,6 +53,7 @@ export const mysql: Engine = {
   withDatabase,
   openShadow: (request) => openShadow(mysql, request),
   explain,
+  history: historyDialect,
   sample,
   neutral,
   planner: async () => (await import('./schema-engine.js')).createMysqlSchemaEngine(),

@@ -321,7 +321,7 @@ function settingsSql({ url, options }: { url: Session['url']; options: ConnectOp
 }
 
 /** Prisma: `CREATE TABLE _prisma_migrations` of the PostgreSQL flavour, in the URL's schema. */
-function historyDialect(schema: string): HistoryDialect {
+export function historyDialect(schema: string): HistoryDialect {
   const table = `${quote(schema)}."_prisma_migrations"`
   // Not IF NOT EXISTS: it asks for the right to create even where there is nothing to create.
   const createTable = doBlock(`BEGIN

@@ -1,6 +1,6 @@
 /** PostgreSQL, over the driver `pg`. */
 import type { Engine, StatementSyntax } from '../engine.js'
-import { PostgresConnection } from './connection.js'
+import { historyDialect, PostgresConnection } from './connection.js'
 import { explainPostgres } from './errors.js'
 import { open } from './session.js'
 import { createDatabase, openShadow } from './shadow.js'
@@ -49,6 +49,7 @@ export const postgresql: Engine = {
   withDatabase: withPostgresDatabase,
   openShadow: (request) => openShadow(postgresql, request),
   explain: explainPostgres,
+  history: historyDialect,
   sample,
   neutral,
   structure: (connection, schemas = []) => readStructure(connection, schemas),

@@ -7,7 +7,7 @@ import { explainSqlite } from './errors.js'
 import { create, open } from './session.js'
 import { openShadow } from './shadow.js'
 import { describeSqlite, sqlitePath, withSqliteFile } from './url.js'
-import { literal, neutral, quote, sample } from './values.js'
+import { historyDialect, literal, neutral, quote, sample } from './values.js'
 
 const syntax: StatementSyntax = {
   dialect: 'sqlite',
@@ -50,6 +50,7 @@ export const sqlite: Engine = {
   withDatabase: withSqliteFile,
   openShadow: (request) => openShadow(sqlite, request),
   explain: explainSqlite,
+  history: () => historyDialect,
   sample,
   neutral,
 }

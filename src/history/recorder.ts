@@ -1,6 +1,6 @@
 /** The rows of `_prisma_migrations`: read and written as Prisma does, so that either tool understands the other's. */
 import { randomUUID } from 'node:crypto'
-import type { Connection, Row } from '../../engines/engine.js'
+import type { Connection, Engine, Row } from '../../engines/engine.js'
 import { DecisionError } from '../errors.js'
 import { compareNames } from '../text.js'
 
@@ -52,11 +52,16 @@ export interface MigrationRecord {
 const MAX_ROWS = 100_000
 const MAX_NOTE = 64 * 1024
 
+/** What reading and writing the history needs of a session. */
+export type HistorySession = Pick<Connection, 'raw' | 'change' | 'script' | 'history' | 'syntax'> & {
+  readonly engine: Pick<Engine, 'explain'>
+}
+
 /** Reads and writes the history over one connection. */
 export class Recorder {
-  readonly #connection: Connection
+  readonly #connection: HistorySession
 
-  constructor(connection: Connection) {
+  constructor(connection: HistorySession) {
     this.#connection = connection
   }
 
