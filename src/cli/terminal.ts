@@ -72,14 +72,17 @@ export function createTerminal(options: TerminalOptions): Terminal {
       return await run(inquirer)
     } catch (error) {
       if (error instanceof Error && /ExitPromptError|AbortPromptError/.test(error.name)) {
-        throw new InterruptedError('Cancelled; nothing was changed.', 130)
+        const { reason } = options.signal
+        const code = reason === 129 || reason === 143 ? reason : 130
+        throw new InterruptedError('Cancelled; nothing was changed.', code)
       }
       throw error
     }
   }
   // inquirer draws on the stream it is given; stdout belongs to the result.
   const asking = (inquirer: typeof import('inquirer').default) =>
-    inquirer.createPromptModule({ input: stdin, output: stderr })
+    // A signal (the terminal was closed, the machine goes down) ends the question: nobody will answer, and the lock is held.
+    inquirer.createPromptModule({ input: stdin, output: stderr, signal: options.signal })
 
   return {
     signal: options.signal,
