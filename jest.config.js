@@ -20,6 +20,8 @@ const withServers = {
 
 export default {
   testTimeout: 60_000,
+  // The tests mostly wait for servers and for processes of their own: leaving one core free would only make them longer.
+  maxWorkers: '100%',
   projects: [
     project('unit'),
     project('engines', withServers),

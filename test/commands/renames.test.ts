@@ -1,0 +1,134 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describeDatabases, dumpSchema, type FreshDatabase } from '../support/databases.js'
+import { project, type TestProject } from '../support/project.js'
+
+const USER =
+  'model User {\n  id    Int    @id @default(autoincrement())\n  name  String\n  email String @unique\n  posts Post[]\n\n  @@index([name])\n}\n'
+const POST =
+  'model Post {\n  id       Int  @id @default(autoincrement())\n  authorId Int\n  author   User @relation(fields: [authorId], references: [id])\n\n  @@index([authorId])\n}\n'
+
+interface Made {
+  readonly data: {
+    readonly migrations: readonly { readonly name: string; readonly proof: string; readonly operations: string[] }[]
+  }
+  readonly warnings: readonly string[]
+}
+
+describeDatabases('renames', (database) => {
+  let db: FreshDatabase
+  let app: TestProject
+  beforeEach(async () => {
+    db = await database.fresh()
+    app = project({ provider: db.provider, url: db.href, schema: USER + POST, config: { generate: false } })
+    expect((await app.rays(['save', 'start', '--no-verify'])).code).toBe(0)
+    expect((await app.rays(['up', '--y'])).code).toBe(0)
+    await db.query(`INSERT INTO ${q('User')} (${q('name')}, ${q('email')}) VALUES ('Ada', 'a'), ('Bob', 'b')`)
+    await db.query(`INSERT INTO ${q('Post')} (${q('authorId')}) VALUES (1), (2)`)
+  })
+  afterEach(async () => {
+    app.remove()
+    await db.drop()
+  })
+  const q = (name: string) => (db.provider === 'mysql' ? `\`${name}\`` : `"${name}"`)
+  const rows = (sql: string) => db.query(sql)
+  const file = (migration: string, name: string) =>
+    readFileSync(path.join(app.folder, 'prisma/migrations', migration, name), 'utf8')
+
+  /** Saves and applies; what comes out must be the very schema that Prisma would make, and going down gives the old one back. */
+  async function roundTrip(args: readonly string[], between: () => Promise<void>): Promise<string> {
+    const before = await dumpSchema(db)
+    const saved = await app.rays(['save', 'change', ...args, '--json'])
+    expect(saved.stderr + (saved.code === 0 ? '' : saved.stdout)).toBe('')
+    const [migration] = saved.json<Made>().data.migrations
+    expect(migration!.proof).toBe('proven')
+    const up = await app.rays(['up', '--y'])
+    expect([up.code, up.stderr]).toEqual([0, expect.not.stringContaining('Error')])
+    expect((await app.rays(['status', '--json'])).json<{ data: { drift: unknown } }>().data.drift).toMatchObject({
+      state: 'none',
+    })
+    await between()
+    const down = await app.rays(['down', '--y'])
+    expect([down.code, down.stderr]).toEqual([0, expect.not.stringContaining('dropped')])
+    // SQLite writes renamed tables and columns down anew, in other words.
+    if (db.provider !== 'sqlite') expect(await dumpSchema(db)).toBe(before)
+    return migration!.name
+  }
+
+  test('a renamed field keeps its values both ways, in migration.js and in migration.sql', async () => {
+    app.schema((USER + POST).replace('name  String', 'fullName String').replace('[name]', '[fullName]'))
+    const name = await roundTrip(['--rename', 'User.name:fullName'], async () => {
+      expect((await rows(`SELECT ${q('fullName')} AS n FROM ${q('User')} ORDER BY id`)).map((r) => r.n)).toEqual([
+        'Ada',
+        'Bob',
+      ])
+    })
+    expect((await rows(`SELECT ${q('name')} AS n FROM ${q('User')} ORDER BY id`)).map((r) => r.n)).toEqual([
+      'Ada',
+      'Bob',
+    ])
+    expect(file(name, 'migration.sql')).toContain(`RENAME COLUMN ${q('name')} TO ${q('fullName')}`)
+    expect(file(name, 'migration.sql')).not.toMatch(/DROP COLUMN|DROP TABLE/)
+    expect(file(name, 'migration.js')).toContain('[renameUserNameToFullName, renameUserFullNameToName]')
+  })
+
+  test('a renamed model keeps its rows, keys and indexes both ways', async () => {
+    app.schema((USER + POST).replaceAll('User', 'Person'))
+    const name = await roundTrip(['--rename', 'User:Person'], async () => {
+      expect((await rows(`SELECT ${q('name')} AS n FROM ${q('Person')} ORDER BY id`)).map((r) => r.n)).toEqual([
+        'Ada',
+        'Bob',
+      ])
+      await expect(
+        db.query(`INSERT INTO ${q('Person')} (${q('name')}, ${q('email')}) VALUES ('x', 'a')`),
+      ).rejects.toThrow()
+    })
+    expect((await rows(`SELECT ${q('name')} AS n FROM ${q('User')} ORDER BY id`)).map((r) => r.n)).toEqual([
+      'Ada',
+      'Bob',
+    ])
+    expect(file(name, 'migration.sql')).not.toMatch(/DROP TABLE "?`?User/)
+  })
+
+  test('a model and its fields, relations included, are renamed together, with other changes beside', async () => {
+    const next = (USER + POST)
+      .replaceAll('Post', 'Article')
+      .replaceAll('authorId', 'writerId')
+      .replace('email String @unique', 'email String @unique\n  age   Int?')
+    app.schema(next)
+    await roundTrip(['--rename', 'Post:Article', '--rename', 'Article.authorId:writerId'], async () => {
+      expect(
+        (await rows(`SELECT ${q('writerId')} AS n FROM ${q('Article')} ORDER BY id`)).map((r) => Number(r.n)),
+      ).toEqual([1, 2])
+    })
+  })
+
+  test('a changed @map or @@map renames the column or table', async () => {
+    app.schema(
+      (USER + POST)
+        .replace('name  String', 'name String @map("full_name")')
+        .replace('@@index([name])', '@@index([name])\n  @@map("users")'),
+    )
+    await roundTrip(['--rename', 'User:User', '--rename', 'User.name:name'], async () => {
+      expect((await rows(`SELECT full_name AS n FROM users ORDER BY id`)).map((r) => r.n)).toEqual(['Ada', 'Bob'])
+    })
+  })
+
+  test('without a terminal nothing is taken for a rename, and the flag is named', async () => {
+    app.schema((USER + POST).replace('name  String', 'fullName String?').replace('[name]', '[fullName]'))
+    const saved = await app.rays(['save', 'change', '--json', '--no-verify'])
+    expect(saved.code).toBe(0)
+    expect(saved.json<Made>().warnings.join('\n')).toContain('--rename User.name:fullName')
+    expect(file(saved.json<Made>().data.migrations[0]!.name, 'migration.sql')).not.toContain('RENAME COLUMN')
+    const quiet = await app.rays(['save', 'more', '--json', '--no-rename', '--no-verify'])
+    expect(quiet.json<Made>().warnings.join('\n')).not.toContain('--rename')
+    const wrong = await app.rays(['save', 'wrong', '--rename', 'User.nick:name'])
+    expect(wrong.code === 2 || readdirSync(path.join(app.folder, 'prisma/migrations')).length > 0).toBe(true)
+  })
+
+  test('a rename that the schemas do not bear out is refused', async () => {
+    app.schema((USER + POST).replace('name  String', 'fullName String?').replace('[name]', '[fullName]'))
+    const saved = await app.rays(['save', 'change', '--rename', 'User.nick:fullName'])
+    expect([saved.code, saved.stderr]).toEqual([2, expect.stringContaining('--rename User.nick:fullName fits nothing')])
+  })
+})
