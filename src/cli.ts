@@ -124,7 +124,7 @@ export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, 
     .example('rays migrate', 'apply what is pending')
     .example('rays migrate --name -1', 'undo the last one')
     .example('rays status', 'see where things stand')
-    .parserConfiguration({ 'strip-aliased': true })
+    .parserConfiguration({ 'strip-aliased': true, 'greedy-arrays': false })
     .options(GLOBAL_OPTIONS)
     // Groups are printed in the order in which they are named: a command's own options before those of every command.
     .group(Object.keys(own?.options ?? {}), 'Options:')

@@ -29,6 +29,11 @@ export interface FillOptions {
   readonly before: ScriptFacts
   /** The state after it. */
   readonly after: ScriptFacts
+  /**
+   * The SQL that a person gave for the rows of a column. With it only those columns are filled, after they were added as
+   * optional: the SQL may name other columns of the row, which no default may.
+   */
+  readonly given?: (schema: string | undefined, table: string, column: string) => string | undefined
 }
 
 /**
@@ -95,10 +100,14 @@ function fillAlter(text: string, effects: readonly Effect[], options: FillOption
     const [start, end] = effect.span!
     const clause = text.slice(start, end)
     const name = engine.quote(effect.name)
-    if (engine.syntax.dialect === 'mysql') {
+    if (engine.syntax.dialect === 'mysql' || options.given) {
       // MySQL: TEXT, BLOB and JSON take no literal default, so the column is nullable until its rows are filled.
       altered = altered.slice(0, start) + nullable(clause, options) + altered.slice(end)
-      last.unshift(update(effect.name, value), `ALTER TABLE ${table} MODIFY ${name} ${definition(clause, options)}`)
+      const required =
+        engine.syntax.dialect === 'mysql'
+          ? `MODIFY ${name} ${definition(clause, options)}`
+          : `ALTER COLUMN ${name} SET NOT NULL`
+      last.unshift(update(effect.name, value), `ALTER TABLE ${table} ${required}`)
     } else {
       altered = `${altered.slice(0, end)} DEFAULT ${value}${altered.slice(end)}`
       lastClauses.unshift(`ALTER COLUMN ${name} DROP DEFAULT`)
@@ -146,9 +155,10 @@ function decideFill(
   column: string,
   kind: Fill['kind'],
   type: string | undefined,
-  { engine, after }: FillOptions,
+  { engine, after, given }: FillOptions,
   preset?: string,
 ): Fill {
+  if (given) return { schema, table, column, kind, value: given(schema, table, column), reason: undefined }
   const key = after.key(schema, table, column)
   const value = key ? undefined : (preset ?? (type === undefined ? undefined : engine.neutral(type)))
   const reason = key

@@ -1,6 +1,6 @@
 /** Every command of the command line in one table: words, options, examples. What they do is in src/commands. */
 import type { Options } from 'yargs'
-import { DEVELOP_COMMANDS } from './develop-commands.js'
+import { DEVELOP_COMMANDS, MAKING_OPTIONS } from './develop-commands.js'
 
 /** What yargs hands over: flags in camel case. */
 export type ParsedArguments = Record<string, unknown> & { readonly $0: string; readonly _: (string | number)[] }
@@ -75,6 +75,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
       'clear-shadow': { type: 'boolean', describe: 'empty a configured shadow database that holds other tables' },
       'fail-on-destructive': { type: 'boolean', describe: 'exit 1 instead of writing a migration that loses data' },
+      ...MAKING_OPTIONS,
     },
     examples: [
       ['rays makemigration --name add_lastname', 'write a migration'],

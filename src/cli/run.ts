@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs'
 import type { Context } from '../commands/host.js'
 import { type Config, loadConfig } from '../config/config.js'
 import type { OptionName } from '../config/options.js'
-import { RaysError, UsageError } from '../errors.js'
+import { RaysError } from '../errors.js'
 import { datasourceOf, readSchema } from '../schema/prisma-schema.js'
 import type { CommandSpec, ParsedArguments } from './commands.js'
-import { DEVELOP_HANDLERS } from './develop.js'
+import { DEVELOP_HANDLERS, makingOptions } from './develop.js'
 import { given, type Handler, type Outcome, show } from './outcome.js'
 import * as text from './render.js'
 import type { Terminal } from './terminal.js'
@@ -41,23 +41,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   makemigration: async (context, args, terminal) => {
     const { makeMigration } = await import('../commands/makemigration.js')
-    const words = args.words as string[] | undefined
-    const name = given(args, 'name') ?? (words && words.length > 0 ? words.join(' ') : undefined)
-    if (words && words.length > 0 && given(args, 'name') !== undefined) {
-      throw new UsageError(`The name is given twice: ${words.join(' ')} and --name ${name}.`, {
-        hint: 'rays makemigration --name add_users',
-      })
-    }
     const data = await makeMigration(context, {
-      ...(name !== undefined && { name }),
+      ...makingOptions(args, 'makemigration'),
       blank: args.blank === true,
-      autoresolve: args.autoresolve === true,
       check: args.check === true,
       dryRun: args.dryRun === true,
-      verify: args.verify !== false,
       from: args.from as 'snapshot' | 'migrations',
-      clearShadow: args.clearShadow === true,
-      failOnDestructive: args.failOnDestructive === true,
     })
     return show(
       data,

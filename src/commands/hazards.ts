@@ -53,7 +53,7 @@ export async function countHazards(
     const column = columnOf(hazard, live)
     if (column && isHarmless(hazard, column)) continue
     const { quote } = connection.engine
-    const table = qualified(connection.engine, { schema: hazard.schema, name: hazard.table })
+    const table = qualified(connection.engine, { schema: hazard.schema, name: nowCalled(hazard) })
     const nulls = hazard.kind === 'set-required' && column !== undefined
     const from = nulls ? `${table} WHERE ${quote(column.name)} IS NULL` : table
     if (!counts.has(from)) counts.set(from, await countRows(connection, from))
@@ -66,8 +66,15 @@ export async function countHazards(
 
 const ASKS_THE_TABLE: ReadonlySet<HazardKind> = new Set(['rebuild-table', 'set-required', 'type-change'])
 
+/** The name that the table, or a column of it, still has in the database: the same script renames it first. */
+function nowCalled({ table, before }: Hazard, column?: string): string {
+  if (column === undefined) return before?.table ?? table
+  return before?.columns[column] ?? column
+}
+
 function columnOf(hazard: Found, live: readonly TableInfo[]): ColumnInfo | undefined {
-  return live.find((table) => table.name === hazard.table)?.columns.find((column) => column.name === hazard.column)
+  const table = live.find((candidate) => candidate.name === nowCalled(hazard))
+  return table?.columns.find(({ name }) => hazard.column !== undefined && name === nowCalled(hazard, hazard.column))
 }
 
 /** A redefinition (MySQL) repeats the whole column, also what does not change. */
@@ -103,8 +110,10 @@ function rowsText(rows: number | undefined): string {
 /** A table that is built anew loses the columns that are not copied. */
 function rebuilt(hazard: Found, live: readonly TableInfo[]): Found[] {
   if (hazard.kind !== 'rebuild-table') return [hazard]
-  const table = live.find((candidate) => candidate.name === hazard.table)
-  const lost = (table?.columns ?? []).filter((column) => !hazard.columns?.includes(column.name))
+  const table = live.find((candidate) => candidate.name === nowCalled(hazard))
+  const lost = (table?.columns ?? []).filter(
+    (column) => !hazard.columns?.some((name) => nowCalled(hazard, name) === column.name),
+  )
   return lost.map((column) => ({
     ...hazard,
     kind: 'drop-column' as const,

@@ -7,10 +7,12 @@ import { EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { EMPTY_SCRIPT, readSnapshot, safeName, writeMigration } from '../migrations/directory.js'
+import { fillScript, type GivenValue } from '../migrations/given.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 import { groupOperations, type OperationPlan, planOperations } from '../migrations/operations.js'
+import { scriptWithRenames, summaryOf, withRenames } from '../migrations/rename-operations.js'
 import { repairScript } from '../migrations/repair.js'
 import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { type Proof, ProofError, prove } from '../proof/proof.js'
@@ -21,6 +23,7 @@ import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { connect, folders, openProject, openShadow, type Project } from './project.js'
+import { type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
 import { shortPath } from './schema-file.js'
 
 export interface MakeMigrationOptions {
@@ -33,6 +36,10 @@ export interface MakeMigrationOptions {
   readonly from?: 'snapshot' | 'migrations'
   readonly clearShadow?: boolean
   readonly failOnDestructive?: boolean
+  /** `User.name:fullName`, `User:Person`; false: nothing was renamed, and nobody is asked. */
+  readonly rename?: readonly string[] | false
+  /** `User.age=0`: SQL for the rows that a new required field meets. */
+  readonly defaults?: readonly string[]
 }
 
 export interface MadeMigration {
@@ -77,8 +84,16 @@ export async function makeMigration(
   if (options.check) {
     return { changes: true, summary: forward.summary, migrations: [], hazards: [], written: false }
   }
-  const backward = await maker.diff(next, from, false)
-  const hazards = await maker.hazards(forward, backward.empty ? '' : backward.script, slug)
+  const renamed = await resolveRenames(host, project.engine, from, next, options)
+  const start = renamed && from ? renamed.apply(from) : from
+  const change = renamed ? await maker.diff(start, next) : forward
+  const backward = await maker.diff(next, start, false)
+  const script = scriptWithRenames(change.script, renamed?.steps ?? [])
+  const found = await maker.hazards(script, backward.empty ? '' : backward.script, slug)
+  const given = await resolveGiven(host, next, found, options)
+  const hazards = found.filter(
+    ({ schema, table, column }) => !given || column === undefined || given(schema, table, column) === undefined,
+  )
   if (options.failOnDestructive && hazards.some((hazard) => hazard.destructive)) {
     throw new FailedError(`Refused by --fail-on-destructive:\n${hazards.map((h) => `  - ${h.message}`).join('\n')}`, {
       code: 'E_DESTRUCTIVE',
@@ -89,10 +104,14 @@ export async function makeMigration(
   const made: MadeMigration[] = []
   let state = from
   for (const part of maker.parts(forward, from, next, slug)) {
-    made.push(await maker.make(state, part.files, part.slug, part.files === next ? forward : undefined, hazards))
+    const last = part.files === next
+    const changes = last ? { renamed, given } : {}
+    made.push(await maker.make(state, part.files, part.slug, last ? forward : undefined, hazards, changes))
     state = part.files
   }
-  return { changes: true, summary: forward.summary, migrations: made, hazards, written: !options.dryRun }
+  const renames = renamed?.steps.map((step) => `[*] ${summaryOf(step)}`) ?? []
+  const summary = [...renames, change.summary].join('\n').trim()
+  return { changes: true, summary, migrations: made, hazards, written: !options.dryRun }
 }
 
 /** A schema that is an older snapshot: its differences from the newest are migrations that were not applied yet. */
@@ -198,8 +217,8 @@ class Maker {
     ]
   }
 
-  async hazards(forward: SchemaDiff, reverse: string, slug: string): Promise<CountedHazard[]> {
-    const found = findHazards(forward.script, this.#project.engine.syntax, reverse).map((hazard) => ({
+  async hazards(script: string, reverse: string, slug: string): Promise<CountedHazard[]> {
+    const found = findHazards(script, this.#project.engine.syntax, reverse).map((hazard) => ({
       ...hazard,
       migration: slug,
     }))
@@ -223,25 +242,32 @@ class Maker {
     slug: string,
     known: SchemaDiff | undefined,
     hazards: readonly CountedHazard[],
+    { renamed, given }: { renamed?: Renamed | undefined; given?: GivenValue | undefined } = {},
   ): Promise<MadeMigration> {
-    const forward = known && from === undefined ? known : await this.diff(from, to)
-    const backward = await this.diff(to, from, false)
+    // Renames come first: everything else leads from the renamed state to the next and back.
+    const start = renamed && from ? renamed.apply(from) : from
+    const steps = renamed?.steps ?? []
+    const forward = known && from === undefined ? known : await this.diff(start, to)
+    const backward = await this.diff(to, start, false)
     const reverse = backward.empty ? '' : backward.script
-    const script = repairScript(forward.script, reverse, this.#project.engine.syntax)
+    const repaired = forward.empty ? '' : repairScript(forward.script, reverse, this.#project.engine.syntax)
     // How the state before is built tells the types of columns and the keys that both scripts take for granted.
-    const base = from === undefined ? '' : (await this.diff(undefined, from, false)).script
+    const base = start === undefined ? '' : (await this.diff(undefined, start, false)).script
+    const filled = given ? fillScript(repaired, base, this.#project.engine, given) : repaired
+    const script = scriptWithRenames(filled, steps)
     const input = {
-      up: script,
+      up: repaired,
       down: reverse,
       base,
       engine: this.#project.engine,
       ...(forward.steps && { steps: forward.steps }),
+      ...(given && { given }),
     }
-    let plan = planOperations(input)
+    let plan = withRenames(planOperations(input), steps)
     let proof: Proof | undefined
     let proven = false
     if (this.#options.verify !== false && this.#canProve()) {
-      const result = await this.#prove(from, to, script, plan, () => groupOperations(input))
+      const result = await this.#prove(from, to, script, plan, () => withRenames(groupOperations(input), steps))
       plan = result.plan
       proof = result.proof
       proven = proof !== undefined
@@ -255,7 +281,7 @@ class Maker {
     for (const note of notes) this.#context.host.warn(note)
     const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
     const written = await this.#write(slug, plan, script, to, {
-      summary: forward.summary,
+      summary: [...steps.map((step) => `[*] ${summaryOf(step)}`), forward.summary].join('\n').trim(),
       down: down.map((statement) => `${statement};`).join('\n'),
       warnings: hazards.map((hazard) => hazard.message),
       notes,

@@ -32,6 +32,8 @@ export interface Hazard {
   readonly type?: string
   /** Of a key: all its columns. */
   readonly columns?: readonly string[]
+  /** What the script has renamed before: the table's former name, and those of its columns by their new ones. */
+  readonly before?: { readonly table: string; readonly columns: Readonly<Record<string, string>> }
   readonly message: string
 }
 
@@ -46,6 +48,8 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
   const all = statements.flat()
   const hazards: Hazard[] = []
   const created = new Set<string>()
+  const createdColumns = new Set<string>()
+  const former = new Map<string, NonNullable<Hazard['before']>>()
   const id = ({ schema }: Effect, name: string) => `${schema ?? ''}\0${name}`
   const has = (test: (effect: Effect) => boolean) => all.some(test)
   /** The name that a table or type which is built under another name gets in the end. */
@@ -60,6 +64,7 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
           kind,
           ...(effect.schema === undefined ? {} : { schema: effect.schema }),
           table: where,
+          ...(former.has(id(effect, where)) && { before: former.get(id(effect, where))! }),
           ...more,
           message,
         })
@@ -69,6 +74,7 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
         if (rebuilt !== undefined) rebuiltTable(effect, rebuilt, all, back, add)
       } else if (object === 'table' && action === 'rename') {
         if (created.has(id(effect, name))) created.add(id(effect, effect.newName!))
+        else former.set(id(effect, effect.newName!), former.get(id(effect, name)) ?? { table: name, columns: {} })
       } else if (object === 'table' && action === 'drop') {
         const replaced = has((other) => other.action === 'rename' && other.object === 'table' && other.newName === name)
         if (!replaced && !created.has(id(effect, name)))
@@ -77,11 +83,16 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
         const where = `${table}.${name}`
         const column = { column: name }
         const same = (other: Effect) => other.object === 'column' && other.table === table && other.name === name
-        if (action === 'drop') {
+        if (action === 'rename') {
+          const known = former.get(id(effect, table)) ?? { table, columns: {} }
+          const columns = { ...known.columns, [effect.newName!]: known.columns[name] ?? name }
+          former.set(id(effect, table), { ...known, columns })
+        } else if (action === 'drop') {
           if (has((other) => same(other) && other.action === 'create'))
             add('recreate-column', table, `Column ${where} is dropped and added again: its values are lost.`, column)
           else add('drop-column', table, `Column ${where} is dropped with its values.`, column)
         } else if (action === 'create') {
+          createdColumns.add(`${id(effect, table)}\0${name}`)
           if (effect.notNull && !effect.hasDefault)
             add(
               'required-column',
@@ -89,6 +100,8 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
               `Column ${where} is added as required without a default: fails where the table has rows.`,
               column,
             )
+        } else if (createdColumns.has(`${id(effect, table)}\0${name}`)) {
+          // Whoever adds a column and makes it required afterwards has filled it in between.
         } else if (effect.change === 'set-not-null')
           add('set-required', table, `Column ${where} becomes required: fails where it holds NULL.`, column)
         else if (effect.change === 'type' && !isBuiltAnew(effect.type, all))

@@ -1,10 +1,11 @@
 /** Pairs the statements of an up script with those of a down script. Pure: nothing is read or run. */
 import type { Engine } from '../../engines/engine.js'
+import type { ReversibleStep } from '../../engines/schema-engine.js'
 import { ScriptFacts } from '../../engines/sql/facts.js'
 import { type Fill, fillRequired } from '../../engines/sql/fill.js'
 import { describeStatement } from '../../engines/sql/statements.js'
-import type { ReversibleStep } from '../schema/schema-engine.js'
 import { orderEnums, type Pair } from './enums.js'
+import { type FillingEngine, factsOf, fillStatements, type GivenValue } from './given.js'
 import { findHazards } from './hazards.js'
 import { Names } from './names.js'
 import { repairScript } from './repair.js'
@@ -47,6 +48,8 @@ export interface OperationInput {
    * two scripts do not tell.
    */
   readonly base?: string
+  /** The values that a person gave for the rows of new required columns. */
+  readonly given?: GivenValue
 }
 
 /**
@@ -77,7 +80,7 @@ export function groupOperations(input: OperationInput): OperationPlan {
   return group(ups, downs, input)
 }
 
-function read({ up, down, engine, base = '' }: OperationInput): { ups: Step[]; downs: Step[] } {
+function read({ up, down, engine, base = '', given }: OperationInput): { ups: Step[]; downs: Step[] } {
   const { syntax } = engine
   const namespace = implicitNamespace(up, down, syntax)
   const back = namespace === undefined ? down : withoutNamespace(down, namespace, engine)
@@ -89,7 +92,14 @@ function read({ up, down, engine, base = '' }: OperationInput): { ups: Step[]; d
   const after = new ScriptFacts(
     [...readSteps(base, syntax, namespace), ...downs].flatMap((step) => effectsOf(step.statements)),
   )
-  return { ups, downs: downs.map((step) => filled(step, { engine, before, after })) }
+  return {
+    ups: given ? ups.map((step) => withGiven(step, factsOf(base, engine), engine, given)) : ups,
+    downs: downs.map((step) => filled(step, { engine, before, after })),
+  }
+}
+
+function withGiven(step: Step, before: ScriptFacts, engine: FillingEngine, given: GivenValue): Step {
+  return { ...step, sql: fillStatements(step.statements, before, engine, given) }
 }
 
 function filled(step: Step, options: Parameters<typeof fillRequired>[1]): Step {
@@ -260,12 +270,13 @@ function group(ups: readonly Step[], downs: readonly Step[], input: OperationInp
   return finish([{ ups, downs }], true, input)
 }
 
-function fromSteps({ engine }: OperationInput, steps: readonly ReversibleStep[]): OperationPlan {
+function fromSteps({ engine, given, base = '' }: OperationInput, steps: readonly ReversibleStep[]): OperationPlan {
   const describe = (statements: readonly string[]) =>
     stepOf(statements.map((text) => ({ text, effects: describeStatement(text, engine.syntax) })))
   const lossy: string[] = []
   const pairs = steps.map(({ up, down, lossy: loss }): Pair => {
-    const there = describe(up)
+    const asWritten = describe(up)
+    const there = given ? withGiven(asWritten, factsOf(base, engine), engine, given) : asWritten
     const back = describe(down)
     const before = new ScriptFacts(effectsOf(there.statements))
     const after = new ScriptFacts(effectsOf(back.statements))

@@ -49,7 +49,10 @@ describeDatabases('renames', (database) => {
     })
     await between()
     const down = await app.rays(['down', '--y'])
-    expect([down.code, down.stderr]).toEqual([0, expect.not.stringContaining('dropped')])
+    expect([down.code, down.stderr]).toEqual([
+      0,
+      expect.not.stringMatching(/Table .* is dropped|column "(name|fullName)"/),
+    ])
     // SQLite writes renamed tables and columns down anew, in other words.
     if (db.provider !== 'sqlite') expect(await dumpSchema(db)).toBe(before)
     return migration!.name
@@ -79,9 +82,13 @@ describeDatabases('renames', (database) => {
         'Ada',
         'Bob',
       ])
-      await expect(
-        db.query(`INSERT INTO ${q('Person')} (${q('name')}, ${q('email')}) VALUES ('x', 'a')`),
-      ).rejects.toThrow()
+      const again = db.query(`INSERT INTO ${q('Person')} (${q('name')}, ${q('email')}) VALUES ('x', 'a')`)
+      expect(
+        await again.then(
+          () => 'accepted',
+          () => 'refused',
+        ),
+      ).toBe('refused')
     })
     expect((await rows(`SELECT ${q('name')} AS n FROM ${q('User')} ORDER BY id`)).map((r) => r.n)).toEqual([
       'Ada',

@@ -1,0 +1,242 @@
+/** What the difference of two schemas leaves open: renames, and values for new required fields. Flags answer, or a person. */
+import type { Engine } from '../../engines/engine.js'
+import { UsageError } from '../errors.js'
+import type { GivenValue } from '../migrations/given.js'
+import { columnsOf, enumsOf, type Model, modelsOf } from '../schema/fields.js'
+import {
+  applyRenames,
+  fieldCandidates,
+  modelCandidates,
+  type Rename,
+  type RenameStep,
+  renameSteps,
+  renameText,
+} from '../schema/renames.js'
+import type { SchemaFile } from '../schema/schema-engine.js'
+import type { CountedHazard } from './hazards.js'
+import type { Host } from './host.js'
+
+export interface RenameOptions {
+  /** `User.name:fullName`, `User:Person`; false: nothing was renamed, and nobody is asked. */
+  readonly rename?: readonly string[] | false
+}
+
+export interface Renamed {
+  /** The first schema (with or without the enum values of the second) with the renames in it. */
+  readonly apply: (before: readonly SchemaFile[]) => readonly SchemaFile[]
+  readonly steps: readonly RenameStep[]
+}
+
+/** @throws {UsageError} for a rename that the schemas do not bear out */
+export async function resolveRenames(
+  host: Host,
+  engine: Pick<Engine, 'provider' | 'quote'>,
+  before: readonly SchemaFile[] | undefined,
+  after: readonly SchemaFile[],
+  options: RenameOptions,
+): Promise<Renamed | undefined> {
+  if (before === undefined) {
+    if (options.rename && options.rename.length > 0)
+      throw unknownRename(options.rename[0]!, 'there is no migration yet')
+    return undefined
+  }
+  const wanted = new Set(options.rename || [])
+  const asking = options.rename !== false
+  const models = await choose(host, modelCandidates(before, after), wanted, asking, namedModel(before, after))
+  const fields = await choose(
+    host,
+    fieldCandidates(before, after, models),
+    wanted,
+    asking,
+    namedField(before, after, models),
+  )
+  const [unused] = wanted
+  if (unused !== undefined) throw unknownRename(unused, 'no such model or field is gone while the other is new')
+  const chosen = [...models, ...fields]
+  if (chosen.length === 0) return undefined
+  refuseJoinTables(before, models)
+  return {
+    apply: (files) => applyRenames(files, chosen, engine),
+    steps: renameSteps(chosen, engine),
+  }
+}
+
+type Named = (text: string) => Rename | undefined
+
+async function choose(
+  host: Host,
+  candidates: readonly Rename[],
+  wanted: Set<string>,
+  asking: boolean,
+  named: Named,
+): Promise<Rename[]> {
+  const chosen: Rename[] = []
+  for (const text of wanted) {
+    const rename = named(text)
+    if (!rename) continue
+    chosen.push(rename)
+    wanted.delete(text)
+  }
+  if (!asking) return chosen
+  for (const candidate of candidates) {
+    if (chosen.some((other) => overlap(other, candidate))) continue
+    const [from, to] = ends(candidate)
+    const flag = `--rename ${renameText(candidate)}`
+    if (host.canAsk) {
+      if (await host.confirm({ message: `Was ${from} renamed to ${to}? (A rename keeps the data.)`, flag })) {
+        chosen.push(candidate)
+      }
+    } else {
+      host.warn(
+        `${from} is gone and ${to} is new. If it was renamed, ${flag} keeps the data; --no-rename says that it was not.`,
+      )
+    }
+  }
+  return chosen
+}
+
+function ends(rename: Rename): [string, string] {
+  if (rename.kind === 'model') return [model(rename.from), model(rename.to)]
+  const field = (owner: string, { name, column }: { name: string; column: string }) =>
+    `${owner}.${name}${rename.from.name === rename.to.name ? ` (column ${column})` : ''}`
+  return [field(rename.model.name, rename.from), field(rename.toModel.name, rename.to)]
+  function model({ name, table }: Model) {
+    return rename.kind === 'model' && rename.from.name === rename.to.name ? `${name} (table ${table})` : name
+  }
+}
+
+function overlap(a: Rename, b: Rename): boolean {
+  if (a.kind === 'model' && b.kind === 'model') return a.from === b.from || a.to === b.to || sameModel(a, b)
+  if (a.kind !== 'field' || b.kind !== 'field' || a.model.name !== b.model.name) return false
+  return a.from.name === b.from.name || a.to.name === b.to.name
+}
+
+const sameModel = (a: { from: Model; to: Model }, b: { from: Model; to: Model }) =>
+  a.from.name === b.from.name || a.to.name === b.to.name
+
+function namedModel(before: readonly SchemaFile[], after: readonly SchemaFile[]): Named {
+  return (text) => {
+    const match = /^(\w+):(\w+)$/.exec(text)
+    const old = modelsOf(before)
+    const now = modelsOf(after)
+    const from = old.find(({ name }) => name === match?.[1])
+    const to = now.find(({ name }) => name === match?.[2])
+    if (!from || !to || from.schema !== to.schema) return undefined
+    const free =
+      from.name === to.name || (!now.some((m) => m.name === from.name) && !old.some((m) => m.name === to.name))
+    return free ? { kind: 'model', from, to } : undefined
+  }
+}
+
+function namedField(before: readonly SchemaFile[], after: readonly SchemaFile[], models: readonly Rename[]): Named {
+  return (text) => {
+    const match = /^(\w+)\.(\w+):(?:\w+\.)?(\w+)$/.exec(text)
+    if (!match) return undefined
+    const [, owner, oldName, newName] = match as unknown as [string, string, string, string]
+    const [old, now] = [modelsOf(before), modelsOf(after)]
+    const renamed = models.find((r) => r.kind === 'model' && [r.from.name, r.to.name].includes(owner))
+    const model = renamed?.kind === 'model' ? renamed.from : old.find(({ name }) => name === owner)
+    const toModel = renamed?.kind === 'model' ? renamed.to : now.find(({ name }) => name === owner)
+    const from = model && columnsOf(model, old).find(({ name }) => name === oldName)
+    const to = toModel && columnsOf(toModel, now).find(({ name }) => name === newName)
+    if (!model || !toModel || !from || !to) return undefined
+    const gone = !columnsOf(toModel, now).some(({ column }) => column === from.column)
+    const fresh = !columnsOf(model, old).some(({ column }) => column === to.column)
+    return gone && fresh ? { kind: 'field', model, from, toModel, to } : undefined
+  }
+}
+
+function unknownRename(text: string, why: string): UsageError {
+  return new UsageError(`--rename ${text} fits nothing in the schema: ${why}.`, {
+    code: 'E_RENAME',
+    hint: 'Write it with the names of the schema, the old one first: --rename User.name:fullName, --rename User:Person.',
+  })
+}
+
+/** The table behind an implicit many-to-many relation is named after both models, and its columns are ordered by their names. */
+function refuseJoinTables(before: readonly SchemaFile[], renames: readonly Rename[]): void {
+  const models = modelsOf(before)
+  for (const rename of renames) {
+    if (rename.kind !== 'model' || rename.from.name === rename.to.name) continue
+    for (const field of rename.from.fields) {
+      const other = models.find(({ name }) => name === field.type)
+      const back = other?.fields.some(({ type, arity }) => type === rename.from.name && arity === 'list')
+      if (field.arity !== 'list' || !other || !back) continue
+      throw new UsageError(
+        `${rename.from.name} cannot be renamed to ${rename.to.name} here: the table behind ${rename.from.name}.${field.name} and ${other.name} is named after the two models.`,
+        {
+          code: 'E_RENAME',
+          hint: `Keep the database's names: rename the model with @@map(${JSON.stringify(rename.from.table)}) after giving the relation a model of its own; or --no-rename, which starts both tables empty.`,
+        },
+      )
+    }
+  }
+}
+
+export interface GivenOptions {
+  /** `User.age=0`: SQL for the rows that exist. */
+  readonly defaults?: readonly string[]
+}
+
+/**
+ * The values for new required fields, from the flags and, where rows are waiting for one, from the person.
+ * @param hazards what the migration may fail on, with the number of rows
+ * @throws {UsageError} for a field that needs none
+ */
+export async function resolveGiven(
+  host: Host,
+  after: readonly SchemaFile[],
+  hazards: readonly CountedHazard[],
+  options: GivenOptions,
+): Promise<GivenValue | undefined> {
+  const models = modelsOf(after)
+  const values = new Map<string, string>()
+  const waiting = hazards.filter(({ kind }) => kind === 'required-column' || kind === 'set-required')
+  for (const text of options.defaults ?? []) {
+    const match = /^(\w+)\.(\w+)=(.*)$/s.exec(text)
+    const model = models.find(({ name }) => name === match?.[1])
+    const field = model?.fields.find(({ name }) => name === match?.[2])
+    const needs = waiting.some(({ table, column }) => table === model?.table && column === field?.column)
+    if (!match || !model || !field || !needs || match[3]!.trim() === '') {
+      throw new UsageError(
+        match && field
+          ? `--default ${match[1]}.${match[2]}: the field does not become required in this migration, or no value is given.`
+          : `--default ${text} names no field of the schema.`,
+        {
+          code: 'E_DEFAULT',
+          hint: "--default User.age=0, --default 'User.slug=lower(name)': SQL for the rows that exist.",
+        },
+      )
+    }
+    values.set(key(model.schema, model.table, field.column), asSql(match[3]!.trim(), field.type, after))
+  }
+  for (const hazard of waiting) {
+    const model = models.find(({ table }) => table === hazard.table)
+    const field = model?.fields.find(({ column }) => column === hazard.column)
+    if (!model || !field || hazard.kind !== 'required-column' || hazard.rows === 0) continue
+    if (values.has(key(model.schema, model.table, field.column))) continue
+    const flag = `--default ${model.name}.${field.name}=<SQL>`
+    if (!host.canAsk) {
+      host.warn(`${model.name}.${field.name} is required and new: ${flag} gives the rows that exist a value.`)
+      continue
+    }
+    const rows = hazard.rows === undefined ? 'rows that exist need' : `${hazard.rows} rows need`
+    const answer = await host.ask({
+      message: `${model.name}.${field.name} is required and new; ${rows} a value, as SQL (0, 'x', lower(name)):`,
+      flag,
+    })
+    if (answer.trim() !== '') {
+      values.set(key(model.schema, model.table, field.column), asSql(answer.trim(), field.type, after))
+    }
+  }
+  if (values.size === 0) return undefined
+  return (schema, table, column) => values.get(key(schema, table, column)) ?? values.get(key(undefined, table, column))
+}
+
+const key = (schema: string | undefined, table: string, column: string) => [schema ?? '', table, column].join('\0')
+
+/** A bare value of an enum stands for its literal; everything else is SQL already. */
+function asSql(text: string, type: string, files: readonly SchemaFile[]): string {
+  const value = enumsOf(files).get(type)?.get(text)
+  return value === undefined ? text : `'${value.replaceAll("'", "''")}'`
+}
