@@ -7,6 +7,7 @@ import { historyDialect } from './history.js'
 import { Session } from './session.js'
 import { MYSQL_SYNTAX } from './settings.js'
 import { CHARACTER_SET, openShadow } from './shadow.js'
+import { readStructure } from './structure.js'
 import { describeTarget, parseUrl, withDatabase } from './url.js'
 import { literal, NAME_LIMIT, neutral, quote, sample } from './values.js'
 
@@ -56,5 +57,6 @@ export const mysql: Engine = {
   history: historyDialect,
   sample,
   neutral,
+  structure: readStructure,
   planner: async () => (await import('./schema-engine.js')).createMysqlSchemaEngine(),
 }

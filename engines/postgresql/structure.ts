@@ -10,7 +10,8 @@ const IS_UNMODELLED_INDEX = 'i.indpred IS NOT NULL OR i.indexprs IS NOT NULL'
 
 /**
  * One line for each part, with the statements that put it right where there are some. Constraints and indexes carry
- * their names and definitions; the order of columns does not count.
+ * their names and definitions; the order of columns and (as in Prisma) of an
+ * enum's values does not count.
  */
 const LINES = `
   WITH ns AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY($1)),
@@ -36,7 +37,7 @@ const LINES = `
         format('ALTER TABLE %s ALTER COLUMN %I SET DATA TYPE %s%s USING %I::%s', rel.full_name, a.attname, format_type(a.atttypid, a.atttypmod),
           CASE WHEN a.attcollation <> t.typcollation THEN ' COLLATE ' || a.attcollation::regcollation::text ELSE '' END, a.attname, format_type(a.atttypid, a.atttypmod)),
         format('ALTER TABLE %s ALTER COLUMN %I %s NOT NULL', rel.full_name, a.attname, CASE WHEN a.attnotnull THEN 'SET' ELSE 'DROP' END)]
-        || COALESCE(format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', rel.full_name, a.attname, pg_get_expr(f.adbin, f.adrelid)), '') END,
+        || COALESCE('ALTER TABLE ' || rel.full_name || ' ALTER COLUMN ' || quote_ident(a.attname) || ' SET DEFAULT ' || pg_get_expr(f.adbin, f.adrelid), '') END,
       '{}'
     FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid JOIN pg_type t ON t.oid = a.atttypid
       LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
@@ -57,7 +58,7 @@ const LINES = `
     FROM rel JOIN pg_sequence s ON s.seqrelid = rel.oid
   UNION ALL
   SELECT 'enum ' || quote_ident(ns.nspname) || '.' || quote_ident(t.typname) || ' '
-      || COALESCE((SELECT string_agg(quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), ''), NULL, NULL, NULL
+      || COALESCE((SELECT string_agg(quote_literal(e.enumlabel), ',' ORDER BY e.enumlabel) FROM pg_enum e WHERE e.enumtypid = t.oid), ''), NULL, NULL, NULL
     FROM pg_type t JOIN ns ON ns.oid = t.typnamespace WHERE t.typtype = 'e' AND ${own('pg_type', 't.oid')}
   UNION ALL
   SELECT CASE t.typtype WHEN 'd' THEN 'domain ' ELSE 'type ' END || quote_ident(ns.nspname) || '.' || quote_ident(t.typname)

@@ -6,6 +6,7 @@ import { SqliteConnection } from './connection.js'
 import { explainSqlite } from './errors.js'
 import { create, open } from './session.js'
 import { openShadow } from './shadow.js'
+import { readStructure } from './structure.js'
 import { describeSqlite, sqlitePath, withSqliteFile } from './url.js'
 import { historyDialect, literal, neutral, quote, sample } from './values.js'
 
@@ -53,4 +54,5 @@ export const sqlite: Engine = {
   history: () => historyDialect,
   sample,
   neutral,
+  structure: readStructure,
 }

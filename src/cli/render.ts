@@ -1,4 +1,5 @@
 /** Results as text for a person. */
+import type { AdoptResult } from '../commands/adopt.js'
 import type { InitResult } from '../commands/init.js'
 import type { MakeMigrationResult } from '../commands/makemigration.js'
 import type { MigrateResult } from '../commands/migrate.js'
@@ -109,6 +110,19 @@ export function migrate(result: MigrateResult, terminal: Terminal): string {
 function schemaLine(result: MigrateResult): string | undefined {
   if (result.schemaFile?.state !== 'replaced') return undefined
   return `The schema file is that of ${result.schemaFile.migration} now.`
+}
+
+export function adopt(result: AdoptResult, terminal: Terminal): string {
+  const { adopted, counts } = result
+  if (adopted.length === 0) return lines('Every migration has its way back already.', next(terminal, 'rays status'))
+  const losing = adopted.filter((migration) => migration.down !== 'verified')
+  return lines(
+    `${result.written ? 'Adopted' : 'Would adopt'} ${adopted.length} migration${adopted.length === 1 ? '' : 's'} in ${duration(result.milliseconds)}: ${counts.verified} with a proven way back, ${counts.partial} with data changes that nothing undoes, ${counts.missing} without a way back.`,
+    ...losing.map((migration) => `  ${migration.down === 'partial' ? '~' : '!'} ${migration.name}`),
+    losing.length > 0 && 'Where a down is null, README.md says why; write it in migration.js if you know it.',
+    'No database and no migration.sql was changed.',
+    next(terminal, 'rays status'),
+  )
 }
 
 export function push(result: PushResult, terminal: Terminal): string {

@@ -169,7 +169,13 @@ async function loadAll(
     for (const migration of migrations) {
       // A fake run needs the checksum only: code that no longer loads must not stop the repair of a history.
       const source = fake ? { ...migration, codeFile: undefined } : migration
-      loaded.push({ ...(await loadMigration(source, { runScript: (script) => connection.script(script) })), migration })
+      loaded.push({
+        ...(await loadMigration(source, {
+          runScript: (script) => connection.script(script),
+          ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
+        })),
+        migration,
+      })
     }
   } finally {
     connection.keepAlive?.(true)

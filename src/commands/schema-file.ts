@@ -81,3 +81,9 @@ export function shortPath(config: Config, file: string): string {
   const relative = path.relative(config.root, file)
   return relative === '' || relative.startsWith('..') ? file : relative
 }
+
+/** Whether the schema is a folder that contains the migrations, so that Prisma reads every `.prisma` file below them. */
+export function insideSchemaFolder(config: Config, schema: Pick<PrismaSchema, 'layout' | 'path'>): boolean {
+  const relative = path.relative(schema.path, config.migrationsDir)
+  return schema.layout === 'folder' && !relative.startsWith('..') && !path.isAbsolute(relative)
+}

@@ -225,9 +225,12 @@ async function writeFiles(draft: string, migration: NewMigration): Promise<void>
   await write('migration.sql', migration.script)
   if (migration.code !== undefined) await write(`migration.${migration.codeExtension}`, migration.code)
   if (migration.readme !== undefined) await write('README.md', migration.readme)
-  const { layout, files, insideSchemaFolder } = migration.snapshot
+  await writeSnapshot(draft, migration.snapshot)
+}
+
+async function writeSnapshot(folder: string, { layout, files, insideSchemaFolder }: NewMigration['snapshot']) {
   if (layout === 'file') {
-    await write(SNAPSHOT, files.map((file) => file.content).join('\n'))
+    await writeDurably(path.join(folder, SNAPSHOT), files.map((file) => file.content).join('\n'))
     return
   }
   for (const file of files) {
@@ -235,6 +238,39 @@ async function writeFiles(draft: string, migration: NewMigration): Promise<void>
     await fs.mkdir(path.dirname(target), { recursive: true })
     await writeDurably(insideSchemaFolder ? `${target}.txt` : target, file.content)
   }
+}
+
+/**
+ * Gives a migration the files that it lacks; what is there stays as it is. The code comes last: a folder that has it has
+ * the others, too.
+ */
+export async function completeMigration(
+  migration: Migration,
+  files: Pick<NewMigration, 'snapshot'> & { readonly code?: string; readonly readme?: string },
+): Promise<void> {
+  if (migration.snapshotPath === undefined) {
+    const draft = path.join(
+      path.dirname(path.dirname(migration.directory)),
+      `rays-new-${randomBytes(6).toString('hex')}`,
+    )
+    try {
+      await fs.mkdir(draft)
+      await writeSnapshot(draft, files.snapshot)
+      await fs.rename(path.join(draft, SNAPSHOT), path.join(migration.directory, SNAPSHOT))
+    } finally {
+      await fs.rm(draft, { recursive: true, force: true })
+    }
+  }
+  const write = async (name: string, text: string | undefined) => {
+    const file = path.join(migration.directory, name)
+    const exists = await fs.stat(file).then(
+      () => true,
+      () => false,
+    )
+    if (text !== undefined && !exists) await replaceFile(file, text)
+  }
+  await write('README.md', files.readme)
+  if (migration.codeFile === undefined) await write('migration.js', files.code)
 }
 
 async function writeDurably(file: string, text: string): Promise<void> {

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { MigrationInvalidError } from '../errors.js'
+import type { StatementSyntax } from '../../engines/engine.js'
 import { loadModule } from '../modules.js'
 import { guardUserCode } from '../user-code.js'
-import { checksum, EMPTY_SCRIPT, readScript } from './directory.js'
+import { checksum, EMPTY_SCRIPT, readLockProvider, readScript } from './directory.js'
+import { withoutTransactions } from './foreign.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
 
 /** SQLite ignores this pragma inside a transaction, so it must be known before the transaction begins. */
@@ -16,6 +18,8 @@ export interface LoadOptions {
   readonly runScript: (script: string) => Promise<void>
 }
 
+  /** Where the script runs in a transaction: the lexical rules by which its own BEGIN and COMMIT are found and left out. */
+  readonly inTransaction?: StatementSyntax
 /**
  * Loads one migration.
  * @throws {MigrationInvalidError} for code that does not parse, throws, or does not export an array of [up, down]
@@ -52,7 +56,8 @@ function isEmptyScript(script: string): boolean {
 }
 
 function scriptOperation(script: string, options: LoadOptions): OperationFunction {
-  const operation = () => options.runScript(script)
+  const text = options.inTransaction ? withoutTransactions(script, options.inTransaction) : script
+  const operation = () => options.runScript(text)
   Object.defineProperty(operation, 'name', { value: 'migration.sql' })
   return operation
 }

@@ -10,7 +10,10 @@ import type { Migration } from '../migrations/migration.js'
  */
 export async function replay(connection: Connection, migrations: readonly Migration[]): Promise<void> {
   for (const migration of migrations) {
-    const loaded = await loadMigration(migration, { runScript: (script) => connection.script(script) })
+    const loaded = await loadMigration(migration, {
+      runScript: (script) => connection.script(script),
+      ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
+    })
     const work = async () => {
       for (const operation of loaded.operations.keys()) {
         await runOperation({ connection, loaded, operation, direction: 'up', operationTimeoutMs: 0 })
