@@ -198,6 +198,11 @@ export interface Connection extends Client {
    */
   acquireLock(options: LockOptions): Promise<void>
   releaseLock(): Promise<void>
+  /**
+   * The lock is taken anew by each transaction, so between two of them another rays may have done what was planned here
+   * (SQLite, transaction poolers).
+   */
+  readonly lockPerTransaction?: boolean
   /** Who holds the migration lock now, for a person; undefined when it is free. Takes nothing. */
   lockHolder(): Promise<string | undefined>
   /** What a statement outside of a transaction left half-done when it failed: invalid indexes, by their names. */

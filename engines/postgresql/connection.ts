@@ -121,6 +121,10 @@ export class PostgresConnection implements Connection {
     if (script !== '') await this.session.send(script)
   }
 
+  get lockPerTransaction(): boolean {
+    return this.#pooled
+  }
+
   acquireLock(options: LockOptions): Promise<void> {
     return this.#lock.acquire(options)
   }

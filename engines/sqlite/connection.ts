@@ -52,6 +52,7 @@ interface Violation {
 
 export class SqliteConnection implements Connection {
   readonly history = historyDialect
+  readonly lockPerTransaction = true
   readonly version: string
   readonly database: string
   readonly #memoryId = randomUUID()

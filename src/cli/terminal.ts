@@ -152,6 +152,10 @@ function showProgress(
   const verb = 'direction' in progress && progress.direction === 'down' ? 'Unapplying' : 'Applying'
   if (progress.kind === 'start')
     live?.write(`\r\u001b[2K${verb} ${progress.name} (${progress.index + 1}/${progress.total}) …`)
+  if (progress.kind === 'elsewhere') {
+    live?.write('\r\u001b[2K')
+    err(`${progress.name} was ${progress.direction === 'down' ? 'unapplied' : 'applied'} by another rays meanwhile`)
+  }
   if (progress.kind !== 'done') return
   live?.write('\r\u001b[2K')
   const done = progress.direction === 'down' ? 'Unapplied' : 'Applied'

@@ -113,6 +113,7 @@ async function run(
     options.fake && planned.direction === 'down'
       ? planned.migrations.map(recordOnly)
       : await loadAll(planned.migrations, connection, options.fake === true)
+  if (!options.fake) refuseUnlocked(project, config, loaded)
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
   await consent(hazards, planned, options, { host, config })
   if (rows === undefined) await recorder.create()
@@ -133,6 +134,18 @@ async function run(
     },
   }).finally(() => (session === connection ? undefined : session.close().catch(() => undefined)))
   return { all, plan: planned, steps, batch, hazards }
+}
+
+/** Behind a transaction pooler nothing can be locked outside of a transaction. */
+function refuseUnlocked(project: Project, config: Context['config'], loaded: readonly LoadedMigration[]): void {
+  const url = config.databaseUrl
+  const pooled = config.lock === 'transaction' || (url !== undefined && project.engine.pooled(url))
+  const outside = loaded.filter((migration) => !migration.transaction).map((migration) => migration.migration.name)
+  if (!pooled || !project.engine.needsServer || outside.length === 0) return
+  throw new UsageError(
+    `${outside.join(', ')}: transaction = false needs a session of its own for the lock, and a transaction pooler (pgbouncer=true) gives none. Nothing was run.`,
+    { code: 'E_POOLER', hint: 'Run this command with a URL that leads to the server directly.' },
+  )
 }
 
 function planOptions(options: MigrateOptions) {
@@ -406,6 +419,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
           hint: 'Get the folder (git pull).',
         })
       const [loaded] = await loadAll([migration], connection, false)
+      refuseUnlocked(project, config, [loaded!])
       const journal = new Journal(
         {
           connection,

@@ -5,7 +5,15 @@ import { engineFor, providerOfUrl } from '../../engines/index.js'
 import type { DiffOptions, SchemaEngine, SchemaFile } from '../../engines/schema-engine.js'
 import { DatabaseUrl, redact } from '../../engines/url.js'
 import type { Config } from '../config/config.js'
-import { ConfigError, FailedError, LockError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
+import {
+  ConfigError,
+  FailedError,
+  InterruptedError,
+  LockError,
+  MigrationInvalidError,
+  RaysError,
+  UsageError,
+} from '../errors.js'
 import { listMigrations, readLockProvider, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import { type Datasource, datasourceOf, type PrismaSchema, readSchema, tableNames } from '../schema/prisma-schema.js'
@@ -233,6 +241,10 @@ export async function withLock<T>(
       },
     })
   } catch (error) {
+    if (host.signal.aborted) {
+      const code = typeof host.signal.reason === 'number' ? (host.signal.reason as 129 | 130 | 143) : 130
+      throw new InterruptedError('Interrupted while waiting for the migration lock; nothing was changed.', code)
+    }
     if (!(error instanceof LockTimeoutError)) throw error
     throw new LockError(
       `The migration lock was not free within ${config.lockTimeoutMs / 1000} s: it is held by ${error.holder}.`,

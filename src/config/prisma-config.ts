@@ -1,8 +1,9 @@
 /** What rays takes from the project's prisma.config.ts. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defaultExport, loadModule } from '../modules.js'
+import { runPlainModule } from './plain-module.js'
 
 export interface PrismaConfig {
   readonly file: string
@@ -34,7 +35,8 @@ export async function readPrismaConfig(file: string): Promise<PrismaConfig> {
     .find((f) => existsSync(f))!
   // rays has read .env already; newer dotenv prints a line to stdout, which belongs to results.
   const alias = { 'prisma/config': stub, '@prisma/config': stub, 'dotenv/config': stub }
-  const loaded = defaultExport(await loadModule(file, { alias }))
+  const plain = await runPlainModule(file, readFileSync(file, 'utf8'), alias)
+  const loaded = defaultExport(plain ?? (await loadModule(file, { alias })))
   if (typeof loaded !== 'object' || loaded === null) throw new Error('it exports no configuration object')
   const config = loaded as Record<string, Record<string, unknown> | string | undefined>
   const base = path.dirname(file)

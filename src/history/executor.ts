@@ -46,6 +46,8 @@ export type Progress =
       readonly total: number
     }
   | { readonly kind: 'operation'; readonly name: string; readonly operation: number; readonly operations: number }
+  /** Another rays was first. */
+  | { readonly kind: 'elsewhere'; readonly name: string; readonly direction: 'up' | 'down' }
   | { readonly kind: 'done'; readonly name: string; readonly direction: 'up' | 'down'; readonly milliseconds: number }
 
 export interface StepResult {
@@ -91,11 +93,18 @@ export async function execute(options: ExecuteOptions): Promise<StepResult[]> {
       })
       options.onProgress?.({ kind: 'done', name, direction: options.direction, milliseconds })
     } catch (error) {
+      if (error instanceof DoneElsewhere) {
+        options.onProgress?.({ kind: 'elsewhere', name, direction: options.direction })
+        continue
+      }
       throw withDone(error, done, options.migrations, index)
     }
   }
   return done
 }
+
+/** What was to be done is there already: another rays was first, where the lock is taken by each transaction anew. */
+class DoneElsewhere extends Error {}
 
 function refuseMissingDowns(migrations: readonly LoadedMigration[]): void {
   const missing = migrations.flatMap(({ migration, operations }) => {
@@ -180,7 +189,11 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
   try {
     await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, async (transaction) => {
       const present = await recorder.count(migration.name)
-      if (direction === 'up' ? present > 0 : present === 0) throw changedMeanwhile(migration.name, direction)
+      if (direction === 'up' ? present > 0 : present === 0) {
+        if (connection.lockPerTransaction && (await recorder.isDone(migration.name, direction)))
+          throw new DoneElsewhere()
+        throw changedMeanwhile(migration.name, direction)
+      }
       const order = direction === 'up' ? operations.keys() : [...operations.keys()].reverse()
       for (const k of order) {
         options.onProgress?.({ kind: 'operation', name: migration.name, operation: k, operations: operations.length })
@@ -237,6 +250,7 @@ async function stepError(
   const { name } = loaded.migration
   const { operation } = error as { operation?: number }
   const where = operation === undefined ? name : `${name}, operation ${operation}`
+  if (error instanceof DoneElsewhere) return error
   if (signal?.aborted)
     return interrupted(signal, `during ${name}; it was rolled back, and the database is as it was before it`)
   if (error instanceof TransactionEndedError) {

@@ -21,6 +21,8 @@ export interface RaysNote {
   readonly rays: 1
   /** The run of `rays migrate` in which the migration was applied, from 1. */
   readonly batch?: number
+  /** The batch of Knex's in which it was applied, where Knex ran it. */
+  readonly knex?: number
   /** sha256 of migration.js. */
   readonly js?: string
   /** The journal of a migration that is not in one transaction. */
@@ -192,6 +194,12 @@ export class Recorder {
     return rows.length > 0
   }
 
+  /** Whether the migration is applied (up), or no row of it counts (down). */
+  async isDone(name: string, direction: 'up' | 'down'): Promise<boolean> {
+    const known = records((await this.read()) ?? []).find((record) => record.name === name)
+    return direction === 'up' ? known?.state === 'applied' : known === undefined || known.state === 'absent'
+  }
+
   /** How many rows say that the migration is applied or failed; read again inside each transaction. */
   async count(name: string): Promise<number> {
     const { history, syntax } = this.#connection
@@ -235,6 +243,7 @@ const isText = (value: unknown) => typeof value === 'string'
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= -1
 const NOTE_FIELDS: Readonly<Record<Exclude<keyof RaysNote, 'rays'>, (value: unknown) => boolean>> = {
   batch: isCount,
+  knex: isCount,
   js: isText,
   dir: (value) => value === 'up' || value === 'down' || value === 'undo',
   ops: isCount,

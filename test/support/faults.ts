@@ -433,7 +433,7 @@ export async function openCase(provider: Provider, options: FaultOptions = {}): 
 }
 
 /** One test for each database that a fault applies to. The reporter counts them by the name in parentheses. */
-export function fault(title: string, body: (c: FaultCase) => Promise<void>, options: FaultOptions = {}): void {
+export function fault(title: string, body: (c: FaultCase) => Promise<unknown>, options: FaultOptions = {}): void {
   for (const { provider, available } of databases) {
     if (options.on && !options.on.includes(provider)) continue
     const reason = options.skip ?? (available ? undefined : `no ${provider}`)

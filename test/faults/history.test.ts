@@ -1,0 +1,306 @@
+/** The history and the folders disagree, are odd, or are being repaired; going down; the clock is wrong. */
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type FaultCase, fault, M1, M2, M3, SECOND, table } from '../support/faults.js'
+
+const remove = (c: FaultCase, name: string) => {
+  rmSync(path.dirname(c.file(name)), { recursive: true })
+  c.folders.delete(name)
+}
+
+fault('an applied migration.sql that was edited is named; another kind of line end is no edit', async (c) => {
+  await c.fixture()
+  const file = c.file(M1, 'migration.sql')
+  const original = `-- ${M1}\n`
+  const edits: [string | Buffer, boolean][] = [
+    [original.replaceAll('\n', '\r\n'), false],
+    [`${original}-- later\n`, true],
+    [`\ufeff${original}`, true],
+  ]
+  for (const [content, edited] of edits) {
+    writeFileSync(file, content)
+    const run = await c.rays(['migrate', '--name', M1])
+    expect(run.code).toBe(0)
+    expect(/20260101000000_a: migration.sql was edited/.test(run.stderr)).toBe(edited)
+    if (c.provider !== 'mysql') expect((await c.prismaSays()).edited).toEqual(edited ? [M1] : [])
+  }
+  const strict = await c.rays(['status', '--strict'])
+  expect({ code: strict.code, stdout: strict.stdout }).toEqual({ code: 1, stdout: expect.stringMatching(/edited/) })
+  await c.next()
+})
+
+fault('the folder of an applied migration is gone', async (c) => {
+  await c.fixture()
+  await c.next({ args: ['--name', M2], applied: [M1, M2] })
+  const kept = readFileSync(c.file(M1))
+  remove(c, M1)
+  // The oldest: a pruned history.
+  const pruned = await c.rays(['migrate'])
+  expect({ code: pruned.code, stderr: pruned.stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(/without a folder here: 20260101000000_a/),
+  })
+  const past = await c.rays(['migrate', '--name', 'zero', '--y'])
+  expect({ code: past.code, stderr: past.stderr }).toEqual({
+    code: 3,
+    stderr: expect.stringMatching(/20260101000000_a/),
+  })
+  expect(await c.applied()).toEqual([M1, M2, M3])
+  c.code(M1, kept.toString())
+  // One in the middle: somebody else's work.
+  remove(c, M2)
+  c.folder('20260104000000_d', [table('e')])
+  const before = await c.state()
+  const refused = await c.rays(['migrate'])
+  expect({ code: refused.code, stderr: refused.stderr }).toEqual({
+    code: 3,
+    stderr: expect.stringMatching(/20260102000000_b[\s\S]*--ignore-missing/),
+  })
+  await c.clean(before)
+  expect((await c.rays(['status', '--check'])).code).toBe(1)
+  const ignoring = await c.rays(['migrate', '--ignore-missing'])
+  expect({ code: ignoring.code, stderr: ignoring.stderr }).toMatchObject({ code: 0 })
+  expect(await c.applied()).toEqual([M1, M2, M3, '20260104000000_d'])
+})
+
+fault('folders out of order, of one second, or that differ in case only', async (c) => {
+  await c.fixture()
+  const old = '20251231000000_old'
+  c.folder(old, [table('old')])
+  const before = await c.state()
+  const refused = await c.rays(['migrate'])
+  expect({ code: refused.code, stderr: refused.stderr }).toEqual({
+    code: 3,
+    stderr: expect.stringMatching(
+      /20251231000000_old[\s\S]*20260101000000_a[\s\S]*--allow-out-of-order|20260101000000_a[\s\S]*20251231000000_old[\s\S]*--allow-out-of-order/,
+    ),
+  })
+  await c.clean(before)
+  c.folder('20260105000000_B', [table('e')])
+  c.folder('20260105000000_a', [table('f')])
+  const run = await c.rays(['migrate', '--allow-out-of-order'])
+  expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+  const order = [...run.stderr.matchAll(/^Applied (\S+)/gm)].map(([, name]) => name)
+  expect(order).toEqual([old, M2, M3, '20260105000000_B', '20260105000000_a'])
+  expect(run.stderr).toMatch(/Prisma would apply them the other way round/)
+  expect((await c.applied()).sort()).toEqual([...c.folders.keys()].sort())
+  await c.agrees()
+})
+
+fault('odd rows in the history are read as Prisma reads them', async (c) => {
+  await c.fixture()
+  const time = c.by({
+    postgresql: "'2026-01-01T00:00:00Z'",
+    mysql: "'2026-01-01 00:00:00.000'",
+    sqlite: '1767225600000',
+  })
+  const row = (id: string, name: string, finished: string, rolledBack: string, logs = 'NULL') =>
+    c.db.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, rolled_back_at, logs, applied_steps_count) VALUES ('${id}', '', '${name}', ${time}, ${finished}, ${rolledBack}, ${logs}, 1)`,
+    )
+  // Two applied rows of one name, and a rolled-back one before an applied one.
+  await row('twice', M1, time, 'NULL')
+  await row('old', M2, 'NULL', time, "'an old failure'")
+  if (c.provider === 'sqlite') await row('iso', M1, "'2026-01-01T00:00:00.000+00:00'", 'NULL')
+  if (c.provider === 'sqlite') await row('text', M1, "'2026-01-01 00:00:00'", 'NULL')
+  await row('both', '20251201000000_gone', time, time)
+  const status = await c.rays(['status', '--json'])
+  const { data } = status.json<{ data: { migrations: { name: string; state: string; appliedAt: string }[] } }>()
+  expect(data.migrations.map(({ name, state }) => [name, state])).toEqual([
+    [M1, 'applied'],
+    [M2, 'pending'],
+    [M3, 'pending'],
+  ])
+  expect((await c.rays(['migrate'])).code).toBe(0)
+  const down = await c.rays(['migrate', '--name', 'zero', '--y'])
+  expect({ code: down.code, stderr: down.stderr }).toMatchObject({ code: 0 })
+  expect((await c.history()).filter((each) => each.migration_name === M1)).toEqual([])
+  expect(await c.tables()).toEqual([])
+  // A failure that Prisma recorded.
+  await row('failed', M1, 'NULL', 'NULL', "'Prisma said no'")
+  const refused = await c.rays(['migrate'])
+  expect({ code: refused.code, stderr: refused.stderr }).toEqual({
+    code: 3,
+    stderr: expect.stringMatching(/Prisma said no/),
+  })
+  if (c.provider !== 'mysql') expect((await c.prismaSays()).failed).toEqual([M1])
+  expect((await c.rays(['status', '--check'])).code).toBe(1)
+})
+
+fault('recording without running changes the record only, whatever the history holds', async (c) => {
+  await c.fixture()
+  await c.db.query(
+    "INSERT INTO _prisma_migrations (id, checksum, migration_name, applied_steps_count) VALUES ('f', '', '20260102000000_b', 0)",
+  )
+  c.folder('20251231000000_old', [{ up: 'throw new Error("never run")', down: null }])
+  const { schema, rows, files } = await c.state()
+  const up = await c.rays(['migrate', '--fake', '--name', M3])
+  expect({ code: up.code, stderr: up.stderr }).toMatchObject({ code: 0 })
+  const history = await c.history()
+  const applied = history.filter((row) => row.migration_name === M2 && row.rolled_back_at === null)
+  expect(applied).toHaveLength(1)
+  expect(applied[0]).toMatchObject({ logs: '', applied_steps_count: 0 })
+  expect(String(applied[0]!.started_at)).toBe(String(applied[0]!.finished_at))
+  expect(history.find((row) => row.id === 'f')!.rolled_back_at).not.toBeNull()
+  expect(await c.state()).toMatchObject({ schema, rows, files })
+  await c.agrees()
+  remove(c, M2)
+  const down = await c.rays(['migrate', '--fake', '--name', 'zero', '--y'])
+  expect({ code: down.code, stderr: down.stderr }).toMatchObject({ code: 0 })
+  expect(await c.applied()).toEqual([])
+  expect(await c.state()).toMatchObject({ schema, rows })
+})
+
+fault('folders and files that are no migrations are refused before anything runs', async (c) => {
+  await c.fixture()
+  const before = await c.state()
+  const root = path.join(c.project.folder, 'prisma/migrations')
+  const cases: [string, (at: string) => void, RegExp][] = [
+    ['.git', (at) => mkdirSync(at), /\.git has neither/],
+    ['20260110000000_empty', (at) => mkdirSync(at), /has neither migration\.js nor migration\.sql/],
+    [
+      '20260110000000_nested',
+      (at) => {
+        mkdirSync(path.join(at, 'migration.js'), { recursive: true })
+        writeFileSync(path.join(at, 'migration.sql'), '')
+      },
+      /migration\.js is not a file/,
+    ],
+    ['20260110000000_link', (at) => symlinkSync(path.join(root, M1), at), /symbolic link/],
+  ]
+  for (const [name, make, says] of cases) {
+    const at = path.join(root, name)
+    make(at)
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) })
+    expect(run.stderr).toContain(at)
+    rmSync(at, { recursive: true })
+  }
+  await c.clean(before)
+  await c.next()
+})
+
+fault('code that cannot be used is refused before anything of any migration runs', async (c) => {
+  await c.fixture()
+  const before = await c.state()
+  const broken: [string, RegExp][] = [
+    ['module.exports = [[', /cannot be loaded/],
+    ['module.exports = {}', /array of \[up, down\]/],
+    ['module.exports = function up() {}', /array of \[up, down\]/],
+    ['module.exports = [[async () => {}]]', /has no down/],
+    ['throw new Error("not today")', /not today/],
+    ['process.exit(0)', /process\.exit/],
+    ['module.exports = [[async () => {}, 3]]', /the down is a number/],
+  ]
+  for (const [code, says] of broken) {
+    c.code(M3, code)
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) })
+    expect(run.stderr).toContain(M3)
+    expect(await c.applied()).toEqual([M1])
+  }
+  c.folder(M3, [table('d')])
+  await c.clean(before)
+  await c.next()
+})
+
+fault('migration_lock.toml of another database is refused; a missing one is not', async (c) => {
+  await c.fixture()
+  const file = path.join(c.project.folder, 'prisma/migrations/migration_lock.toml')
+  const other = c.provider === 'mysql' ? 'sqlite' : 'mysql'
+  for (const [text, says] of [
+    [`provider = "${other}"\n`, new RegExp(`migrations are for ${other}`)],
+    ['garbage\n', /names no provider/],
+  ] as const) {
+    writeFileSync(file, text)
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) })
+  }
+  rmSync(file)
+  await c.next()
+})
+
+fault('a wrong clock and another zone change neither the order nor the times', async (c) => {
+  await c.fixture({}, { apply: false })
+  const env = { TZ: 'Pacific/Kiritimati' }
+  const run = await c.rays(['migrate'], { env })
+  expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+  expect(run.stderr).not.toMatch(/\(-\d/)
+  const { data } = (await c.rays(['status', '--json'], { env })).json<{
+    data: { migrations: { appliedAt: string }[] }
+  }>()
+  for (const { appliedAt } of data.migrations)
+    expect(Math.abs(Date.parse(appliedAt) - Date.now())).toBeLessThan(120_000)
+  if (c.provider !== 'sqlite')
+    await c.db.query(`UPDATE _prisma_migrations SET started_at = '2030-01-01 00:00:00' WHERE migration_name = '${M1}'`)
+  // A folder from the future: the next one comes after it all the same.
+  c.code('20991231235959_future', undefined, '')
+  const made = await c.rays(['makemigration', '--blank', '--name', 'later', '--no-verify', '--json'], { env })
+  if (made.code !== 0) throw new Error(made.stdout + made.stderr)
+  expect(made.stdout).toMatch(/2100010100000\d_later/)
+})
+
+fault('an operation that fails on the way down leaves the migration applied as before', async (c) => {
+  await c.fixture({ 0: { down: `await client.execute('SELEC 1')` } })
+  await c.next()
+  const run = await c.rays(['migrate', '--name', M1, '--y'])
+  expect(run.code).toBe(1)
+  expect(run.stderr).toMatch(/operation 0\b/i)
+  // The newest went down by itself before it.
+  expect(await c.applied()).toEqual([M1, M2])
+  expect(await c.tables()).toEqual(['a', 'b', 'c'])
+  await c.gone()
+  c.repair()
+  const down = await c.rays(['migrate', '--name', M1, '--y'])
+  expect({ code: down.code, stderr: down.stderr }).toMatchObject({ code: 0 })
+  expect(await c.tables()).toEqual(['a'])
+  await c.next()
+})
+
+fault('a process killed on the way down', async (c) => {
+  const kill = `process.kill(process.pid, 'SIGKILL'); await new Promise((r) => setTimeout(r, 10_000))`
+  await c.fixture({ 1: { down: `if (!process.env.ALIVE && (await client.query('SELECT 1 AS one')).length > 0) { ${kill} }\n  ${SECOND[1]!.down}` } })
+  await c.next({ args: ['--name', M2], applied: [M1, M2] })
+  const before = await c.state()
+  expect((await c.rays(['migrate', '--name', M1, '--y'])).code).toBe(137)
+  if (c.atomic) {
+    await c.clean(before)
+    await c.next()
+    return
+  }
+  await c.gone()
+  await c.next({ refused: { code: 3, says: /operation 1 was started and is in doubt[\s\S]*going down/ } })
+  const resumed = await c.rays(['migrate', '--resume', '--retry-op', '1'], { env: { ALIVE: '1' } })
+  expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+  expect(await c.tables()).toEqual(['a'])
+  expect(await c.applied()).toEqual([M1])
+  await c.next()
+})
+
+fault('targets that cannot be reached are refused, and zero reaches the empty state', async (c) => {
+  await c.fixture({ 1: { down: null } })
+  await c.next()
+  const before = await c.state()
+  for (const [target, says] of [
+    ['nowhere', /no migration "nowhere"/],
+    ['../../x', /no migration/],
+    ["a'; DROP TABLE a", /no migration/],
+    [M1, /operation 1[\s\S]*rays adopt/],
+    ['zero', /operation 1[\s\S]*rays adopt/],
+    ['-9', /more than the 3 applied/],
+  ] as const) {
+    const run = await c.rays(['migrate', `--name=${target}`, '--y'])
+    expect({ target, code: run.code, stderr: run.stderr }).toEqual({
+      target,
+      code: 2,
+      stderr: expect.stringMatching(says),
+    })
+  }
+  await c.clean(before)
+  c.repair()
+  const zero = await c.rays(['migrate', '--name', 'zero', '--y'])
+  expect({ code: zero.code, stderr: zero.stderr }).toMatchObject({ code: 0 })
+  expect(await c.tables()).toEqual([])
+  expect(await c.history()).toEqual([])
+  await c.next()
+})

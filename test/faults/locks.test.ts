@@ -1,0 +1,344 @@
+/** Several deployers, a lock that is held, poolers, tables and statements that hang. */
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createCalls } from '../../src/prisma-engine/calls.js'
+import { type FaultCase, fault, M1, M2, M3, pause, SECOND, table } from '../support/faults.js'
+
+fault('five deployers at once run every operation exactly once', async (c) => {
+  const wait = c.by({
+    postgresql: `await client.query('SELECT pg_sleep(1)')`,
+    mysql: `await client.query('SELECT SLEEP(1)')`,
+    sqlite: `await new Promise((r) => setTimeout(r, 1000))`,
+  })
+  await c.fixture({ 1: { up: `${SECOND[1]!.up}\n  ${wait}\n  await client.execute('UPDATE runs SET n = n + 1')` } })
+  await c.db.query('CREATE TABLE runs (n INTEGER)')
+  await c.db.query('INSERT INTO runs VALUES (0)')
+  const runs = await Promise.all([1, 2, 3, 4, 5].map(() => c.rays(['migrate', '--lock-timeout', '40'])))
+  for (const run of runs) expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+  expect(await c.db.query('SELECT n FROM runs')).toEqual([{ n: 1 }])
+  expect((await c.history()).map((row) => row.migration_name)).toEqual([M1, M2, M3])
+  expect(runs.filter((run) => /Waiting for the migration lock, held by/.test(run.stderr)).length).toBeGreaterThan(0)
+  expect(runs.filter((run) => /^Applied 20260102000000_b/m.test(run.stderr))).toHaveLength(1)
+  await c.gone()
+  await c.next()
+})
+
+/** Holds the migration lock in another session. */
+async function hold(c: FaultCase): Promise<() => Promise<void>> {
+  const other = await c.db.session()
+  await other.query(
+    c.by({
+      postgresql: 'SELECT pg_advisory_lock(72707369)',
+      mysql: "SELECT GET_LOCK('prisma_migrate', 30)",
+      sqlite: 'BEGIN IMMEDIATE',
+    }),
+  )
+  return async () => {
+    await other.query(
+      c.by({
+        postgresql: 'SELECT pg_advisory_unlock(72707369)',
+        mysql: "SELECT RELEASE_LOCK('prisma_migrate')",
+        sqlite: 'ROLLBACK',
+      }),
+    )
+  }
+}
+
+const HOLDER = { postgresql: /test, session \d+/, mysql: /session \d+ \(user root/, sqlite: /another process/ }
+
+fault('a lock that is held longer than the limit ends the run, and its holder is named', async (c) => {
+  await c.fixture()
+  const before = await c.state()
+  const release = await hold(c)
+  const shown = await c.rays(['lock'])
+  expect({ code: shown.code, stdout: shown.stdout }).toEqual({ code: 0, stdout: expect.stringMatching(c.by(HOLDER)) })
+  const run = await c.rays(['migrate', '--lock-timeout', '2'])
+  expect(run.milliseconds).toBeGreaterThan(2000)
+  expect(run.milliseconds).toBeLessThan(6000)
+  expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 4, stderr: expect.stringMatching(c.by(HOLDER)) })
+  expect(run.stderr).toContain('--lock-timeout')
+  await release()
+  await c.clean(before)
+  if (c.provider !== 'mysql') expect((await c.rays(['lock'])).stdout).toContain('Nobody holds')
+  await c.next()
+})
+
+fault('SIGTERM while waiting for the lock leaves nothing held', async (c) => {
+  await c.fixture()
+  const before = await c.state()
+  const release = await hold(c)
+  const running = c.start(['migrate', '--lock-timeout', '30'])
+  await running.said(/Waiting for the migration lock/)
+  const started = performance.now()
+  running.child.kill('SIGTERM')
+  const run = await running.output
+  expect(performance.now() - started).toBeLessThan(3000)
+  expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 143, stderr: expect.stringMatching(/nterrupted/) })
+  expect(run.stderr).not.toMatch(/fault in rays/)
+  await release()
+  await c.clean(before)
+  await c.next()
+})
+
+fault(
+  'rays and prisma migrate deploy at once apply everything once',
+  async (c) => {
+    const { readFileSync } = await import('node:fs')
+    const wait = c.by({ postgresql: 'SELECT pg_sleep(1)', mysql: '', sqlite: 'SELECT 1' })
+    c.folder(M1, [{ ...table('a'), up: `await client.query('${wait}')\n  ${table('a').up}` }], {
+      sql: 'CREATE TABLE a (id INTEGER PRIMARY KEY);',
+    })
+    c.folder(M2, [table('b')], { sql: 'CREATE TABLE b (id INTEGER PRIMARY KEY);' })
+    const deploy = async () => {
+      const calls = createCalls({ url: c.db.href, shadowUrl: undefined, datamodels: [] } as never, c.project.folder)
+      try {
+        return await calls.answer('applyMigrations', {
+          migrationsList: {
+            baseDir: path.join(c.project.folder, 'prisma/migrations'),
+            lockfile: { path: 'migration_lock.toml', content: `provider = "${c.provider}"\n` },
+            migrationDirectories: [M1, M2].map((name) => ({
+              path: name,
+              migrationFile: {
+                path: 'migration.sql',
+                content: { tag: 'ok', value: readFileSync(c.file(name, 'migration.sql'), 'utf8') },
+              },
+            })),
+            shadowDbInitScript: '',
+          },
+          filters: { externalTables: [], externalEnums: [] },
+        })
+      } finally {
+        await calls.close()
+      }
+    }
+    const running = c.start(['migrate'])
+    if (c.provider === 'postgresql') await running.said(/pg_try_advisory_lock/)
+    const [run, deployed] = await Promise.all([
+      running.output,
+      deploy().catch((error: Error) => {
+        // Prisma on SQLite does not wait: a busy file is an error, and it tries again.
+        if (!/lock|busy/i.test(error.message)) throw error
+        return pause(1500).then(deploy)
+      }),
+    ])
+    expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+    expect(deployed).toBeDefined()
+    expect((await c.history()).map((row) => row.migration_name)).toEqual([M1, M2])
+    await c.gone()
+    await c.next()
+  },
+  { on: ['postgresql', 'sqlite'] },
+)
+
+fault(
+  'an index is built concurrently while another deployer waits',
+  async (c) => {
+    await c.fixture()
+    const cic = {
+      up: `await client.query('SELECT pg_sleep(1)')\n  await client.execute('CREATE INDEX CONCURRENTLY slow_v ON a (v)')`,
+      down: `await client.execute('DROP INDEX slow_v')`,
+    }
+    c.folder(M2, [cic], { transaction: false })
+    const first = c.start(['migrate', '--lock-timeout', '30'])
+    await first.said(/pg_try_advisory_lock/)
+    const second = c.start(['migrate', '--lock-timeout', '30'])
+    const runs = await Promise.all([first.output, second.output])
+    for (const run of runs) expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+    expect(runs.map((run) => run.stderr).join()).not.toContain('40P01')
+    expect(await c.db.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'slow_v'::regclass")).toEqual([
+      { indisvalid: true },
+    ])
+    await c.next()
+  },
+  { on: ['postgresql'] },
+)
+
+const pgbouncer = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer'].find((file) =>
+  existsSync(file),
+)
+
+/** pgbouncer in transaction mode before the case's database, with two server connections that clients share. */
+async function pooler(c: FaultCase): Promise<{ href: string; stop(): void }> {
+  const port = await new Promise<number>((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => resolve(port))
+    })
+  })
+  const folder = mkdtempSync(path.join(tmpdir(), 'rays-test-pgbouncer-'))
+  const at = new URL(c.href)
+  const ini = path.join(folder, 'pgbouncer.ini')
+  writeFileSync(
+    ini,
+    `[databases]
+* = host=${at.hostname} port=${at.port} user=${at.username}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+unix_socket_dir =
+ignore_startup_parameters = extra_float_digits,options
+server_round_robin = 1
+`,
+  )
+  chmodSync(folder, 0o755)
+  const user =
+    process.getuid?.() === 0 ? Number(spawnSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).stdout) : undefined
+  const child = spawn(pgbouncer!, [ini], { ...(user && { uid: user }), stdio: ['ignore', 'ignore', 'pipe'] })
+  await new Promise<void>((resolve, reject) => {
+    let log = ''
+    child.stderr.on('data', (chunk) => {
+      log += chunk
+      if (/process up/.test(log)) resolve()
+    })
+    child.on('exit', () => reject(new Error(log)))
+  })
+  at.port = String(port)
+  return {
+    href: at.href,
+    stop: () => {
+      child.kill('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Somebody else's short queries, so that the pooler moves statements between its sessions. */
+async function traffic(href: string): Promise<() => Promise<void>> {
+  const { default: pg } = await import('pg')
+  const clients = [0, 1].map(() => new pg.Client({ connectionString: href }))
+  for (const client of clients) client.on('error', () => undefined)
+  await Promise.all(clients.map((client) => client.connect()))
+  let on = true
+  const work = clients.map(async (client) => {
+    while (on) await client.query('SELECT pg_sleep(0.002)').catch(() => undefined)
+  })
+  return async () => {
+    on = false
+    await Promise.all(work)
+    await Promise.all(clients.map((client) => client.end()))
+  }
+}
+
+for (const told of [true, false])
+  fault(
+    told
+      ? 'behind a transaction pooler that the URL names, every transaction takes the lock'
+      : 'a transaction pooler that nobody named is found out, and nothing stays locked',
+    async (c) => {
+      await c.fixture()
+      const before = await c.state()
+      const pool = await pooler(c)
+      const stop = await traffic(pool.href)
+      try {
+        const href = told ? `${pool.href}?pgbouncer=true` : pool.href
+        if (told) {
+          c.folder(M3, [table('d')], { transaction: false })
+          const refused = await c.rays(['migrate'], { env: { DATABASE_URL: href } })
+          expect(refused.code).not.toBe(0)
+          expect(refused.stderr).toMatch(/transaction = false|outside of a transaction/)
+          c.folder(M3, [table('d')])
+          const run = await c.rays(['migrate'], { env: { DATABASE_URL: href } })
+          expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+        } else {
+          const run = await c.rays(['migrate', '--lock-timeout', '3'], { env: { DATABASE_URL: href } })
+          expect({ code: run.code, stderr: run.stderr }).toEqual({
+            code: 4,
+            stderr: expect.stringMatching(/pooler[\s\S]*pgbouncer=true/),
+          })
+          expect(await c.state()).toEqual(before)
+        }
+      } finally {
+        await stop()
+        await pause(300)
+        const locks = await c.db.query(
+          "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 72707369 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        pool.stop()
+        expect(locks).toEqual([])
+      }
+      await c.next()
+    },
+    {
+      on: ['postgresql'],
+      skip: pgbouncer ? undefined : 'pgbouncer is not installed (Debian: apt-get install pgbouncer)',
+    },
+  )
+
+fault(
+  'a table that another session holds is not waited for longer than the limit',
+  async (c) => {
+    await c.fixture({ 1: { up: `await client.execute('ALTER TABLE a ADD COLUMN more INTEGER')`, down: '' } })
+    const before = await c.state()
+    const other = await c.db.session()
+    if (c.provider === 'postgresql') await other.query('BEGIN; SELECT * FROM a')
+    else await other.query('LOCK TABLES a READ')
+    const running = c.start(['migrate', '--lock-timeout', '2'])
+    await running.said(/CREATE TABLE b/)
+    // A third session queues behind the ALTER, and must not do so for longer than that.
+    const third = await c.db.session()
+    await pause(300)
+    const started = performance.now()
+    if (c.provider === 'postgresql') await third.query('SELECT count(*) FROM a')
+    expect(performance.now() - started).toBeLessThan(3500)
+    const run = await running.output
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(c.by({ postgresql: /55P03/, mysql: /ER_LOCK_WAIT_TIMEOUT|1205/, sqlite: /./ })),
+    })
+    await other.query(c.provider === 'postgresql' ? 'ROLLBACK' : 'UNLOCK TABLES')
+    if (c.atomic) await c.clean(before)
+    else expect((await c.state()).schema).toBe(before.schema)
+    c.repair()
+    await c.next()
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault(
+  'a statement that hangs is stopped at its limit',
+  async (c) => {
+    await c.fixture({
+      1: {
+        up: `await client.query('${c.by({ postgresql: 'SELECT pg_sleep(600)', mysql: 'SELECT SLEEP(600)', sqlite: '' })}')`,
+      },
+    })
+    const before = await c.state()
+    const run = await c.rays(['migrate', '--statement-timeout', '1'])
+    expect(run.milliseconds).toBeLessThan(6000)
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/--statement-timeout/),
+    })
+    if (c.atomic) await c.clean(before)
+    else expect((await c.state()).schema).toBe(before.schema)
+    await c.gone()
+    c.repair()
+    await c.next()
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault(
+  'a statement that hangs inside SQLite ends with the process, and the file is clean',
+  async (c) => {
+    const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n'
+    await c.fixture({
+      1: { up: `${SECOND[1]!.up}\n  await client.query('SELECT 1 AS waiting')\n  await client.query('${endless}')` },
+    })
+    const before = await c.state()
+    const running = c.start(['migrate'])
+    await running.said(/SELECT 1 AS waiting/)
+    running.child.kill('SIGKILL')
+    await running.output
+    await c.clean(before)
+    c.repair()
+    await c.next()
+  },
+  { on: ['sqlite'] },
+)
