@@ -5,7 +5,15 @@ import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } f
 import { MysqlConnection } from './connection.js'
 import { type LiveDatabase, readDatabase } from './introspection/read.js'
 import { writeSchema } from './introspection/to-schema.js'
-import { NO_TABLES, planMigration, readSchema, type Table, type Tables, validateSchema } from './planner/index.js'
+import {
+  NO_TABLES,
+  planMigration,
+  readSchema,
+  type ServerFlags,
+  type Table,
+  type Tables,
+  validateSchema,
+} from './planner/index.js'
 
 async function readLive(connection: Connection): Promise<LiveDatabase> {
   if (!(connection instanceof MysqlConnection)) throw new TypeError('the MySQL planner reads MySQL databases only')
@@ -39,13 +47,17 @@ function jsonAsIn(schema: Tables, live: Tables, ignoreCase: boolean): Tables {
   }
 }
 
-async function diff(from: SchemaState, to: SchemaState, options: DiffOptions = {}): Promise<SchemaDiff> {
+async function diff(
+  from: SchemaState,
+  to: SchemaState,
+  options: DiffOptions,
+  lastRead: ServerFlags,
+): Promise<SchemaDiff> {
   const liveFrom = from.kind === 'database' ? await readLive(from.connection) : undefined
   const liveTo = to.kind === 'database' ? await readLive(to.connection) : undefined
   const previous = await tablesOf(from, liveFrom)
   const target = await tablesOf(to, liveTo)
-  // Of a database on either side, the server decides; two schemas are compared as for MySQL 8.
-  const flags = (liveFrom ?? liveTo)?.flags ?? {}
+  const flags = (liveFrom ?? liveTo)?.flags ?? lastRead
   const next =
     liveTo && !liveFrom && flags.mariadb ? jsonAsIn(previous, target, flags.lowerCaseTableNames === true) : target
   const plan = planMigration({
@@ -59,12 +71,21 @@ async function diff(from: SchemaState, to: SchemaState, options: DiffOptions = {
   return { empty: plan.empty, script: plan.script, summary: plan.summary, steps: plan.steps, warnings: plan.warnings }
 }
 
-/** The planner behind `Engine.planner`. An invalid schema is told by an `InvalidSchemaError` with Prisma's own message. */
+/**
+ * The planner behind `Engine.planner`. An invalid schema is told by an `InvalidSchemaError` with Prisma's own message.
+ *
+ * Where a database is compared its server decides. Two schemas are compared for the server that was introspected last, as
+ * one of them is what it holds (MariaDB redefines indexes, lower_case_table_names changes names); before that, for MySQL 8.
+ */
 export function createMysqlSchemaEngine(): SchemaEngine {
+  let lastRead: ServerFlags = {}
   return {
-    diff,
+    diff: (from, to, options = {}) => diff(from, to, options, lastRead),
     validate: (files: readonly SchemaFile[]) => validateSchema(files),
-    introspect: async (connection: Connection, context: readonly SchemaFile[]) =>
-      writeSchema(await readLive(connection), context),
+    introspect: async (connection: Connection, context: readonly SchemaFile[]) => {
+      const live = await readLive(connection)
+      lastRead = live.flags
+      return writeSchema(live, context)
+    },
   }
 }

@@ -8,6 +8,7 @@ import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../e
 import { FailedError } from '../errors.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import type { LoadedMigration } from '../migrations/migration.js'
+import { createExternal } from './external.js'
 import { type Contents, fillTables, lostRows, readContents } from './rows.js'
 
 export interface ProofRequest {
@@ -208,17 +209,24 @@ async function residual(
 }
 
 async function buildPrevious(connection: Connection, request: ProofRequest): Promise<void> {
-  if (request.previous === undefined) return
+  if (request.previous === undefined) return makeExternal(connection, request)
   try {
     await buildFrom(connection, request, request.previous)
   } catch (error) {
     if (request.replay === undefined) throw error
     await connection.reset(request.schemas)
+    await makeExternal(connection, request)
     await request.replay(connection)
   }
 }
 
 async function buildFrom(connection: Connection, request: ProofRequest, files: readonly SchemaFile[]): Promise<void> {
+  await makeExternal(connection, request)
   const diff = await request.schemaEngine.diff({ kind: 'empty' }, { kind: 'schema', files }, request.filter)
   if (!diff.empty) await connection.script(diff.script)
+}
+
+/** What is managed elsewhere is there before and after the migration, as the newer schema that knows it shows it. */
+async function makeExternal(connection: Connection, { schemaEngine, next, previous, filter }: ProofRequest) {
+  for (const files of [next, previous ?? []]) await createExternal(connection, schemaEngine, files, filter ?? {})
 }

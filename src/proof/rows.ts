@@ -142,7 +142,8 @@ export async function readContents(connection: Connection, schemas: readonly str
 
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return 'NULL'
-  if (value instanceof Date) return value.toISOString()
+  // MySQL's 0000-00-00 is no time that a Date can hold.
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'no date' : value.toISOString()
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
