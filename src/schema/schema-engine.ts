@@ -1,8 +1,9 @@
 /** Picks what diffs and introspects schemas; the contract is engines/schema-engine.ts. */
 import { type Engine, InvalidSchemaError } from '../../engines/engine.js'
-import type { SchemaEngine } from '../../engines/schema-engine.js'
+import type { SchemaEngine, SchemaState } from '../../engines/schema-engine.js'
 import type { DatabaseUrl } from '../../engines/url.js'
 import { SchemaInvalidError } from '../errors.js'
+import { forEngine } from './prisma-schema.js'
 
 export type * from '../../engines/schema-engine.js'
 
@@ -32,7 +33,7 @@ export async function createSchemaEngine(
   return (await import('./wasm-engine.js')).createWasmEngine(options)
 }
 
-/** Engines know nothing of rays' errors: an invalid schema is told as one. */
+/** Engines know nothing of rays' errors, nor of what schemas of older Prisma versions may hold: both are translated here. */
 function inOurWords(planner: SchemaEngine): SchemaEngine {
   const told = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -43,8 +44,12 @@ function inOurWords(planner: SchemaEngine): SchemaEngine {
     }
   }
   return {
-    diff: (from, to, options) => told(planner.diff(from, to, options)),
+    diff: (from, to, options) => told(planner.diff(readable(from), readable(to), options)),
     introspect: (connection, context) => told(planner.introspect(connection, context)),
-    validate: (files) => told(planner.validate(files)),
+    validate: (files) => told(planner.validate(forEngine(files))),
   }
+}
+
+function readable(state: SchemaState): SchemaState {
+  return state.kind === 'schema' ? { kind: 'schema', files: forEngine(state.files) } : state
 }
