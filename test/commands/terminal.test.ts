@@ -1,4 +1,5 @@
 /** What is asked on a terminal, and what each answer does. */
+import type { ChildProcess } from 'node:child_process'
 import { describeDatabases, history } from '../support/databases.js'
 import { hasTerminal, onTerminal } from '../support/pseudo-terminal.js'
 import { type Workspace, workspace } from '../support/workspace.js'
@@ -72,6 +73,18 @@ describeDatabases('on a terminal', (on) => {
     expect(right.code).toBe(0)
     expect(await ws.sql('SELECT * FROM "Item"')).toEqual([])
     expect(await history(ws.db)).toEqual([])
+  })
+
+  onlyHere('a terminal that is closed while it asks ends the command, which leaves nothing locked', async () => {
+    ws.project.schema(model())
+    const script = await new Promise<ChildProcess>((resolve) => {
+      void onTerminal(ws.project.folder, 'push --force-reset', { DATABASE_URL: ws.db.href }, [], (child, screen) => {
+        if (/Type/.test(screen)) resolve(child)
+      })
+    })
+    script.kill('SIGKILL')
+    await ws.ok('migrate --fake --lock-timeout 5')
+    await ws.ok('migrate --fake --name zero --lock-timeout 5')
   })
 
   onlyHere('yes goes down', async () => {

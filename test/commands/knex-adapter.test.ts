@@ -1,0 +1,182 @@
+/** Knex runs the project's migrations: the real Knex, its command and its programming interface, on real databases. */
+import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
+import { type KnexProject, knexProject, type Ran } from '../support/knex.js'
+
+const FIRST = `model User {
+  id    Int    @id @default(autoincrement())
+  email String @unique
+  posts Post[]
+}
+
+model Post {
+  id     Int    @id @default(autoincrement())
+  title  String
+  userId Int
+  user   User   @relation(fields: [userId], references: [id], onDelete: Cascade)
+}`
+const SECOND = FIRST.replace('email String @unique', 'email String @unique\n  age   Int    @default(7)')
+
+function ok(ran: Ran): string {
+  if (ran.code !== 0) throw new Error(`exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`)
+  return ran.stdout
+}
+
+async function names(db: FreshDatabase): Promise<string[]> {
+  const rows = await history(db)
+  return rows
+    .filter((row) => row.finished_at !== null && row.rolled_back_at === null)
+    .map((row) => String(row.migration_name))
+}
+
+const knexNames = async (db: FreshDatabase) =>
+  (await db.query('SELECT name FROM knex_migrations ORDER BY id')).map((row) => String(row.name))
+
+describeDatabases('Knex runs migrations of rays', ({ fresh, provider }) => {
+  const q = (name: string) => (provider === 'mysql' ? `\`${name}\`` : `"${name}"`)
+  let db: FreshDatabase
+  let project: KnexProject
+  let made: string[]
+
+  beforeAll(async () => {
+    db = await fresh()
+    project = knexProject(db, { schema: FIRST })
+    const first = await project.rays(['makemigration', '--name', 'first', '--json'])
+    project.schema(SECOND)
+    const second = await project.rays(['makemigration', '--name', 'second', '--json'])
+    made = [first, second].map((ran) => {
+      if (ran.code !== 0) throw new Error(ran.stderr)
+      return ran.json<{ data: { migrations: { name: string }[] } }>().data.migrations[0]!.name
+    })
+  })
+  afterAll(async () => {
+    project?.remove()
+    await db?.drop()
+  })
+
+  test('migrate:latest applies them, and rays and Prisma find them applied', async () => {
+    expect(ok(await project.knex('migrate:latest'))).toContain('Batch 1 run: 2 migrations')
+    expect(await names(db)).toEqual(made)
+    expect(await knexNames(db)).toEqual(made)
+    const status = await project.rays(['status', '--check', '--json'])
+    expect({ code: status.code, out: status.code ? status.stdout + status.stderr : '' }).toEqual({ code: 0, out: '' })
+    expect(
+      (await project.rays(['migrate', '--plan', '--json'])).json<{ data: { migrations: [] } }>().data.migrations,
+    ).toEqual([])
+    expect(ok(await project.knex('migrate:latest'))).toContain('Already up to date')
+  })
+
+  test('list, status and currentVersion tell of them', async () => {
+    const listed = ok(await project.knex('migrate:list'))
+    expect(listed).toContain('Found 2 Completed')
+    expect(listed).toContain(made[1])
+    expect(ok(await project.knex('migrate:status'))).toContain('No Pending')
+    expect(ok(await project.knex('migrate:currentVersion'))).toContain(made[1]!.slice(0, 14))
+  })
+
+  test('what rays unapplies counts as pending, and what rays applies counts as applied', async () => {
+    const down = await project.rays(['migrate', '--name', '-1', '--y'])
+    if (down.code !== 0) throw new Error(down.stderr)
+    expect(ok(await project.knex('migrate:list'))).toContain('Found 1 Pending')
+    expect(ok(await project.knex('migrate:currentVersion'))).toContain(made[0]!.slice(0, 14))
+    const up = await project.rays(['migrate'])
+    if (up.code !== 0) throw new Error(up.stderr)
+    expect(ok(await project.knex('migrate:latest'))).toContain('Already up to date')
+    expect(await knexNames(db)).toEqual(made)
+  })
+
+  test('down and up go by one, with all rows of children kept', async () => {
+    await db.query(`INSERT INTO ${q('User')} (id, email) VALUES (1, 'a@b.c')`)
+    await db.query(`INSERT INTO ${q('Post')} (id, title, ${q('userId')}) VALUES (1, 't', 1)`)
+    const before = await dumpSchema(db)
+    expect(ok(await project.knex('migrate:down'))).toContain(made[1])
+    expect(await names(db)).toEqual([made[0]])
+    expect(ok(await project.knex('migrate:up'))).toContain(made[1])
+    expect(await names(db)).toEqual(made)
+    expect(await dumpSchema(db)).toEqual(before)
+    expect(await db.query(`SELECT id FROM ${q('Post')}`)).toEqual([{ id: 1 }])
+    expect((await db.query(`SELECT age FROM ${q('User')}`))[0]!.age).toBe(7)
+  })
+
+  test('rollback undoes the last batch, rollback --all everything, and a rehearsal ends where it began', async () => {
+    const before = await dumpSchema(db)
+    expect(ok(await project.knex('migrate:rollback'))).toContain('1 migrations')
+    expect(await names(db)).toEqual([made[0]])
+    expect(ok(await project.knex('migrate:rollback', '--all'))).toContain('rolled back: 1 migrations')
+    expect(await names(db)).toEqual([])
+    expect(ok(await project.knex('migrate:latest'))).toContain('2 migrations')
+    expect(await dumpSchema(db)).toEqual(before)
+  })
+
+  test('migrate:to and migrate:before stop where they are told', async () => {
+    ok(await project.knex('migrate:rollback', '--all'))
+    expect(ok(await project.knex('migrate:before', made[1]!))).toContain(made[0])
+    expect(await names(db)).toEqual([made[0]])
+    expect(ok(await project.knex('migrate:to', made[1]!))).toContain(made[1])
+    expect(await names(db)).toEqual(made)
+  })
+
+  test('knex.migrate does the same in a program', async () => {
+    const out = ok(
+      await project.node(`import knexModule from 'knex'
+import config from './knexfile.mjs'
+const knex = knexModule(config)
+const said = []
+said.push(await knex.migrate.rollback(undefined, true))
+said.push(await knex.migrate.currentVersion())
+said.push(await knex.migrate.up())
+said.push((await knex.migrate.list()).map((part) => part.length))
+said.push(await knex.migrate.status())
+said.push(await knex.migrate.latest())
+said.push(await knex.migrate.down())
+said.push(await knex.migrate.latest())
+await knex.migrate.forceFreeMigrationsLock()
+await knex.destroy()
+console.log(JSON.stringify(said))`),
+    )
+    const [rolled, version, up, listed, status, latest, down, again] = JSON.parse(out)
+    expect(rolled[1].sort()).toEqual([...made].sort())
+    expect(version).toBe('none')
+    expect([up[1], listed, status]).toEqual([[made[0]], [1, 1], -1])
+    expect([latest[1], down[1], again[1]]).toEqual([[made[1]], [made[1]], [made[1]]])
+    expect(await names(db)).toEqual(made)
+  })
+
+  test('a stuck lock of Knex is freed by migrate:unlock', async () => {
+    await db.query('UPDATE knex_migrations_lock SET is_locked = 1')
+    const refused = await project.knex('migrate:rollback')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('already locked')])
+    ok(await project.knex('migrate:unlock'))
+    ok(await project.knex('migrate:rollback'))
+    ok(await project.knex('migrate:latest'))
+    expect(await names(db)).toEqual(made)
+  })
+
+  test("Knex's tables are no drift to rays", async () => {
+    const status = await project.rays(['status', '--check', '--json'])
+    expect(status.json<{ data: { drift: { state: string } } }>().data.drift.state).not.toBe('drift')
+    expect(status.code).toBe(0)
+  })
+
+  test('a failing migration leaves both histories alike', async () => {
+    const name = '29990101000000_wrong'
+    project.write({
+      [`prisma/migrations/${name}/migration.sql`]: '-- wrong\n',
+      [`prisma/migrations/${name}/migration.js`]: `module.exports = [
+  [({ client }) => client.execute('CREATE TABLE extra (id INTEGER)'), ({ client }) => client.execute('DROP TABLE extra')],
+  [({ client }) => client.execute('CREATE TABLE ${q('User')} (id INTEGER)'), null],
+]`,
+    })
+    const failed = await project.knex('migrate:latest')
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringMatching(/exists/)])
+    expect(await names(db)).toEqual(made)
+    expect(await knexNames(db)).toEqual(made)
+    const status = await project.rays(['status', '--json'])
+    const state = status.json<{ data: { migrations: { name: string; state: string }[] } }>().data.migrations.at(-1)
+    // Where nothing rolls back, what was done stays, and everybody is told.
+    expect(state).toMatchObject({ name, state: provider === 'mysql' ? 'failed' : 'pending' })
+    if (provider === 'mysql') {
+      const again = await project.knex('migrate:latest')
+      expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('has failed before')])
+    }
+  })
+})
