@@ -1,0 +1,245 @@
+/** A knexfile that runs the project's Prisma and rays migrations beside its own Knex migrations. */
+import path from 'node:path'
+import type { Knex } from 'knex'
+import { sqlitePath } from '../../engines/sqlite/url.js'
+import { DatabaseUrl } from '../../engines/url.js'
+import type { Config } from '../config/config.js'
+import { ConfigError } from '../errors.js'
+import { dialectOf, type KnexClient, type KnexQuery, requireKnex } from './dialects.js'
+import { type KnexTable, noteBatch, syncToKnex } from './histories.js'
+import { KnexSession } from './session.js'
+import { PrismaMigrationSource } from './source.js'
+
+/** Where the project's migrations are; what is not given is found as the rays command finds it. */
+export interface AdapterOptions {
+  /** The project's folder; default: the folder in which Knex runs, which is that of the knexfile. */
+  readonly root?: string
+  /** The folder of the migrations, from `root`. */
+  readonly migrationsDir?: string
+}
+
+/** A configuration of Knex's, one for each environment, or a function that returns either. */
+export type Knexfile =
+  | Knex.Config
+  | { readonly [environment: string]: Knex.Config }
+  | (() => Knexfile | Promise<Knexfile>)
+
+/**
+ * Wraps a knexfile: `knex migrate:*` and `knex.migrate.*` then run the project's migrations of rays and Prisma, forwards
+ * and backwards, and its own Knex migrations, in one order, and keep `_prisma_migrations` in step with Knex's history.
+ * Every other option stays as it is.
+ * @throws {ConfigError} where Knex is not installed or its client is of no database that Prisma has
+ */
+export function knexFilePrismaAdapter<T extends Knexfile>(knexfile: T, options: AdapterOptions = {}): T {
+  if (typeof knexfile === 'function') {
+    return (async () => knexFilePrismaAdapter(await knexfile(), options)) as unknown as T
+  }
+  if (isConfig(knexfile)) return adapt(knexfile, options) as T
+  const environments = Object.entries(knexfile as Record<string, unknown>)
+  if (!environments.some(([, config]) => isConfig(config))) {
+    throw new ConfigError("The knexfile names no client: it needs client: 'pg', 'mysql2' or 'better-sqlite3'.", {
+      hint: 'rays knex init writes a knexfile.',
+    })
+  }
+  return Object.fromEntries(
+    environments.map(([name, config]) => [name, isConfig(config) ? adapt(config, options) : config]),
+  ) as T
+}
+
+function isConfig(value: unknown): value is Knex.Config {
+  const { client, dialect } = (value ?? {}) as Record<string, unknown>
+  return ['string', 'function'].includes(typeof (client ?? dialect))
+}
+
+type ClientClass = new (config: Knex.Config) => KnexClient
+
+function adapt(config: Knex.Config, options: AdapterOptions): Knex.Config {
+  const {
+    directory = './migrations',
+    sortDirsSeparately,
+    loadExtensions,
+    migrationSource,
+    ...rest
+  } = config.migrations ?? {}
+  const settings = lazily(() => readSettings(options))
+  const state: { directory: string | readonly string[] } = { directory }
+  const own = () =>
+    migrationSource ?? new (fsMigrations())(state.directory, sortDirsSeparately === true, loadExtensions)
+  const source = new PrismaMigrationSource({
+    own,
+    loadExtensions,
+    migrationsDir: async () => (await settings()).migrationsDir,
+    lockTimeoutMs: async () => (await settings()).lockTimeoutMs,
+  })
+  const table: KnexTable = { name: rest.tableName ?? 'knex_migrations', schema: rest.schemaName ?? undefined }
+  const Base = clientClass(config)
+  return {
+    ...config,
+    ...connectionOf(config, Base, settings),
+    client: watching(Base, table, source) as unknown as typeof Knex.Client,
+    migrations: copiesHaveDirectory({ ...rest, migrationSource: source }, state),
+  }
+}
+
+function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+interface Settings extends Pick<Config, 'migrationsDir' | 'lockTimeoutMs'> {
+  readonly config: Config
+}
+
+async function readSettings({ root = process.cwd(), migrationsDir }: AdapterOptions): Promise<Settings> {
+  const [{ loadConfig }, { datasourceOf, readSchema }] = await Promise.all([
+    import('../config/config.js'),
+    import('../schema/prisma-schema.js'),
+  ])
+  const config = await loadConfig({
+    cwd: path.resolve(root),
+    readDatasource: async (schemaPath) => datasourceOf((await readSchema(schemaPath)).files),
+  })
+  return {
+    config,
+    lockTimeoutMs: config.lockTimeoutMs,
+    migrationsDir: migrationsDir === undefined ? config.migrationsDir : path.resolve(root, migrationsDir),
+  }
+}
+
+type FsMigrations = new (
+  directory: string | readonly string[],
+  sortDirsSeparately: boolean,
+  loadExtensions: readonly string[] | undefined,
+) => Knex.MigrationSource<unknown>
+
+function fsMigrations(): FsMigrations {
+  return requireKnex<{ FsMigrations: FsMigrations }>(
+    process.cwd(),
+    'knex/lib/migrations/migrate/sources/fs-migrations.js',
+  ).FsMigrations
+}
+
+function clientClass({ client, dialect }: Knex.Config): ClientClass {
+  if (typeof client === 'function') return client as unknown as ClientClass
+  // Without a connection Knex opens nothing and loads no driver.
+  const knex = requireKnex()({ client: client ?? dialect!, useNullAsDefault: true })
+  return knex.client.constructor as ClientClass
+}
+
+/** What a Prisma URL says that Knex would not understand. */
+function connectionOf(config: Knex.Config, Base: ClientClass, settings: () => Promise<Settings>): Partial<Knex.Config> {
+  const { connection } = config
+  const { provider } = dialectOf(Base.prototype as KnexClient)
+  if (typeof connection !== 'string') return {}
+  if (provider === 'sqlite' && /^(file|sqlite):/i.test(connection)) {
+    return {
+      useNullAsDefault: config.useNullAsDefault ?? true,
+      connection: async () => {
+        const { databaseUrl } = (await settings()).config
+        const url = databaseUrl?.reveal() === connection ? databaseUrl : new DatabaseUrl(connection, process.cwd())
+        return { filename: sqlitePath(url) }
+      },
+    }
+  }
+  const schema = provider === 'postgresql' ? /[?&]schema=([^&#]+)/.exec(connection)?.[1] : undefined
+  return schema !== undefined && config.searchPath === undefined ? { searchPath: [decodeURIComponent(schema)] } : {}
+}
+
+/**
+ * The client, which looks at the queries on Knex's history: before it is read, it is brought in step with Prisma's. This
+ * happens on the connection and in the transaction of the query, so that it holds under Knex's lock, too. No state may be
+ * on the client: Knex copies clients without running their constructors.
+ */
+function watching(Base: ClientClass, table: KnexTable, source: PrismaMigrationSource): ClientClass {
+  const Parent = Base as unknown as new (
+    config: Knex.Config,
+  ) => {
+    _query(connection: object, query: KnexQuery): Promise<KnexQuery>
+    releaseConnection(connection: object): Promise<void>
+    transaction(container: unknown, config?: object, outerTx?: unknown): unknown
+  }
+  const history = new RegExp(`[\`"]${table.name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}[\`"]`)
+  /** Clients that read the history: each belongs to one use of `knex.migrate`, never to the application. */
+  const migrating = new WeakSet<object>()
+  class WatchingClient extends Parent {
+    override async _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
+      if (typeof query === 'string' || !history.test(query.sql ?? '')) return super._query(connection, query)
+      const client = this as unknown as KnexClient
+      migrating.add(this)
+      if (query.method === 'select') await sync(client, connection, table, source)
+      const answer = await super._query(connection, query)
+      if (query.method === 'insert') await note(client, connection, query, source)
+      return answer
+    }
+
+    override async releaseConnection(connection: object): Promise<void> {
+      await KnexSession.releaseLock(this as unknown as KnexClient, connection)
+      return super.releaseConnection(connection)
+    }
+
+    override transaction(container: unknown, config?: object, outerTx?: unknown): unknown {
+      // SQLite ignores the pragma inside a transaction, and dropping the old table would then empty its children.
+      const off = source.foreignKeysOff && migrating.has(this) && !outerTx
+      return super.transaction(container, off ? { ...config, enforceForeignCheck: false } : config, outerTx)
+    }
+  }
+  return WatchingClient as unknown as ClientClass
+}
+
+async function sync(client: KnexClient, connection: object, table: KnexTable, source: PrismaMigrationSource) {
+  const session = await KnexSession.over(client, connection)
+  const { removed } = await syncToKnex(session, table, await source.names())
+  for (const name of removed) {
+    client.logger.warn?.(
+      `${name} is no longer in _prisma_migrations: it was unapplied, and counts as pending. (If Knex ran it before this adapter did: rays knex init copies such a history.)`,
+    )
+  }
+}
+
+/** Knex records a migration: which batch it is in is noted in Prisma's table, for rays' own batches. */
+async function note(client: KnexClient, connection: object, query: KnexQuery, source: PrismaMigrationSource) {
+  const values = query.bindings ?? []
+  const batch = values.find((value) => typeof value === 'number')
+  const folder = [...(await source.names())].find(([, file]) => values.includes(file))?.[0]
+  if (batch === undefined || folder === undefined) return
+  await noteBatch(await KnexSession.over(client, connection), folder, batch)
+}
+
+/**
+ * Knex makes new files in `directory`, and lets it take the place of a migration source wherever both are given. It
+ * looks at the option itself for the latter and at a copy of all options for the former: only copies have the directory.
+ */
+function copiesHaveDirectory(
+  migrations: Knex.MigratorConfig,
+  state: { directory: string | readonly string[] },
+): Knex.MigratorConfig {
+  let copying = false
+  return new Proxy<Record<string | symbol, unknown>>(
+    { ...migrations, directory: undefined },
+    {
+      getOwnPropertyDescriptor(target, key) {
+        copying = key === 'directory'
+        return Reflect.getOwnPropertyDescriptor(target, key)
+      },
+      get(target, key) {
+        const whole = copying && key === 'directory'
+        copying = false
+        return whole ? state.directory : target[key]
+      },
+      // `--migrations-directory` of the command line.
+      set(target, key, value) {
+        if (key === 'directory') state.directory = value as string
+        else target[key] = value
+        return true
+      },
+      defineProperty(target, key, descriptor) {
+        if (key !== 'directory') return Reflect.defineProperty(target, key, descriptor)
+        state.directory = descriptor.value as string
+        return true
+      },
+    },
+  ) as Knex.MigratorConfig
+}

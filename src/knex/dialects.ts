@@ -1,0 +1,129 @@
+/** What Knex calls the databases, and how each of its drivers answers. */
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import type { Knex } from 'knex'
+import type { Provider, Row } from '../../engines/engine.js'
+import { ConfigError } from '../errors.js'
+
+/** What Knex's clients have beside their published types (Knex 3.3: lib/client.js). */
+export interface KnexClient extends Knex.Client {
+  readonly dialect: string
+  readonly driverName: string
+  readonly transacting?: boolean
+  _query(connection: unknown, query: KnexQuery): Promise<KnexQuery>
+  prepBindings(bindings: readonly unknown[]): unknown[]
+  emit(event: string, ...values: unknown[]): boolean
+}
+
+/** A query on its way through a client, and its answer in the driver's own shape. */
+export interface KnexQuery {
+  sql: string
+  bindings?: readonly unknown[] | undefined
+  method?: string
+  options?: Record<string, unknown>
+  response?: unknown
+  context?: { changes?: number | bigint }
+}
+
+/** One database as Knex knows it. */
+export interface Dialect {
+  readonly provider: Provider
+  rows(query: KnexQuery): Row[]
+  changes(query: KnexQuery): number
+  /** The name of the table in which Knex's unqualified names end up: a schema, or a database. */
+  readonly namespace: string | undefined
+  /** Asks for Prisma's migration lock without waiting; `{ got: 1 }` when it is free. Undefined: a transaction that writes is lock enough. */
+  readonly lock: { readonly inTransaction: string; readonly session: string; readonly release: string } | undefined
+  /** Whether Prisma's history table is there, asked without an error, which would end a transaction. */
+  readonly historyExists: string
+  /** Appended to a SELECT so that it sees what was committed since the transaction began. */
+  readonly latest: string
+  /** How the answer to a `raw` query of this driver is made of rows: the inverse of `rows`. */
+  answer(rows: Row[], sql: string): unknown
+}
+
+/** Prisma: `pg_advisory_lock(72707369)`, `GET_LOCK('prisma_migrate', 10)`. */
+const DIALECTS: Readonly<Record<string, Dialect>> = {
+  postgresql: {
+    provider: 'postgresql',
+    rows: (query) => (query.response as { rows: Row[] }).rows ?? [],
+    changes: (query) => Number((query.response as { rowCount: number | null }).rowCount ?? 0),
+    namespace: 'SELECT current_schema() AS namespace',
+    lock: {
+      inTransaction: 'SELECT pg_try_advisory_xact_lock(72707369)::int AS got',
+      session: 'SELECT pg_try_advisory_lock(72707369)::int AS got',
+      release: 'SELECT pg_advisory_unlock(72707369)',
+    },
+    historyExists: `SELECT 1 AS found WHERE to_regclass(quote_ident(current_schema()) || '."_prisma_migrations"') IS NOT NULL`,
+    latest: '',
+    answer: (rows, sql) => ({ rows, rowCount: rows.length, command: firstWord(sql), fields: [] }),
+  },
+  mysql: {
+    provider: 'mysql',
+    rows: (query) => asList((query.response as [unknown])[0]),
+    changes: (query) => Number((query.response as [{ affectedRows?: number }])[0].affectedRows ?? 0),
+    namespace: 'SELECT DATABASE() AS namespace',
+    lock: {
+      inTransaction: "SELECT GET_LOCK('prisma_migrate', 0) AS got",
+      session: "SELECT GET_LOCK('prisma_migrate', 0) AS got",
+      release: "SELECT RELEASE_LOCK('prisma_migrate')",
+    },
+    historyExists:
+      "SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '_prisma_migrations'",
+    // Repeatable reads: a plain SELECT shows what was committed when the transaction first read.
+    latest: ' LOCK IN SHARE MODE',
+    answer: (rows, sql) => [readsRows(sql) ? rows : { affectedRows: rows.length, insertId: 0 }, []],
+  },
+  sqlite3: {
+    provider: 'sqlite',
+    rows: (query) => asList(query.response),
+    changes: (query) => Number(query.context?.changes ?? 0),
+    namespace: undefined,
+    lock: undefined,
+    historyExists: "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = '_prisma_migrations'",
+    latest: '',
+    answer: (rows) => rows,
+  },
+}
+
+/** The name by which Knex makes a client for a provider. */
+export const KNEX_CLIENTS: { readonly [P in Provider]: string } = {
+  postgresql: 'pg',
+  mysql: 'mysql2',
+  sqlite: 'better-sqlite3',
+}
+
+const asList = (value: unknown): Row[] => (Array.isArray(value) ? (value as Row[]) : [])
+const firstWord = (sql: string) => /^\s*(\w+)/.exec(sql)?.[1]?.toUpperCase() ?? ''
+const readsRows = (sql: string) => /^(SELECT|SHOW|DESCRIBE|DESC|EXPLAIN|WITH|CHECK|ANALYZE)$/.test(firstWord(sql))
+
+/** @throws {ConfigError} for a database that Prisma and Knex do not share */
+export function dialectOf(client: Pick<KnexClient, 'dialect'>): Dialect {
+  if (Object.hasOwn(DIALECTS, client.dialect)) return DIALECTS[client.dialect]!
+  throw new ConfigError(`rays does not know Knex's client ${client.dialect}.`, {
+    hint: "client: 'pg', 'mysql2' or 'better-sqlite3'.",
+  })
+}
+
+/** Knex's way to talk to a provider's database. */
+export function dialectFor(provider: Provider): Dialect {
+  return Object.values(DIALECTS).find((dialect) => dialect.provider === provider)!
+}
+
+type KnexModule = (config: Knex.Config) => Knex
+
+/**
+ * The project's own Knex, from the folder where it is run, else the one beside rays.
+ * @throws {ConfigError} when Knex is not installed
+ */
+export function requireKnex<T = KnexModule>(folder = process.cwd(), file = 'knex'): T {
+  for (const base of [path.join(folder, 'package.json'), import.meta.url]) {
+    const require = createRequire(base)
+    try {
+      return require(require.resolve(file)) as T
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
+    }
+  }
+  throw new ConfigError('Knex is not installed in this project.', { hint: 'npm install knex' })
+}

@@ -1,0 +1,93 @@
+/** Migrations in Knex's form: an ES module with `up(knex)` and `down(knex)`, as `migration.mjs` in a folder or as a file of Knex's. */
+import type { Knex } from 'knex'
+import type { Client, Provider } from '../../engines/engine.js'
+import { templateLiteral } from '../migrations/writer.js'
+
+/** The exports of a migration in Knex's form. */
+export interface KnexForm {
+  readonly up: (knex: Knex) => unknown
+  readonly down: (knex: Knex) => unknown
+  readonly config?: { readonly transaction?: boolean }
+}
+
+/** Whether a module's exports have Knex's form. */
+export function isKnexForm(loaded: unknown): loaded is KnexForm {
+  const { up, down } = (loaded ?? {}) as Record<string, unknown>
+  return typeof up === 'function' && typeof down === 'function'
+}
+
+/** An operation that runs one direction on the connection that rays holds. */
+export function overClient(
+  run: (knex: Knex) => unknown,
+  provider: Provider,
+  folder: string,
+): (argument: { client: Client }) => Promise<void> {
+  const operation = async ({ client }: { client: Client }) => {
+    const { knexOver } = await import('./over-client.js')
+    await run(knexOver(client, provider, folder))
+  }
+  Object.defineProperty(operation, 'name', { value: run.name || 'knex' })
+  return operation
+}
+
+/** One statement of a migration with its parameters. */
+export interface Statement {
+  readonly sql: string
+  readonly params?: readonly unknown[]
+}
+
+export interface RenderKnex {
+  readonly up: readonly Statement[]
+  /** Undefined: there is no way down. */
+  readonly down: readonly Statement[] | undefined
+  readonly notes: readonly string[]
+  readonly provider: Provider
+  readonly module: 'esm' | 'commonjs' | 'typescript'
+  readonly transaction?: boolean
+  /** Comment lines at the top. */
+  readonly head?: readonly string[]
+}
+
+/** The text of a migration in Knex's form. */
+export function renderKnexMigration(migration: RenderKnex): string {
+  const { module, provider } = migration
+  const type = module === 'typescript' ? ': Knex' : ''
+  const returns = module === 'typescript' ? ': Promise<void>' : ''
+  const name = (way: string) =>
+    module === 'commonjs'
+      ? `exports.${way} = async function ${way}(knex)`
+      : `export async function ${way}(knex${type})${returns}`
+  const end = module === 'commonjs' ? '};' : '}'
+  const body = (statements: readonly Statement[]) => statements.map((statement) => render(statement, provider))
+  const up = [`${name('up')} {`, ...body(migration.up), end]
+  const notes = migration.notes.map((note) => `  // ${note.replace(/\s+/g, ' ')}`)
+  const down = [
+    `${name('down')} {`,
+    ...notes,
+    ...(migration.down ? body(migration.down) : ["  throw new Error('This migration cannot be undone.');"]),
+    end,
+  ]
+  const config =
+    migration.transaction === false
+      ? [`${module === 'commonjs' ? 'exports.config =' : 'export const config ='} { transaction: false };`]
+      : []
+  const head = [
+    ...(migration.head ?? []).map((line) => `// ${line}`),
+    ...(module === 'typescript' ? ["import type { Knex } from 'knex';"] : []),
+  ]
+  return `${[head, up, down, config]
+    .filter((part) => part.length > 0)
+    .map((part) => part.join('\n'))
+    .join('\n\n')}\n`
+}
+
+function render({ sql, params = [] }: Statement, provider: Provider): string {
+  const marks = params.length > 0
+  // Knex takes `?` for a parameter: everywhere on PostgreSQL, elsewhere only beside parameters.
+  const escaped = marks
+    ? sql.replace(/:\?|\?/g, (mark) => (mark === ':?' ? '?' : '\\?'))
+    : provider === 'postgresql'
+      ? sql.replace(/\?/g, '\\?')
+      : sql
+  return `  await knex.raw(${templateLiteral(escaped)}${marks ? `, ${JSON.stringify(params)}` : ''});`
+}

@@ -1,0 +1,76 @@
+/** A project that has Knex and rays installed, and the real `knex` command run in it as a process of its own. */
+import { execFile } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Provider } from '../../engines/engine.js'
+import type { FreshDatabase } from './databases.js'
+import { type ProjectOptions, project, type TestProject } from './project.js'
+
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
+
+export const CLIENTS: { readonly [P in Provider]: string } = {
+  postgresql: 'pg',
+  mysql: 'mysql2',
+  sqlite: 'better-sqlite3',
+}
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface KnexProject extends TestProject {
+  /** Runs `knex <args>`. An exit code is an answer, not an error. */
+  knex(...args: string[]): Promise<Ran>
+  /** Runs a script of the project's, as an ES module. */
+  node(code: string, env?: Readonly<Record<string, string>>): Promise<Ran>
+}
+
+/** A project with a knexfile that is wrapped by the adapter. */
+export function knexProject(
+  db: FreshDatabase,
+  options: Pick<ProjectOptions, 'schema'> & Partial<ProjectOptions>,
+): KnexProject {
+  const made = project({ provider: db.provider, url: db.href, ...options })
+  installIn(made.folder)
+  if (!options.files?.['knexfile.mjs']) {
+    made.write({
+      'knexfile.mjs': `import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+export default knexFilePrismaAdapter({ client: '${CLIENTS[db.provider]}', connection: process.env.DATABASE_URL })
+`,
+    })
+  }
+  const env = { ...process.env, NODE_OPTIONS: undefined, NO_COLOR: '1', DATABASE_URL: db.href, NODE_ENV: 'development' }
+  const run = (args: readonly string[], more = {}) =>
+    new Promise<Ran>((resolve) => {
+      const child = execFile(
+        process.execPath,
+        [...args],
+        { cwd: made.folder, env: { ...env, ...more } },
+        (_error, stdout, stderr) => resolve({ code: child.exitCode ?? 128, stdout, stderr }),
+      )
+      child.stdin?.end()
+    })
+  return {
+    ...made,
+    knex: (...args) => run([path.join(ROOT, 'node_modules/knex/bin/cli.js'), ...args]),
+    node: (code, more) => {
+      made.write({ 'script.mjs': code })
+      return run(['script.mjs'], more)
+    },
+  }
+}
+
+/** The checkout's packages, and rays itself under its name. */
+export function installIn(folder: string): void {
+  const modules = path.join(folder, 'node_modules')
+  rmSync(modules, { recursive: true, force: true })
+  mkdirSync(modules)
+  for (const name of readdirSync(path.join(ROOT, 'node_modules'))) {
+    if (name !== 'prisma-rays' && !name.startsWith('.package'))
+      symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name))
+  }
+  symlinkSync(ROOT, path.join(modules, 'prisma-rays'), 'dir')
+}
