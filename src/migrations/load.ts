@@ -1,8 +1,10 @@
 /** Loads the code of a migration, whatever kind of module it is, and checks it before anything runs. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { MigrationInvalidError } from '../errors.js'
+import { isKnexForm, type KnexForm, overClient } from '../knex/form.js'
 import type { StatementSyntax } from '../../engines/engine.js'
 import { loadModule } from '../modules.js'
 import { guardUserCode } from '../user-code.js'
@@ -37,7 +39,11 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
     }
   }
   const source = readFileSync(migration.codeFile, 'utf8')
-  const { operations, transaction } = checkExports(await evaluate(migration.codeFile, source), migration.codeFile)
+  const loaded = await evaluate(migration.codeFile, source)
+  if (/\.m[jt]s$/.test(migration.codeFile) && isKnexForm(loaded)) {
+    return { ...shared, ...(await knexOperations(migration, loaded, source)) }
+  }
+  const { operations, transaction } = checkExports(loaded, migration.codeFile)
   return {
     ...shared,
     operations,
@@ -46,6 +52,28 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
       FOREIGN_KEYS_OFF.test(source) ||
       operations.some((pair) => pair.some((f) => f !== null && FOREIGN_KEYS_OFF.test(String(f)))),
     codeHash: createHash('sha256').update(source).digest('hex'),
+  }
+}
+
+/** A migration.mjs in Knex's form (`rays knex convert`) is one operation, run by Knex over the client. */
+async function knexOperations(
+  { directory }: Migration,
+  knex: KnexForm,
+  source: string,
+): Promise<Omit<LoadedMigration, 'migration' | 'checksum'>> {
+  const root = path.dirname(directory)
+  const provider = await readLockProvider(root)
+  if (provider !== 'postgresql' && provider !== 'mysql' && provider !== 'sqlite') {
+    throw new MigrationInvalidError(`${directory} has Knex's form, and no migration_lock.toml beside it names the database.`, {
+      hint: 'Restore migration_lock.toml from version control.',
+    })
+  }
+  return {
+    operations: [[overClient(knex.up, provider, root), overClient(knex.down, provider, root)]],
+    transaction: knex.config?.transaction !== false,
+    foreignKeysOff: [source, String(knex.up), String(knex.down)].some((text) => FOREIGN_KEYS_OFF.test(text)),
+    codeHash: createHash('sha256').update(source).digest('hex'),
+    knex,
   }
 }
 

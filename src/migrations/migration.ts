@@ -1,5 +1,6 @@
 /** The core types of a migration. */
 import type { Client } from '../../engines/engine.js'
+import type { KnexForm } from '../knex/form.js'
 
 /** One direction of an operation. Its result is ignored; a rejection undoes the migration. */
 export type OperationFunction = (argument: { client: Client }) => unknown
@@ -35,4 +36,6 @@ export interface LoadedMigration {
   readonly checksum: string
   /** sha256 of the code file; undefined where the script itself is run. */
   readonly codeHash: string | undefined
+  /** The exports of a migration.mjs in Knex's form. */
+  readonly knex?: KnexForm
 }
