@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { StatementSyntax } from '../../engines/engine.js'
 import { MigrationInvalidError } from '../errors.js'
 import { isKnexForm, type KnexForm, overClient } from '../knex/form.js'
-import type { StatementSyntax } from '../../engines/engine.js'
 import { loadModule } from '../modules.js'
 import { guardUserCode } from '../user-code.js'
 import { checksum, EMPTY_SCRIPT, readLockProvider, readScript } from './directory.js'
@@ -18,10 +18,10 @@ const FOREIGN_KEYS_OFF = /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/i
 export interface LoadOptions {
   /** Runs a whole script, as the server reads it; used for folders with migration.sql only. */
   readonly runScript: (script: string) => Promise<void>
-}
-
   /** Where the script runs in a transaction: the lexical rules by which its own BEGIN and COMMIT are found and left out. */
   readonly inTransaction?: StatementSyntax
+}
+
 /**
  * Loads one migration.
  * @throws {MigrationInvalidError} for code that does not parse, throws, or does not export an array of [up, down]
@@ -64,9 +64,12 @@ async function knexOperations(
   const root = path.dirname(directory)
   const provider = await readLockProvider(root)
   if (provider !== 'postgresql' && provider !== 'mysql' && provider !== 'sqlite') {
-    throw new MigrationInvalidError(`${directory} has Knex's form, and no migration_lock.toml beside it names the database.`, {
-      hint: 'Restore migration_lock.toml from version control.',
-    })
+    throw new MigrationInvalidError(
+      `${directory} has Knex's form, and no migration_lock.toml beside it names the database.`,
+      {
+        hint: 'Restore migration_lock.toml from version control.',
+      },
+    )
   }
   return {
     operations: [[overClient(knex.up, provider, root), overClient(knex.down, provider, root)]],
