@@ -6,11 +6,13 @@ import yargs, { type Argv, type Options } from 'yargs'
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW, type ParsedArguments } from './cli/commands.js'
 import { createTerminal, type Terminal } from './cli/terminal.js'
 import { RaysError, UsageError } from './errors.js'
+import { expectShortRun } from './short-run.js'
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 /** Runs one command line and sets the process's exit code. @param argv the arguments after `rays` */
 export async function main(argv: readonly string[]): Promise<void> {
+  expectShortRun()
   const controller = new AbortController()
   const json = argv.includes('--json')
   const color = !argv.includes('--no-color')

@@ -4,6 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { createWasmRuntime } from '../schema/wasm-runtime.js'
+import { expectShortRun } from '../short-run.js'
 import { type EngineArguments, parseArguments } from './arguments.js'
 import { createCalls } from './calls.js'
 import { connect, createDatabase, PrismaError, prismaError, targetOf } from './database.js'
@@ -18,6 +19,7 @@ export interface EngineStreams {
 
 /** Runs the engine until its input ends. Returns the exit code. */
 export async function runPrismaEngine(argv: readonly string[], cwd: string, streams: EngineStreams): Promise<number> {
+  expectShortRun()
   const args = parseArguments(argv)
   if (args.mode === 'version') {
     streams.output.write(`schema-engine-cli ${await createWasmRuntime().version()}\n`)

@@ -1,0 +1,78 @@
+/** `rays commit`: what was pushed to the database becomes a migration that is recorded as applied. No data is touched. */
+import { FailedError, UsageError } from '../errors.js'
+import { Recorder, records } from '../history/recorder.js'
+import type { Context } from './host.js'
+import { type MadeMigration, type MakeMigrationOptions, makeMigration } from './makemigration.js'
+import { recordApplied } from './prepare.js'
+import { folders, openProject, type Project, withConnection, withLock } from './project.js'
+
+export interface CommitOptions
+  extends Pick<MakeMigrationOptions, 'verify' | 'clearShadow' | 'autoresolve' | 'failOnDestructive'> {
+  readonly name: string
+}
+
+export interface CommitResult {
+  readonly summary: string
+  readonly migrations: readonly MadeMigration[]
+  readonly target: string
+  /** It is the project's first migration. */
+  readonly baseline: boolean
+}
+
+/**
+ * @throws {FailedError} where the database differs from the schema, or nothing changed since the newest migration;
+ * {@link UsageError} where migrations are pending
+ */
+export async function commit(context: Context, { name, ...options }: CommitOptions): Promise<CommitResult> {
+  const { host, config } = context
+  const project = await openProject(context)
+  await project.schemaEngine.validate(project.schema.files)
+  return withConnection(project, host, {}, (connection) =>
+    withLock(config, host, connection, async () => {
+      await requirePushed(project, connection)
+      const all = await folders(project)
+      const known = records((await new Recorder(connection).read()) ?? [])
+      const pending = all.filter(({ name }) => !known.some((r) => r.name === name && r.state === 'applied'))
+      if (pending.length > 0) {
+        throw new UsageError(`Not applied yet: ${pending.map((m) => m.name).join(', ')}.`, {
+          code: 'E_PENDING',
+          hint: 'If their changes are in the database: rays migrate --fake. If not: rays migrate. Then rays commit.',
+        })
+      }
+      const missing = await makeMigration(context, { check: true })
+      if (!missing.changes) {
+        throw new FailedError('There are no changes in the database since the newest migration.', {
+          code: 'E_NO_CHANGES',
+          hint: 'Edit the schema, rays push, and commit once it is settled.',
+        })
+      }
+      host.note(missing.summary.trim())
+      // The rows are where they should be already: what was renamed or filled on the way is over.
+      const made = await makeMigration(context, { ...options, name, rename: false })
+      for (const migration of made.migrations) await recordApplied(project, connection, migration.name)
+      return {
+        summary: made.summary,
+        migrations: made.migrations,
+        target: connection.target,
+        baseline: all.length === 0,
+      }
+    }),
+  )
+}
+
+async function requirePushed(
+  project: Project,
+  connection: Parameters<Parameters<typeof withConnection>[3]>[0],
+): Promise<void> {
+  const diff = await project.schemaEngine.diff(
+    { kind: 'database', connection, context: project.schema.files },
+    { kind: 'schema', files: project.schema.files },
+    { ...project.filter, summary: true },
+  )
+  if (diff.empty) return
+  throw new FailedError(`The database and the schema differ: push first. ${connection.target}`, {
+    code: 'E_DRIFT',
+    where: diff.summary.trim() || diff.script.trim(),
+    hint: 'rays push makes the database match the schema; then rays commit.',
+  })
+}
