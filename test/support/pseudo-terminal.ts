@@ -28,19 +28,19 @@ export function onTerminal(
 ): Promise<Typed> {
   const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
   const command = [process.execPath, path.join(ROOT, 'bin/rays.js'), ...line.split(' ')].map(quote).join(' ')
-  const child = spawn('script', ['-q', '-e', '-c', command, '/dev/null'], {
+  // Wide enough that no line is broken.
+  const child = spawn('script', ['-q', '-e', '-c', `stty cols 400; exec ${command}`, '/dev/null'], {
     cwd: folder,
-    env: { ...process.env, NODE_OPTIONS: undefined, CI: undefined, TERM: 'xterm', COLUMNS: '200', ...env },
+    env: { ...process.env, NODE_OPTIONS: undefined, CI: undefined, TERM: 'xterm', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  // Long lines are broken where the terminal ends: in what is waited for, a space is any white space.
   let screen = ''
   let seen = 0
   const steps = [...talk]
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     screen += chunk.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replaceAll('\r', '')
     onScreen(child, screen)
-    const match = steps[0]?.[0].exec(screen.slice(seen).replace(/\s+/g, ' '))
+    const match = steps[0]?.[0].exec(screen.slice(seen))
     if (!match) return
     seen = screen.length
     const [, typed] = steps.shift()!
