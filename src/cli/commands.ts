@@ -19,6 +19,7 @@ export interface CommandSpec {
 
 export const GLOBAL_OPTIONS = {
   conf: { type: 'string', describe: 'which raysconfig file', requiresArg: true },
+  env: { type: 'string', describe: 'which of the environments of the configuration', requiresArg: true },
   log: { type: 'boolean', describe: 'show every statement with its time' },
   json: { type: 'boolean', describe: 'print one JSON document' },
   input: { type: 'boolean', describe: 'ask questions (--no-input never asks)', default: true },

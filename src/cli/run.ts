@@ -170,14 +170,17 @@ function configure(args: ParsedArguments): Promise<Config> {
   if (args.statementTimeout !== undefined) flags.statementTimeout = args.statementTimeout
   if (args.opTimeout !== undefined) flags.operationTimeout = args.opTimeout
   const conf = given(args, 'conf')
+  const environment = given(args, 'env')
   return loadConfig({
     cwd: process.cwd(),
     ...(conf !== undefined && { conf }),
+    // One of the configuration's environments.
+    ...(environment !== undefined && { environment }),
     flags,
     readDatasource: async (schemaPath) => {
       try {
-        const { url, directUrl, shadowDatabaseUrl } = datasourceOf((await readSchema(schemaPath)).files)
-        return { ...(url && { url }), ...(directUrl && { directUrl }), ...(shadowDatabaseUrl && { shadowDatabaseUrl }) }
+        const { url, directUrl, shadowDatabaseUrl, provider } = datasourceOf((await readSchema(schemaPath)).files)
+        return { provider, ...(url && { url }), ...(directUrl && { directUrl }), ...(shadowDatabaseUrl && { shadowDatabaseUrl }) }
       } catch (error) {
         // Whoever needs the schema says what is wrong with it.
         if (error instanceof RaysError) return undefined

@@ -234,7 +234,7 @@ async function consent(
   hazards: readonly CountedHazard[],
   planned: Plan,
   options: MigrateOptions,
-  { host }: Context,
+  { host, config }: Context,
 ): Promise<void> {
   const losing = hazards.filter((hazard) => hazard.destructive && hazard.rows !== 0)
   if (losing.length === 0) return
@@ -248,8 +248,11 @@ async function consent(
     )
   }
   for (const hazard of losing) host.warn(`${hazard.migration}: ${hazard.message}`)
-  if (planned.direction === 'up' || options.y) return
-  const yes = await host.confirm({ message: 'Going down loses this data. Go on?', flag: '--y' })
+  const asks = planned.direction === 'down' || config.environment === 'production'
+  if (!asks || options.y) return
+  const where = config.environment === undefined ? '' : ` in ${config.environment}`
+  const message = `Going ${planned.direction} loses this data${where}. Go on?`
+  const yes = await host.confirm({ message, flag: '--y' })
   if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
 }
 

@@ -1,11 +1,13 @@
 /** The configuration: found, checked, resolved and frozen; every problem reported at once. */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
+import type { Provider } from '../../engines/engine.js'
 import { DatabaseUrl, redact } from '../../engines/url.js'
 import { ConfigError } from '../errors.js'
 import { defaultExport, loadModule } from '../modules.js'
 import { bullets } from '../text.js'
 import { loadDotenv } from './dotenv.js'
+import { selectEnvironment, urlFromParts } from './environment.js'
 import { checkOption, OPTIONS, type OptionName, variableName } from './options.js'
 import { findPrismaConfig, type PrismaConfig, readPrismaConfig } from './prisma-config.js'
 
@@ -14,12 +16,15 @@ export interface DatasourceUrls {
   readonly url?: { readonly kind: 'literal'; readonly value: string } | { readonly kind: 'env'; readonly name: string }
   readonly directUrl?: DatasourceUrls['url']
   readonly shadowDatabaseUrl?: DatasourceUrls['url']
+  readonly provider?: Provider
 }
 
 export interface Config {
   /** The project's folder: where raysconfig is, or where rays was started. */
   readonly root: string
   readonly file: string | undefined
+  /** The environment of the configuration that is in force; undefined where there is none. */
+  readonly environment: string | undefined
   readonly prismaConfigFile: string | undefined
   readonly schemaPath: string
   readonly migrationsDir: string
@@ -47,6 +52,8 @@ export interface LoadConfigOptions {
   /** `--conf`: which file; a missing one is an error. */
   readonly conf?: string
   /** Options given on the command line, already of the right type. */
+  /** `--env`: which environment of the configuration. */
+  readonly environment?: string
   readonly flags?: Partial<Record<OptionName, unknown>>
   readonly env?: NodeJS.ProcessEnv
   /** Reads the datasource block of a schema; problems with the schema are reported by the commands that need it. */
@@ -67,8 +74,10 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const problems: string[] = []
   const place = await findRaysConfig(options.cwd, options.conf)
   const root = place.root
-  const dotenv = await loadDotenv([root, path.join(root, 'prisma')], env)
-  const raw = await readRaysConfig(place.file, problems)
+  const wanted = options.environment ?? (env.RAYS_ENV || undefined)
+  const dotenv = await loadDotenv([root, path.join(root, 'prisma')], env, wanted)
+  const selected = selectEnvironment(await readRaysConfig(place.file, problems), wanted, env, problems)
+  const raw = selected.values
   const prismaFile = findPrismaConfig(root)
   const prisma = prismaFile === undefined ? undefined : await readPrisma(prismaFile, problems)
 
@@ -107,6 +116,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   return Object.freeze({
     root,
     file: place.file,
+    environment: selected.name,
     prismaConfigFile: prismaFile,
     schemaPath: schema.value,
     migrationsDir: migrations.value,
@@ -201,7 +211,8 @@ async function readRaysConfig(file: string | undefined, problems: string[]): Pro
       problems.push(`${name} must export an object`)
       return {}
     }
-    await checkNames(value as Record<string, unknown>, name, problems)
+    const { environments = {}, ...shared } = value as { environments?: Record<string, object> }
+    for (const part of [shared, ...Object.values(environments)]) await checkNames({ ...part }, name, problems)
     return value as Record<string, unknown>
   } catch (error) {
     problems.push(`${name} cannot be loaded: ${messageOf(error)}`)
@@ -343,11 +354,13 @@ function databaseUrl(
   problems: string[],
 ): Found | undefined {
   const direct = fromSchema(datasource?.directUrl, env)
+  const parts = urlFromParts(env, datasource?.provider)
   const candidates: [unknown, string][] = [
     [found.get('databaseUrl')?.value, found.get('databaseUrl')?.origin ?? ''],
     [env.DATABASE_URL, dotenv.has('DATABASE_URL') ? '.env' : 'DATABASE_URL'],
     [prisma?.directUrl ?? prisma?.url, prisma ? path.basename(prisma.file) : ''],
     [direct ?? fromSchema(datasource?.url, env), 'the schema'],
+    [parts?.value, parts?.origin ?? ''],
   ]
   const first = candidates.find(([value]) => typeof value === 'string' && value !== '')
   if (!first) return undefined

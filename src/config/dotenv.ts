@@ -5,11 +5,16 @@ import path from 'node:path'
 /**
  * Adds the variables of `.env` files to the environment, where they are not set. Returns which file set which.
  * @param folders the folders to look in, first come first served
+ * @param environment also `.env.<environment>`, before `.env`: environments
  */
-export async function loadDotenv(folders: readonly string[], env: NodeJS.ProcessEnv): Promise<Map<string, string>> {
+export async function loadDotenv(
+  folders: readonly string[],
+  env: NodeJS.ProcessEnv,
+  environment?: string,
+): Promise<Map<string, string>> {
   const origin = new Map<string, string>()
-  for (const folder of new Set(folders)) {
-    const file = path.join(folder, '.env')
+  const names = environment === undefined ? ['.env'] : [`.env.${environment}`, '.env']
+  for (const file of new Set(folders.flatMap((folder) => names.map((name) => path.join(folder, name))))) {
     if (!existsSync(file)) continue
     const [{ parse }, { expand }] = await Promise.all([import('dotenv'), import('dotenv-expand')])
     const before = new Set(Object.keys(env))
