@@ -1,4 +1,8 @@
 /** Results of the development loop as text for a person. */
+import type { CommitResult } from '../commands/commit.js'
+import type { DocsResult } from '../commands/docs.js'
+import type { RedoResult } from '../commands/redo.js'
+import type { ResetResult } from '../commands/reset.js'
 import type { SaveResult } from '../commands/save.js'
 import { shortPath } from '../commands/schema-file.js'
 import type { StepsResult } from '../commands/up-down.js'
@@ -80,4 +84,36 @@ function commandTable({ commands, dryRun }: StepsResult, verbose: boolean): stri
 function shorten(statement: string): string {
   const text = statement.replace(/\s+/g, ' ').trim()
   return text.length <= WIDTH ? text : `${text.slice(0, WIDTH - 1).trimEnd()}…`
+}
+
+export function commit(result: CommitResult, terminal: Terminal): string {
+  const names = result.migrations.map(({ name }) => name).join(', ')
+  return lines(
+    `Wrote ${names} and recorded ${result.migrations.length === 1 ? 'it' : 'them'} as applied in ${result.target}. No data was touched.`,
+    next(terminal, 'commit the folder to version control; elsewhere rays migrate applies it.'),
+  )
+}
+
+export function redo({ up }: RedoResult, terminal: Terminal): string {
+  const total = up.migrations.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+  return lines(
+    `Undone and applied again: ${up.migrations.map(({ name }) => name).join(', ')} (${duration(total)}).`,
+    next(terminal, 'rays status'),
+  )
+}
+
+export function reset({ target, migrated, seeded }: ResetResult, terminal: Terminal): string {
+  return lines(
+    `Emptied ${target} and applied ${count(migrated.migrations.length)}.`,
+    seeded !== null && `Seeded in ${duration(seeded.milliseconds)}.`,
+    next(terminal, 'rays status'),
+  )
+}
+
+export function docs({ topics }: DocsResult, terminal: Terminal): string {
+  const width = Math.max(...topics.map(({ topic }) => topic.length))
+  return lines(
+    ...topics.map(({ topic, title, file }) => `${topic.padEnd(width)}  ${title}  ${terminal.paint('dim', file)}`),
+    next(terminal, 'rays docs <topic> prints one.'),
+  )
 }

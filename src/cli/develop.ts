@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js'
 import type { ParsedArguments } from './commands.js'
 import * as text from './develop-text.js'
 import { given, type Handler, show } from './outcome.js'
+import { duration } from './terminal.js'
 
 const flag = (args: ParsedArguments, name: string): boolean => args[name] === true
 
@@ -66,4 +67,51 @@ export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
   },
   up: step('up'),
   down: step('down'),
+  commit: async (context, args, terminal) => {
+    const { commit } = await import('../commands/commit.js')
+    const { name, ...options } = makingOptions(args, 'commit')
+    const data = await commit(context, {
+      ...options,
+      name: name ?? (await context.host.ask({ message: 'Name of the migration:', flag: '--name <name>' })),
+    })
+    return show(data, text.commit(data, terminal), args, terminal)
+  },
+  redo: async (context, args, terminal) => {
+    const { redo } = await import('../commands/redo.js')
+    const data = await redo(context, {
+      ...(args.count !== undefined && { count: Number(args.count) }),
+      ...(args.generate !== undefined && { generate: flag(args, 'generate') }),
+      failOnDestructive: flag(args, 'failOnDestructive'),
+      y: flag(args, 'y'),
+    })
+    return show(data, text.redo(data, terminal), args, terminal)
+  },
+  sqlmigrate: async (context, args, terminal) => {
+    const { sqlMigrate } = await import('../commands/sqlmigrate.js')
+    const data = await sqlMigrate(context, { name: given(args, 'name')!, down: flag(args, 'down') })
+    if (args.json !== true) terminal.raw(data.sql.trimEnd())
+    return { data }
+  },
+  reset: async (context, args, terminal) => {
+    const { reset } = await import('../commands/reset.js')
+    const confirm = given(args, 'confirm')
+    const data = await reset(context, {
+      ...(confirm !== undefined && { confirm }),
+      seed: args.seed !== false,
+      ...(args.generate !== undefined && { generate: flag(args, 'generate') }),
+    })
+    return show(data, text.reset(data, terminal), args, terminal)
+  },
+  seed: async (context, args, terminal) => {
+    const { seed } = await import('../commands/seed.js')
+    const data = await seed(context)
+    return show(data, `Seeded in ${duration(data.milliseconds)}.`, args, terminal)
+  },
+  docs: async (_context, args, terminal) => {
+    const { docs } = await import('../commands/docs.js')
+    const topic = given(args, 'topic')
+    const data = await docs(topic === undefined ? {} : { topic })
+    if (args.json !== true && data.text !== undefined) terminal.raw(data.text.trimEnd())
+    return data.text === undefined ? show(data, text.docs(data, terminal), args, terminal) : { data }
+  },
 }

@@ -100,6 +100,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const data = await push(context, {
       y: args.y === true,
       forceReset: args.forceReset === true,
+      failOnDestructive: args.failOnDestructive === true,
       createDb: args.createDb === true,
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })
@@ -180,7 +181,12 @@ function configure(args: ParsedArguments): Promise<Config> {
     readDatasource: async (schemaPath) => {
       try {
         const { url, directUrl, shadowDatabaseUrl, provider } = datasourceOf((await readSchema(schemaPath)).files)
-        return { provider, ...(url && { url }), ...(directUrl && { directUrl }), ...(shadowDatabaseUrl && { shadowDatabaseUrl }) }
+        return {
+          provider,
+          ...(url && { url }),
+          ...(directUrl && { directUrl }),
+          ...(shadowDatabaseUrl && { shadowDatabaseUrl }),
+        }
       } catch (error) {
         // Whoever needs the schema says what is wrong with it.
         if (error instanceof RaysError) return undefined

@@ -90,7 +90,7 @@ export async function makeMigration(
   const backward = await maker.diff(next, start, false)
   const script = scriptWithRenames(change.script, renamed?.steps ?? [])
   const found = await maker.hazards(script, backward.empty ? '' : backward.script, slug)
-  const given = await resolveGiven(host, next, found, options)
+  const given = await resolveGiven(host, start, next, found, options)
   const hazards = found.filter(
     ({ schema, table, column }) => !given || column === undefined || given(schema, table, column) === undefined,
   )

@@ -126,7 +126,8 @@ async function requireSync(project: Project, connection: import('../../engines/e
   )
 }
 
-async function recordApplied(
+/** Records a migration as applied without running it. */
+export async function recordApplied(
   project: Project,
   connection: import('../../engines/engine.js').Connection,
   name: string,

@@ -6,6 +6,7 @@ import { redact } from '../../engines/url.js'
 import { FailedError, InterruptedError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
+import { bullets } from '../text.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import type { Context } from './host.js'
 import { openProject, type Project, withConnection, withLock } from './project.js'
@@ -16,6 +17,7 @@ export interface PushOptions {
   readonly forceReset?: boolean
   readonly createDb?: boolean
   readonly generate?: boolean
+  readonly failOnDestructive?: boolean
 }
 
 export interface PushResult {
@@ -51,6 +53,12 @@ async function pushLocked(project: Project, { host }: Context, connection: Conne
   const found = findHazards(diff.script, connection.syntax).map((hazard) => ({ ...hazard, migration: 'push' }))
   const hazards = await countHazards(connection, found, project.schemas)
   const losing = hazards.filter((hazard) => hazard.rows !== 0)
+  if (options.failOnDestructive && losing.some((hazard) => hazard.destructive)) {
+    throw new FailedError(`Refused by --fail-on-destructive:\n${bullets(losing.map(({ message }) => message))}`, {
+      code: 'E_DESTRUCTIVE',
+      hint: 'Run it without --fail-on-destructive once the loss is wanted.',
+    })
+  }
   for (const hazard of losing) host.warn(hazard.message)
   if (losing.some((hazard) => hazard.destructive) && !options.y) {
     const yes = await host.confirm({ message: `This loses data in ${connection.target}. Go on?`, flag: '--y' })

@@ -2,7 +2,7 @@
 import type { Engine } from '../../engines/engine.js'
 import { UsageError } from '../errors.js'
 import type { GivenValue } from '../migrations/given.js'
-import { columnsOf, enumsOf, type Model, modelsOf } from '../schema/fields.js'
+import { columnsOf, enumsOf, type Field, type Model, modelsOf } from '../schema/fields.js'
 import {
   applyRenames,
   fieldCandidates,
@@ -180,11 +180,13 @@ export interface GivenOptions {
 
 /**
  * The values for new required fields, from the flags and, where rows are waiting for one, from the person.
+ * @param before the first schema, renames included
  * @param hazards what the migration may fail on, with the number of rows
  * @throws {UsageError} for a field that needs none
  */
 export async function resolveGiven(
   host: Host,
+  before: readonly SchemaFile[] | undefined,
   after: readonly SchemaFile[],
   hazards: readonly CountedHazard[],
   options: GivenOptions,
@@ -196,7 +198,7 @@ export async function resolveGiven(
     const match = /^(\w+)\.(\w+)=(.*)$/s.exec(text)
     const model = models.find(({ name }) => name === match?.[1])
     const field = model?.fields.find(({ name }) => name === match?.[2])
-    const needs = waiting.some(({ table, column }) => table === model?.table && column === field?.column)
+    const needs = model !== undefined && field?.arity === 'required' && becomesRequired(model, field, before ?? [])
     if (!match || !model || !field || !needs || match[3]!.trim() === '') {
       throw new UsageError(
         match && field
@@ -231,6 +233,13 @@ export async function resolveGiven(
   }
   if (values.size === 0) return undefined
   return (schema, table, column) => values.get(key(schema, table, column)) ?? values.get(key(undefined, table, column))
+}
+
+/** Rows of before may have no value: the column is new, or was optional. */
+function becomesRequired(model: Model, field: Field, before: readonly SchemaFile[]): boolean {
+  const was = modelsOf(before).find(({ table, schema }) => table === model.table && schema === model.schema)
+  const column = was?.fields.find((other) => other.column === field.column)
+  return was !== undefined && column?.arity !== 'required'
 }
 
 const key = (schema: string | undefined, table: string, column: string) => [schema ?? '', table, column].join('\0')

@@ -63,7 +63,7 @@ describeDatabases('the development loop', (database) => {
     app.schema(V2)
     await app.rays(['save', 'names', '--no-verify'])
     const sql = await app.rays(['sqlmigrate', 'names', '--down'], { env: { DATABASE_URL: '' } })
-    expect([sql.code, sql.stdout]).toEqual([0, expect.stringContaining('name')])
+    expect([sql.code, sql.stdout]).toEqual([0, expect.stringMatching(/DROP COLUMN|new_User/)])
     expect(sql.stdout).not.toContain('ADD COLUMN')
     expect((await app.rays(['sqlmigrate', 'users'])).stdout).toContain('CREATE TABLE')
     expect((await app.rays(['sqlmigrate', 'nobody'])).code).toBe(2)
