@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, renameSync } from 'node:fs'
 import path from 'node:path'
-import { describeDatabases, dumpSchema, history } from '../support/databases.js'
-import { type Workspace, workspace } from '../support/workspace.js'
+import { describeDatabases, history } from '../support/databases.js'
+import { tablesOf, type Workspace, workspace } from '../support/workspace.js'
 
 const model = (...fields: string[]) => `model Item {\n  id Int @id\n  ${fields.join('\n  ')}\n}`
 type Document = {
@@ -94,12 +94,9 @@ describeDatabases('what migrate shows before it runs', (on) => {
     try {
       await other.query((await ws.ok('migrate --sql')).stdout)
       await ws.ok('migrate')
-      const history = /_prisma_migrations/
-      const own = (dump: string) => dump.split('\n').filter((line) => !history.test(line))
-      const mine = own(await dumpSchema(ws.db))
-      const theirs = own(await dumpSchema(other))
-      if (on.provider === 'mysql') expect(theirs[0]).toContain('CREATE TABLE `Item`')
-      else expect(mine).toEqual(theirs)
+      const { stdout } = await ws.ok('push', { env: { DATABASE_URL: other.href } })
+      expect(stdout).toContain('Nothing to do')
+      expect(await tablesOf(other)).toEqual(['Item'])
     } finally {
       await other.drop()
     }
@@ -111,7 +108,7 @@ describeDatabases('what migrate shows before it runs', (on) => {
 
   test('--plan and --sql tell the way down, too', async () => {
     expect((await ws.ok('migrate --name -1 --plan')).stdout).toMatch(/Would unapply:\n {2}- \d{14}_add_gamma/)
-    expect((await ws.ok('migrate --name -1 --sql')).stdout).toMatch(/\(down\)[\s\S]*gamma/)
+    expect((await ws.ok('migrate --name -1 --sql')).stdout).toMatch(/\(down\)[\s\S]*(DROP COLUMN|INTO .new_Item)/)
     expect(await ws.applied()).toHaveLength(3)
   })
 

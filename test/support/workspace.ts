@@ -116,7 +116,8 @@ const TABLES = {
   sqlite: "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
 }
 
-async function tablesOf(db: FreshDatabase): Promise<string[]> {
+/** The names of the tables in a database, sorted, without the history. */
+export async function tablesOf(db: FreshDatabase): Promise<string[]> {
   const rows = await db.query(TABLES[db.provider])
   return rows
     .map((row) => String(row.name))
