@@ -285,6 +285,7 @@ class Maker {
       down: down.map((statement) => `${statement};`).join('\n'),
       warnings: hazards.map((hazard) => hazard.message),
       notes,
+      before: from,
     })
     return {
       ...written,
@@ -370,7 +371,13 @@ class Maker {
     plan: OperationPlan,
     script: string,
     files: readonly SchemaFile[],
-    readme: { summary: string; down: string; warnings: readonly string[]; notes: readonly string[] },
+    readme: {
+      readonly summary: string
+      readonly down: string
+      readonly warnings: readonly string[]
+      readonly notes: readonly string[]
+      readonly before?: readonly SchemaFile[] | undefined
+    },
   ): Promise<{ name: string; directory: string }> {
     const { config, schema, datasource } = this.#project
     const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
@@ -385,6 +392,9 @@ class Maker {
       readme: renderReadme({
         name: slug,
         schemaDiffSummary: readme.summary,
+        ...('before' in readme && {
+          schemas: { before: readme.before && snapshotOf(readme.before), after: snapshotOf(files) },
+        }),
         up: script,
         down: readme.down,
         warnings: readme.warnings,

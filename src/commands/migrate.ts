@@ -11,6 +11,7 @@ import { findHazards } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { type CountedHazard, countHazards } from './hazards.js'
+import { programsAround, runForAll, withFunctions, withScripts } from './hooks.js'
 import type { Context } from './host.js'
 import { connect, folders, openProject, type Project, withConnection, withLock } from './project.js'
 import { type Followed, followTarget, type Generated, generateClient } from './schema-file.js'
@@ -117,22 +118,32 @@ async function run(
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
   await consent(hazards, planned, options, { host, config })
   if (rows === undefined) await recorder.create()
+  const names = loaded.map(({ migration }) => migration.name)
+  const forAll = (name: 'beforeAll' | 'afterAll', at: Connection) =>
+    options.fake ? undefined : runForAll(name, { host, config }, at, planned.direction, names)
+  await forAll('beforeAll', connection)
   let session = connection
   const steps = await execute({
     connection,
     direction: planned.direction,
-    migrations: loaded,
+    migrations: options.fake ? loaded : loaded.map((migration) => withFunctions(migration, config.hooks)),
     records: known,
     fake: options.fake === true,
     batch,
     operationTimeoutMs: config.operationTimeoutMs,
     signal: host.signal,
     onProgress: host.progress,
+    around: options.fake ? undefined : programsAround({ host, config }, planned.direction),
     reconnect: async () => {
       session = await reconnect(project, host, connection)
       return session
     },
-  }).finally(() => (session === connection ? undefined : session.close().catch(() => undefined)))
+  })
+    .then(async (done) => {
+      await forAll('afterAll', session)
+      return done
+    })
+    .finally(() => (session === connection ? undefined : session.close().catch(() => undefined)))
   return { all, plan: planned, steps, batch, hazards }
 }
 
@@ -182,13 +193,14 @@ async function loadAll(
     for (const migration of migrations) {
       // A fake run needs the checksum only: code that no longer loads must not stop the repair of a history.
       const source = fake ? { ...migration, codeFile: undefined } : migration
-      loaded.push({
+      const ready = {
         ...(await loadMigration(source, {
           runScript: (script) => connection.script(script),
           ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
         })),
         migration,
-      })
+      }
+      loaded.push(fake ? ready : await withScripts(ready, connection))
     }
   } finally {
     connection.keepAlive?.(true)
@@ -421,13 +433,14 @@ async function resume(project: Project, context: Context, options: MigrateOption
         throw new UsageError(`${record.name} is unfinished, and its folder is not here.`, {
           hint: 'Get the folder (git pull).',
         })
-      const [loaded] = await loadAll([migration], connection, false)
-      refuseUnlocked(project, config, [loaded!])
+      const [written] = await loadAll([migration], connection, false)
+      const loaded = withFunctions(written!, config.hooks)
+      refuseUnlocked(project, config, [loaded])
       const journal = new Journal(
         {
           connection,
           direction: record.note?.dir === 'up' ? 'up' : 'down',
-          migrations: [loaded!],
+          migrations: [loaded],
           records: known,
           fake: false,
           batch: record.note?.batch ?? nextBatch(known),
@@ -436,7 +449,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
           onProgress: (progress: Progress) => host.progress(progress),
           reconnect: () => reconnect(project, host, connection),
         },
-        loaded!,
+        loaded,
       )
       const state = await journal.resume(record, {
         mode,
@@ -447,7 +460,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
       done.push({
         name: record.name,
         direction,
-        operations: loaded!.operations.length,
+        operations: loaded.operations.length,
         milliseconds: performance.now() - started,
       })
       host.progress({ kind: 'done', name: record.name, direction, milliseconds: performance.now() - started })

@@ -8,6 +8,7 @@ import { defaultExport, loadModule } from '../modules.js'
 import { bullets } from '../text.js'
 import { loadDotenv } from './dotenv.js'
 import { selectEnvironment, urlFromParts } from './environment.js'
+import type { ProjectHooks } from './hooks.js'
 import { checkOption, OPTIONS, type OptionName, variableName } from './options.js'
 import { findPrismaConfig, type PrismaConfig, readPrismaConfig } from './prisma-config.js'
 
@@ -43,6 +44,8 @@ export interface Config {
   readonly externalTables: readonly string[]
   readonly externalEnums: readonly string[]
   readonly seed: string | undefined
+  /** Functions of raysconfig that run around migrations. */
+  readonly hooks: ProjectHooks
   /** Where each value came from: `raysconfig.js`, `DATABASE_URL`, `.env`, `prisma.config.ts`, `schema.prisma`, `default`. */
   readonly origins: Readonly<Record<string, string>>
 }
@@ -134,6 +137,13 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     externalTables: [...((get('externalTables') as string[] | undefined) ?? prisma?.externalTables ?? [])],
     externalEnums: [...((get('externalEnums') as string[] | undefined) ?? prisma?.externalEnums ?? [])],
     seed: prisma?.seed,
+    hooks: Object.freeze(
+      Object.fromEntries(
+        (['beforeAll', 'beforeEach', 'afterEach', 'afterAll'] as const).flatMap((name) =>
+          get(name) === undefined ? [] : [[name, get(name)]],
+        ),
+      ) as ProjectHooks,
+    ),
     origins: Object.freeze({
       ...Object.fromEntries(
         (Object.keys(OPTIONS) as OptionName[]).map((name) => [name, found.get(name)?.origin ?? 'default']),

@@ -1,7 +1,7 @@
 /** The options of raysconfig, in one table: name, kind, environment variable, default, and what it is for. */
 
 export interface OptionSpec {
-  readonly kind: 'string' | 'string-or-null' | 'boolean' | 'number' | 'choice' | 'strings'
+  readonly kind: 'string' | 'string-or-null' | 'boolean' | 'number' | 'choice' | 'strings' | 'function'
   readonly choices?: readonly string[]
   readonly fallback?: unknown
   readonly describe: string
@@ -48,6 +48,10 @@ export const OPTIONS = {
   },
   externalTables: { kind: 'strings', describe: 'tables that are managed elsewhere and left alone' },
   externalEnums: { kind: 'strings', describe: 'enums that are managed elsewhere and left alone' },
+  beforeAll: { kind: 'function', describe: 'a function that is called before the first migration of a run' },
+  beforeEach: { kind: 'function', describe: 'a function that is called in each transaction, before the migration' },
+  afterEach: { kind: 'function', describe: 'a function that is called in each transaction, after the migration' },
+  afterAll: { kind: 'function', describe: 'a function that is called after the last migration of a run' },
 } as const satisfies Record<string, OptionSpec>
 
 export type OptionName = keyof typeof OPTIONS
@@ -90,6 +94,8 @@ export function checkOption(name: OptionName, value: unknown, text: boolean): { 
       return spec.choices!.includes(value as string)
         ? { value }
         : wrong(spec.choices!.map((c) => `"${c}"`).join(' or '))
+    case 'function':
+      return typeof value === 'function' ? { value } : { problem: `${name} must be a function` }
     case 'strings': {
       const list = text
         ? String(value)

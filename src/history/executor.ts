@@ -13,7 +13,7 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
 import { Journal } from './journal.js'
 import { operationError, runOperation } from './operation.js'
-import { type MigrationRecord, Recorder } from './recorder.js'
+import { type MigrationRecord, Recorder, records } from './recorder.js'
 
 export interface ExecuteOptions {
   /** The session that holds the lock. */
@@ -33,6 +33,13 @@ export interface ExecuteOptions {
   readonly onProgress?: (progress: Progress) => void
   /** Opens a new session with the lock, to find out what became of a COMMIT whose answer was lost. */
   readonly reconnect: () => Promise<Connection>
+  /** What runs around each migration, outside of its transaction. Where `after` fails, the migration is undone. */
+  readonly around?:
+    | {
+        readonly before: (migration: LoadedMigration) => Promise<void>
+        readonly after: (migration: LoadedMigration) => Promise<void>
+      }
+    | undefined
   /** Called between the work and COMMIT of each transactional migration (project hooks); its failure undoes the migration. */
   readonly beforeCommit?: (migration: LoadedMigration) => Promise<void>
 }
@@ -83,7 +90,9 @@ export async function execute(options: ExecuteOptions): Promise<StepResult[]> {
         total: options.migrations.length,
       })
       const started = performance.now()
+      await options.around?.before(migration)
       connection = (await step({ ...options, connection }, migration)) ?? connection
+      await runAfter({ ...options, connection }, migration)
       const milliseconds = performance.now() - started
       done.push({
         name,
@@ -157,6 +166,32 @@ async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<C
   await new Journal(options, loaded).run()
   await connection.restoreSettings()
   return undefined
+}
+
+/** What runs after a migration; its failure takes the migration back. */
+async function runAfter(options: ExecuteOptions, loaded: LoadedMigration): Promise<void> {
+  if (!options.around) return
+  const { name } = loaded.migration
+  const up = options.direction === 'up'
+  try {
+    await options.around.after(loaded)
+  } catch (error) {
+    const { message, code, where, hint } = error as RaysError
+    const told = { cause: error, code, where, hint }
+    try {
+      if (up) refuseMissingDowns([loaded])
+      const known = records((await new Recorder(options.connection).read()) ?? [])
+      const { signal: _, ...rest } = options
+      await step({ ...rest, direction: up ? 'down' : 'up', records: known }, loaded)
+    } catch (second) {
+      const why = second instanceof Error ? second.message : String(second)
+      throw new DecisionError(
+        `${message} ${name} stays ${up ? 'applied' : 'unapplied'}, for it could not be undone: ${why}`,
+        told,
+      )
+    }
+    throw new FailedError(`${message} ${name} was undone: it is ${up ? 'not applied' : 'applied'}, as before.`, told)
+  }
 }
 
 async function fakeStep(

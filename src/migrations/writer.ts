@@ -1,5 +1,8 @@
-/** Writes a migration's files as text: migration.js and README.md. */
+/** Writes the code of a migration as text. README.md: readme.ts. */
 import type { OperationPlan, PlannedFunction } from './operations.js'
+import { plainLine } from './readme.js'
+
+export { type ReadmeInput, renderReadme } from './readme.js'
 
 export interface RenderOptions {
   readonly module: 'commonjs' | 'esm'
@@ -92,44 +95,4 @@ export function templateLiteral(text: string): string {
             : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
     )
   return `\`${escaped}\``
-}
-
-/** A text that stays on its line and shows what it holds. */
-function plainLine(text: string): string {
-  return text
-    .replace(/[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|\p{Surrogate}/gu, ' ')
-    .trim()
-}
-
-export interface ReadmeInput {
-  /** The migration's name. */
-  readonly name: string
-  /** Prisma's human-readable summary of the difference; '' where there is none. */
-  readonly schemaDiffSummary: string
-  readonly up: string
-  readonly down: string
-  /** What the up loses or may fail on. */
-  readonly warnings: readonly string[]
-  /** What the down fills, loses or refuses. */
-  readonly notes: readonly string[]
-}
-
-/** README.md: what changes, what is lost or refused, and the SQL both ways. */
-export function renderReadme({ name, schemaDiffSummary, up, down, warnings, notes }: ReadmeInput): string {
-  const list = (items: readonly string[]) => items.map((item) => `- ${plainLine(item)}`).join('\n')
-  const blocks = [`# ${plainLine(name)}`]
-  if (schemaDiffSummary.trim() !== '') blocks.push('## Changes', fenced(schemaDiffSummary, ''))
-  if (warnings.length > 0) blocks.push('## Before you apply it', list(warnings))
-  if (notes.length > 0) blocks.push('## Before you undo it', list(notes))
-  blocks.push('## Up', sql(up), '## Down', sql(down))
-  return `${blocks.join('\n\n')}\n`
-}
-
-const sql = (script: string) => (script.trim() === '' ? 'Nothing to do.' : fenced(script, 'sql'))
-
-/** A code block whose fence is longer than any run of backticks in it. */
-function fenced(text: string, language: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length))
-  const fence = '`'.repeat(longest + 1)
-  return `${fence}${language}\n${text.replace(/\r\n?/g, '\n').replace(/^\n+|\s+$/g, '')}\n${fence}`
 }
