@@ -129,23 +129,35 @@ function clientClass({ client, dialect }: Knex.Config): ClientClass {
   return knex.client.constructor as ClientClass
 }
 
-/** What a Prisma URL says that Knex would not understand. */
+/** What a Prisma URL says that Knex would not understand; without any connection, the database that rays uses. */
 function connectionOf(config: Knex.Config, Base: ClientClass, settings: () => Promise<Settings>): Partial<Knex.Config> {
   const { connection } = config
   const { provider } = dialectOf(Base.prototype as KnexClient)
-  if (typeof connection !== 'string') return {}
-  if (provider === 'sqlite' && /^(file|sqlite):/i.test(connection)) {
-    return {
-      useNullAsDefault: config.useNullAsDefault ?? true,
-      connection: async () => {
-        const { databaseUrl } = (await settings()).config
-        const url = databaseUrl?.reveal() === connection ? databaseUrl : new DatabaseUrl(connection, process.cwd())
-        return { filename: sqlitePath(url) }
-      },
+  const given = connection || undefined
+  const file = typeof given === 'string' && provider === 'sqlite' && /^(file|sqlite):/i.test(given) ? given : undefined
+  if (given === undefined || file !== undefined) {
+    const provided = async () => {
+      const url = (await settings()).config.databaseUrl
+      if (file !== undefined && url?.reveal() !== file)
+        return { filename: sqlitePath(new DatabaseUrl(file, process.cwd())) }
+      if (url === undefined)
+        throw new ConfigError('No database URL is set.', { hint: 'Set DATABASE_URL, or connection in the knexfile.' })
+      return provider === 'sqlite' ? { filename: sqlitePath(url) } : parseConnection(url.reveal())
     }
+    // Knex looks for a file name on whatever it is given, and a function has none.
+    return { connection: Object.assign(provided, { filename: '' }), useNullAsDefault: config.useNullAsDefault ?? true }
   }
-  const schema = provider === 'postgresql' ? /[?&]schema=([^&#]+)/.exec(connection)?.[1] : undefined
+  const schema =
+    typeof given === 'string' && provider === 'postgresql' ? /[?&]schema=([^&#]+)/.exec(given)?.[1] : undefined
   return schema !== undefined && config.searchPath === undefined ? { searchPath: [decodeURIComponent(schema)] } : {}
+}
+
+function parseConnection(href: string): Knex.StaticConnectionConfig {
+  const parse = requireKnex<(text: string) => { connection: Knex.StaticConnectionConfig }>(
+    process.cwd(),
+    'knex/lib/util/parse-connection.js',
+  )
+  return parse(href).connection
 }
 
 /**

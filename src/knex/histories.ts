@@ -44,6 +44,13 @@ export async function syncToKnex(
   const target = quoted(session, table)
   const rows = await session.raw(`SELECT name, batch FROM ${target}`)
   const present = new Set(rows.map((row) => String(row.name)))
+  // A migration that got a file of Knex's, or lost it, has another name there.
+  for (const [folder, name] of names) {
+    if (folder === name || present.has(name) || !present.delete(folder)) continue
+    const p = session.syntax.placeholder
+    await session.change(`UPDATE ${target} SET name = ${p(1)} WHERE name = ${p(2)}`, [name, folder])
+    present.add(name)
+  }
   const applied = known.filter((record) => record.state === 'applied' && names.has(record.name))
   const mirrored = new Set(applied.map((record) => names.get(record.name)!))
   const removed = [...names.values()].filter((name) => present.has(name) && !mirrored.has(name))

@@ -1,6 +1,5 @@
 /** What Knex is given as its list of migrations: the folders of rays and Prisma and the project's own Knex files, in one order. */
 import { randomUUID } from 'node:crypto'
-import path from 'node:path'
 import type { Knex } from 'knex'
 import { DecisionError, UsageError } from '../errors.js'
 import { type MigrationRecord, nextBatch, Recorder } from '../history/recorder.js'
@@ -10,6 +9,7 @@ import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
 import type { KnexForm } from './form.js'
 import { readHistory } from './histories.js'
+import { folderNameOf } from './names.js'
 import { KnexSession } from './session.js'
 
 /** A migration in Knex's list. Knex prints `file`. */
@@ -111,7 +111,7 @@ function merge(own: { file: string; own: { spec: unknown } }[], folders: readonl
   const byName = new Map(folders.map((folder) => [folder.name, folder]))
   const paired = own.map((entry): Entry => {
     // `npx rays knex fill` makes a folder of the same name, so that Prisma and rays know the migration, too.
-    const folder = byName.get(path.parse(entry.file).name)
+    const folder = byName.get(folderNameOf(entry.file))
     if (folder) byName.delete(folder.name)
     return { ...entry, folder }
   })
@@ -166,7 +166,12 @@ async function begin(
   return () => recorder.update(id, { finishedAt: new Date(), logs, steps })
 }
 
-async function runOperations(session: KnexSession, loaded: LoadedMigration, direction: 'up' | 'down'): Promise<void> {
+/** Runs one direction of a migration on Knex's connection. */
+export async function runOperations(
+  session: KnexSession,
+  loaded: Pick<LoadedMigration, 'migration'>,
+  direction: 'up' | 'down',
+): Promise<void> {
   const again = await loadMigration(loaded.migration, { runScript: (script) => session.script(script) })
   const client = {
     query: (sql: string, params?: readonly unknown[]) => session.query(sql, params),

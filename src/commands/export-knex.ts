@@ -1,0 +1,75 @@
+/** `rays export knex [folder]`: every migration as a plain Knex migration, which needs neither rays nor Prisma. */
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { splitStatements } from '../../engines/sql/scanner.js'
+import { renderKnexMigration, type Statement } from '../knex/form.js'
+import { recordOperations } from '../knex/record.js'
+import { readScript, replaceFile } from '../migrations/directory.js'
+import { loadMigration } from '../migrations/load.js'
+import type { Migration } from '../migrations/migration.js'
+import type { Context } from './host.js'
+import { isEsm } from './module-kind.js'
+import { folders, openProject, type Project } from './project.js'
+
+export interface ExportKnexOptions {
+  /** Default: `migrations` in the project's folder, which is Knex's. */
+  readonly folder?: string
+}
+
+export interface ExportKnexResult {
+  readonly folder: string
+  readonly written: readonly string[]
+  /** Migrations that had a file already. */
+  readonly already: number
+  /** Files whose migration asks for rows: they hold what it sends where there are none. */
+  readonly incomplete: readonly string[]
+}
+
+/** @throws {RaysError} */
+export async function exportKnex(context: Context, options: ExportKnexOptions = {}): Promise<ExportKnexResult> {
+  const project = await openProject(context)
+  const folder = path.resolve(context.config.root, options.folder ?? 'migrations')
+  await mkdir(folder, { recursive: true })
+  const module = (await isEsm(folder)) ? ('esm' as const) : ('commonjs' as const)
+  const written: string[] = []
+  const incomplete: string[] = []
+  const all = await folders(project)
+  for (const migration of all) {
+    const file = path.join(folder, `${migration.name}.js`)
+    if (existsSync(file)) continue
+    const { up, down, transaction, reads } = await statementsOf(project, migration)
+    const notes = reads ? ['This migration asks for rows. Bring over by hand what it does with them.'] : []
+    const provider = project.engine.provider
+    await replaceFile(file, renderKnexMigration({ up, down, notes: [], head: notes, provider, module, transaction }))
+    written.push(file)
+    if (reads) {
+      incomplete.push(file)
+      context.host.warn(`${migration.name} asks for rows: bring over by hand what it does with them, in ${file}.`)
+    }
+  }
+  return { folder, written, already: all.length - written.length, incomplete }
+}
+
+interface Statements {
+  readonly up: readonly Statement[]
+  readonly down: readonly Statement[] | undefined
+  readonly transaction: boolean
+  readonly reads: boolean
+}
+
+async function statementsOf({ engine }: Project, migration: Migration): Promise<Statements> {
+  const loaded = await loadMigration(migration, { runScript: async () => undefined })
+  if (migration.codeFile === undefined) {
+    const up = splitStatements(await readScript(migration), engine.syntax).map(({ text }) => ({ sql: text }))
+    return { up, down: up.length === 0 ? [] : undefined, transaction: true, reads: false }
+  }
+  const up = await recordOperations(loaded.operations, 'up')
+  const down = await recordOperations(loaded.operations, 'down')
+  return {
+    up: up?.statements ?? [],
+    down: down?.statements,
+    transaction: loaded.transaction,
+    reads: up?.reads === true || down?.reads === true,
+  }
+}

@@ -1,0 +1,251 @@
+/** `rays import knex <folder>`: plain Knex migrations become migrations of rays, by running them on a shadow database. */
+import { existsSync } from 'node:fs'
+import { readdir, rename } from 'node:fs/promises'
+import path from 'node:path'
+import type { Connection, Structure } from '../../engines/engine.js'
+import type { SchemaFile } from '../../engines/schema-engine.js'
+import { FailedError, UsageError } from '../errors.js'
+import { Recorder, records } from '../history/recorder.js'
+import { isKnexForm, type KnexForm, type Statement } from '../knex/form.js'
+import { folderNameOf } from '../knex/names.js'
+import { knexOver } from '../knex/over-client.js'
+import { RecordingClient } from '../knex/record.js'
+import { checksum, readScript, writeMigration } from '../migrations/directory.js'
+import type { PlannedOperation } from '../migrations/operations.js'
+import { renderMigration, renderReadme } from '../migrations/writer.js'
+import { loadModule } from '../modules.js'
+import { replay } from '../proof/replay.js'
+import { hasModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
+import { compareNames } from '../text.js'
+import type { Context } from './host.js'
+import { isEsm } from './module-kind.js'
+import { folders, messageOf, openProject, openShadow, type Project, withConnection, withLock } from './project.js'
+import { insideSchemaFolder } from './schema-file.js'
+
+export interface ImportKnexOptions {
+  readonly folder: string
+  readonly clearShadow?: boolean
+}
+
+export interface ImportedMigration {
+  readonly name: string
+  readonly from: string
+  readonly down: 'verified' | 'different' | 'missing'
+  readonly notes: readonly string[]
+}
+
+export interface ImportKnexResult {
+  readonly imported: readonly ImportedMigration[]
+  /** Files that had a folder already. */
+  readonly already: number
+  /** How many of them the database had from Knex, and now has in `_prisma_migrations`, too. */
+  readonly recorded: number
+}
+
+/** @throws {UsageError} for a folder without Knex migrations; {@link FailedError} when one does not run */
+export async function importKnex(context: Context, options: ImportKnexOptions): Promise<ImportKnexResult> {
+  const project = await openProject(context)
+  const folder = path.resolve(context.config.root, options.folder)
+  const files = await knexFiles(folder)
+  const existing = await folders(project)
+  const known = new Set(existing.map(({ name }) => name))
+  const open = files.filter((file) => !known.has(folderNameOf(file)))
+  const shadow = await openShadow(project, context.host, 'rays', {
+    clear: options.clearShadow === true,
+    known: [project.schema.files],
+  })
+  const found: Found[] = []
+  try {
+    const names = [...known, ...open.map(folderNameOf)].sort(compareNames)
+    for (const name of names) {
+      const migration = existing.find((candidate) => candidate.name === name)
+      if (migration) await replay(shadow.connection, [migration])
+      else {
+        const file = open.find((candidate) => folderNameOf(candidate) === name)!
+        found.push(await new Import(project, shadow.connection).run(path.join(folder, file), name))
+      }
+    }
+  } finally {
+    await shadow.dispose()
+  }
+  for (const each of found) await write(context, project, each)
+  const last = found.at(-1)
+  if (last && !hasModels(project.schema.files)) {
+    const before = new Map(project.schema.files.map((file) => [file.path, file.content]))
+    await writeSchema(project.schema, {
+      write: last.schema.filter((file) => before.get(file.path) !== file.content),
+      remove: [],
+    })
+    context.host.note(`Wrote the models to ${context.config.schemaPath}.`)
+  }
+  for (const { name, notes } of found) for (const note of notes) context.host.warn(`${name}: ${note}`)
+  const recorded = context.config.databaseUrl === undefined ? 0 : await recordApplied(context, project)
+  return {
+    imported: found.map(({ name, file, down, notes }) => ({ name, from: file, down, notes })),
+    already: files.length - open.length,
+    recorded,
+  }
+}
+
+async function knexFiles(folder: string): Promise<string[]> {
+  if (!existsSync(folder))
+    throw new UsageError(`There is no folder ${folder}.`, { hint: 'rays import knex ./migrations' })
+  const files = (await readdir(folder, { withFileTypes: true }))
+    .filter((entry) => entry.isFile() && /(?<!\.d)\.[cm]?[jt]s$/.test(entry.name))
+    .map((entry) => entry.name)
+    .sort(compareNames)
+  if (files.length === 0)
+    throw new UsageError(`${folder} holds no Knex migrations.`, { hint: 'rays import knex ./migrations' })
+  return files
+}
+
+interface Found extends ImportedMigration {
+  readonly file: string
+  readonly up: readonly string[]
+  readonly back: readonly string[] | undefined
+  readonly schema: readonly SchemaFile[]
+  readonly transaction: boolean
+}
+
+/** One file, run up, down and up again. */
+class Import {
+  readonly #project: Project
+  readonly #connection: Connection
+
+  constructor(project: Project, connection: Connection) {
+    this.#project = project
+    this.#connection = connection
+  }
+
+  async run(file: string, name: string): Promise<Found> {
+    const loaded = await loadModule(file)
+    const code = [loaded, (loaded as { default?: unknown } | undefined)?.default].find(isKnexForm)
+    if (code === undefined) throw new UsageError(`${file} exports no up and down.`, { hint: 'Move it elsewhere.' })
+    const { schemaEngine, schema, schemas, engine } = this.#project
+    const before = await engine.structure(this.#connection, schemas)
+    const up = await this.#record(code, 'up', file)
+    const after = await this.#introspect(schemaEngine, schema.files)
+    const notes: string[] = []
+    if (up.reads) notes.push('Its up reads rows, so what it changes depends on them: look at migration.js.')
+    let back: RecordingClient | undefined
+    let down: Found['down'] = 'missing'
+    try {
+      back = await this.#record(code, 'down', file)
+      down = same(before, await engine.structure(this.#connection, schemas)) ? 'verified' : 'different'
+      if (down === 'different') notes.push('Its down does not lead back to the structure before it.')
+      if (back.reads) notes.push('Its down reads rows, so what it changes depends on them: look at migration.js.')
+      await this.#record(code, 'up', file)
+    } catch (error) {
+      if (back !== undefined) throw error
+      notes.push(`Its down fails: ${messageOf(error)}`)
+    }
+    return {
+      name,
+      file,
+      from: file,
+      up: up.statements.map((statement) => this.#text(statement)),
+      back: back?.statements.map((statement) => this.#text(statement)),
+      schema: after,
+      transaction: code.config?.transaction !== false,
+      down,
+      notes,
+    }
+  }
+
+  async #record(code: KnexForm, direction: 'up' | 'down', file: string): Promise<RecordingClient> {
+    const recording = new RecordingClient(this.#connection)
+    const work = async () => {
+      await code[direction](knexOver(recording, this.#project.engine.provider, this.#project.config.root))
+    }
+    try {
+      if (this.#connection.engine.transactionalDdl && code.config?.transaction !== false)
+        await this.#connection.transaction({ foreignKeysOff: true }, work)
+      else await work()
+      await this.#connection.restoreSettings()
+      return recording
+    } catch (error) {
+      throw new FailedError(`The ${direction} of ${file} failed on the shadow database: ${messageOf(error)}`, {
+        cause: error,
+        hint: 'Nothing was written. Correct the file, or move it elsewhere.',
+      })
+    }
+  }
+
+  #introspect(engine: Project['schemaEngine'], context: readonly SchemaFile[]): Promise<SchemaFile[]> {
+    return engine.introspect(this.#connection, context)
+  }
+
+  /** Parameters become literals, so that migration.sql says the same. */
+  #text({ sql, params = [] }: Statement): string {
+    let next = 0
+    return sql.replace(/:\?/g, () => this.#project.engine.literal(params[next++]))
+  }
+}
+
+function same(a: Structure, b: Structure): boolean {
+  return a.lines.join('\n') === b.lines.join('\n')
+}
+
+async function write({ config }: Context, project: Project, found: Found): Promise<void> {
+  const operation: PlannedOperation = {
+    up: { name: 'up', statements: found.up },
+    down: found.back === undefined ? null : { name: 'down', statements: found.back },
+    summary: found.name,
+  }
+  const script = found.up.map((statement) => `${statement.replace(/;\s*$/, '')};\n`).join('')
+  const esm = await isEsm(config.root)
+  const written = await writeMigration(config.migrationsDir, {
+    safeName: found.name,
+    script,
+    code: renderMigration(
+      { operations: found.up.length + (found.back?.length ?? 0) > 0 ? [operation] : [] },
+      { module: esm ? 'esm' : 'commonjs', transaction: found.transaction },
+    ),
+    codeExtension: 'js',
+    readme: renderReadme({
+      name: found.name,
+      schemaDiffSummary: '',
+      up: script,
+      down: (found.back ?? []).map((statement) => `${statement};`).join('\n'),
+      warnings: [],
+      notes: found.notes,
+    }),
+    snapshot: {
+      layout: project.schema.layout,
+      files: snapshotOf(found.schema),
+      insideSchemaFolder: insideSchemaFolder(config, project.schema),
+    },
+    provider: project.engine.provider,
+  })
+  // Knex's own timestamp, so that the order stays.
+  await rename(written.directory, path.join(config.migrationsDir, found.name))
+}
+
+/** What Knex ran in this database counts as applied. Nothing happens where there is no database, or no history of Knex's. */
+async function recordApplied({ host, config }: Context, project: Project): Promise<number> {
+  return withConnection(project, host, {}, (connection) =>
+    withLock(config, host, connection, async () => {
+      if (!(await connection.hasTable('knex_migrations'))) return 0
+      const rows = await connection.raw(`SELECT name FROM ${project.engine.quote('knex_migrations')}`)
+      const ran = new Set(rows.map((row) => folderNameOf(String(row.name))))
+      const recorder = new Recorder(connection)
+      const read = await recorder.read()
+      const known = new Set(records(read ?? []).map((record) => record.name))
+      const missing = (await folders(project)).filter(({ name }) => ran.has(name) && !known.has(name))
+      if (missing.length > 0 && read === undefined) await recorder.create()
+      const at = new Date()
+      for (const migration of missing) {
+        const sum = checksum(await readScript(migration))
+        await recorder.insert({
+          name: migration.name,
+          checksum: sum,
+          startedAt: at,
+          finishedAt: at,
+          logs: '',
+          steps: 0,
+        })
+      }
+      return missing.length
+    }),
+  )
+}

@@ -1,0 +1,223 @@
+/** `rays knex init`: everything that a project needs so that Knex runs its migrations. Each step is asked about; safe to repeat. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Connection, Provider } from '../../engines/engine.js'
+import { Recorder, records } from '../history/recorder.js'
+import { KNEX_CLIENTS, requireKnex } from '../knex/dialects.js'
+import { KNEX_MODELS, keepTables } from '../knex/models.js'
+import { folderNameOf } from '../knex/names.js'
+import { checksum, readScript, replaceFile, writeMigration } from '../migrations/directory.js'
+import { renderMigration } from '../migrations/writer.js'
+import { defaultExport, loadModule } from '../modules.js'
+import { snapshotOf, tableNames } from '../schema/prisma-schema.js'
+import type { Context } from './host.js'
+import { isEsm } from './module-kind.js'
+import { folders, openProject, type Project, withConnection, withLock } from './project.js'
+import { insideSchemaFolder } from './schema-file.js'
+
+export interface KnexInitOptions {
+  /** Take every step without asking. */
+  readonly y?: boolean
+}
+
+export interface KnexInitStep {
+  readonly step: 'knexfile' | 'script' | 'tables' | 'history'
+  /** present: it was there already. manual: the text says what to do. */
+  readonly state: 'done' | 'present' | 'declined' | 'manual' | 'skipped'
+  readonly text: string
+}
+
+export interface KnexInitResult {
+  readonly steps: readonly KnexInitStep[]
+}
+
+type Step = Omit<KnexInitStep, 'step'>
+
+/** @throws {UsageError} where nobody can be asked and `y` was not given */
+export async function knexInit(context: Context, options: KnexInitOptions = {}): Promise<KnexInitResult> {
+  const project = await openProject(context)
+  const sure = async (message: string) => options.y === true || context.host.confirm({ message, flag: '--y' })
+  const steps: KnexInitStep[] = []
+  steps.push({ step: 'knexfile', ...(await knexfile(project, sure)) })
+  steps.push({ step: 'script', ...(await script(project, sure)) })
+  steps.push({ step: 'tables', ...(await tables(context, project, sure)) })
+  steps.push({ step: 'history', ...(await history(context, project, sure)) })
+  return { steps }
+}
+
+type Sure = (message: string) => Promise<boolean>
+
+const KNEXFILES = ['js', 'cjs', 'mjs', 'ts'].map((extension) => `knexfile.${extension}`)
+
+async function knexfile({ config, engine }: Project, sure: Sure): Promise<Step> {
+  const existing = KNEXFILES.find((name) => existsSync(path.join(config.root, name)))
+  if (existing !== undefined) {
+    const text = await readFile(path.join(config.root, existing), 'utf8')
+    if (text.includes('knexFilePrismaAdapter')) return { state: 'present', text: `${existing} is wrapped already.` }
+    return {
+      state: 'manual',
+      text: `${existing} is yours and was left as it is. Wrap what it exports:\n  import { knexFilePrismaAdapter } from 'prisma-rays/knex'\n  export default knexFilePrismaAdapter({ ... })`,
+    }
+  }
+  if (!(await sure('Write knexfile.mjs?'))) return { state: 'declined', text: 'No knexfile was written.' }
+  await replaceFile(path.join(config.root, 'knexfile.mjs'), knexfileText(engine.provider))
+  return { state: 'done', text: 'Wrote knexfile.mjs.' }
+}
+
+function knexfileText(provider: Provider): string {
+  return `import { existsSync } from 'node:fs'
+import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+
+if (existsSync('.env')) process.loadEnvFile('.env')
+
+export default knexFilePrismaAdapter({
+  client: '${KNEX_CLIENTS[provider]}',
+  connection: process.env.DATABASE_URL,
+  migrations: {
+    // Your own Knex migrations, and where \`knex migrate:make\` puts new ones.
+    directory: './migrations',
+  },
+})
+`
+}
+
+const CREATE_MIGRATION = 'prisma migrate dev --create-only && rays knex convert'
+
+async function script({ config }: Project, sure: Sure): Promise<Step> {
+  const file = path.join(config.root, 'package.json')
+  if (!existsSync(file)) return { state: 'skipped', text: 'There is no package.json.' }
+  const text = await readFile(file, 'utf8')
+  const manifest = JSON.parse(text) as { scripts?: Record<string, string> }
+  const present = manifest.scripts?.['create-migration']
+  if (present === CREATE_MIGRATION) return { state: 'present', text: 'package.json has the script create-migration.' }
+  const question =
+    present === undefined
+      ? 'Add the script create-migration to package.json?'
+      : `Replace the script create-migration (${present}) in package.json?`
+  if (!(await sure(question)))
+    return { state: 'declined', text: `The script would be: "create-migration": "${CREATE_MIGRATION}"` }
+  manifest.scripts = { ...manifest.scripts, 'create-migration': CREATE_MIGRATION }
+  const indent = /^([ \t]+)"/m.exec(text)?.[1] ?? '  '
+  await replaceFile(file, `${JSON.stringify(manifest, null, indent)}\n`)
+  return { state: 'done', text: 'Added the script create-migration to package.json.' }
+}
+
+/** Prisma 7 is told of tables that are managed elsewhere; before it, models keep Prisma from dropping them. */
+async function tables(context: Context, project: Project, sure: Sure): Promise<Step> {
+  const { config, engine } = project
+  const inSchema = tableNames(project.schema.files)
+  if (inSchema.includes('knex_migrations'))
+    return { state: 'present', text: "The schema has models for Knex's tables." }
+  const namespace = config.databaseUrl && engine.namespace(config.databaseUrl)
+  const names = ['knex_migrations', 'knex_migrations_lock'].map((name) => (namespace ? `${namespace}.${name}` : name))
+  const file = config.prismaConfigFile
+  if (file === undefined) return models(context, project, sure)
+  if (names.every((name) => config.externalTables.includes(name)))
+    return { state: 'present', text: `${path.basename(file)} names Knex's tables as external.` }
+  const list = names.map((name) => `'${name}'`).join(', ')
+  const lines = `  experimental: { externalTables: true },\n  tables: { external: [${list}] },\n`
+  const text = await readFile(file, 'utf8')
+  const changed = text.replace(/(export default (?:defineConfig\()?\{\n)/, `$1${lines}`)
+  if (changed === text || /^\s*(tables|experimental)\s*:/m.test(text)) {
+    return { state: 'manual', text: `Add Knex's tables to ${path.basename(file)}:\n${lines}` }
+  }
+  if (!(await sure(`Name Knex's tables as external in ${path.basename(file)}?`)))
+    return { state: 'declined', text: `${path.basename(file)} would need:\n${lines}` }
+  await replaceFile(file, changed)
+  return { state: 'done', text: `Named Knex's tables as external in ${path.basename(file)}.` }
+}
+
+async function models({ host }: Context, project: Project, sure: Sure): Promise<Step> {
+  const { config, schema, engine, schemaEngine } = project
+  const block = KNEX_MODELS[engine.provider]
+  if (!(await sure("Add models for Knex's tables, which Prisma's client ignores, to the schema, and their migration?")))
+    return { state: 'declined', text: `The schema would need:\n${block}` }
+  const first = schema.files[0]!
+  const target = schema.files.find((each) => path.basename(each.path) === 'schema.prisma') ?? first
+  const content = `${target.content.trimEnd()}\n\n${block}`
+  const files = schema.files.map((each) => (each === target ? { ...each, content } : each))
+  await schemaEngine.validate(files)
+  // Unfiltered: rays itself takes Knex's tables for what they are and leaves them out.
+  const { script: made } = await schemaEngine.diff(
+    { kind: 'schema', files: schema.files },
+    { kind: 'schema', files },
+    { summary: false },
+  )
+  const sql = made.replace(/CREATE TABLE (?!IF NOT EXISTS)/g, 'CREATE TABLE IF NOT EXISTS ')
+  const esm = await isEsm(config.root)
+  const { name } = await writeMigration(config.migrationsDir, {
+    safeName: 'knex_tables',
+    script: sql,
+    code: renderMigration({ operations: [keepTables(sql, engine.syntax)] }, { module: esm ? 'esm' : 'commonjs' }),
+    codeExtension: 'js',
+    readme: undefined,
+    snapshot: {
+      layout: schema.layout,
+      files: snapshotOf(files),
+      insideSchemaFolder: insideSchemaFolder(config, schema),
+    },
+    provider: engine.provider,
+    at: host.now(),
+  })
+  const root = schema.layout === 'file' ? path.dirname(schema.path) : schema.path
+  await replaceFile(path.join(root, target.path), content)
+  return { state: 'done', text: `Added models for Knex's tables to the schema, and their migration ${name}.` }
+}
+
+/** Once per environment: what Knex ran before is recorded for Prisma, and Knex learns what Prisma and rays applied. */
+async function history(context: Context, project: Project, sure: Sure): Promise<Step> {
+  const { config, host } = context
+  if (config.databaseUrl === undefined)
+    return { state: 'skipped', text: 'No database URL is set: repeat this where one is.' }
+  const file = KNEXFILES.map((name) => path.join(config.root, name)).find((candidate) => existsSync(candidate))
+  if (file === undefined) return { state: 'skipped', text: 'There is no knexfile, so the history was not copied.' }
+  if (!(await sure(`Copy the history of ${project.engine.describe(config.databaseUrl)} for Knex?`)))
+    return { state: 'declined', text: 'The history was not copied.' }
+  const recorded = await withConnection(project, host, {}, (connection) =>
+    withLock(config, host, connection, () => recordKnexRuns(project, connection)),
+  )
+  const count = await listWithKnex(config.root, file)
+  const told = recorded > 0 ? ` ${recorded} that Knex had run are now in _prisma_migrations.` : ''
+  return { state: 'done', text: `Knex knows ${count} applied migrations.${told}` }
+}
+
+/** Migrations of the folder that Knex ran before anybody told Prisma. Returns how many. */
+async function recordKnexRuns(project: Project, connection: Connection): Promise<number> {
+  if (!(await connection.hasTable('knex_migrations'))) return 0
+  const rows = await connection.raw(`SELECT name FROM ${project.engine.quote('knex_migrations')}`)
+  const ran = new Set(rows.flatMap((row) => [String(row.name), folderNameOf(String(row.name))]))
+  const recorder = new Recorder(connection)
+  const read = await recorder.read()
+  if (read === undefined) await recorder.create()
+  const known = new Set(records(read ?? []).map((record) => record.name))
+  const missing = (await folders(project)).filter(({ name }) => ran.has(name) && !known.has(name))
+  const at = new Date()
+  for (const migration of missing) {
+    const sum = checksum(await readScript(migration))
+    // As `prisma migrate resolve --applied` does.
+    await recorder.insert({ name: migration.name, checksum: sum, startedAt: at, finishedAt: at, logs: '', steps: 0 })
+  }
+  return missing.length
+}
+
+/** Listing is enough: the adapter brings Knex's history in step before it is read. */
+async function listWithKnex(root: string, file: string): Promise<number> {
+  const folder = process.cwd()
+  // Knex's relative paths start from the folder in which it runs.
+  process.chdir(root)
+  try {
+    const loaded = defaultExport(await loadModule(file))
+    const configuration = (typeof loaded === 'function' ? await loaded() : loaded) as Record<string, object>
+    const environment = configuration[process.env.NODE_ENV || 'development'] ?? configuration
+    const knex = requireKnex(root)(environment)
+    try {
+      const [completed] = (await knex.migrate.list()) as [unknown[]]
+      return completed.length
+    } finally {
+      await knex.destroy()
+    }
+  } finally {
+    process.chdir(folder)
+  }
+}
