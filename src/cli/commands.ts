@@ -1,6 +1,7 @@
 /** Every command of the command line in one table: words, options, examples. What they do is in src/commands. */
 import type { Options } from 'yargs'
 import { DEVELOP_COMMANDS, MAKING_OPTIONS } from './develop-commands.js'
+import { KNEX_COMMANDS } from './knex-commands.js'
 
 /** What yargs hands over: flags in camel case. */
 export type ParsedArguments = Record<string, unknown> & { readonly $0: string; readonly _: (string | number)[] }
@@ -173,6 +174,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [['rays config', '']],
   },
   ...DEVELOP_COMMANDS,
+  ...KNEX_COMMANDS,
 ]
 
 /** What `rays` alone does. Not in the table, because it has no word. */

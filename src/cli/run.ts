@@ -7,6 +7,7 @@ import { RaysError } from '../errors.js'
 import { datasourceOf, readSchema } from '../schema/prisma-schema.js'
 import type { CommandSpec, ParsedArguments } from './commands.js'
 import { DEVELOP_HANDLERS, makingOptions } from './develop.js'
+import { KNEX_HANDLERS } from './knex.js'
 import { given, type Handler, type Outcome, show } from './outcome.js'
 import * as text from './render.js'
 import type { Terminal } from './terminal.js'
@@ -123,6 +124,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     return show(data, text.overview(data, terminal), args, terminal)
   },
   ...DEVELOP_HANDLERS,
+  ...KNEX_HANDLERS,
   config: async (context, args, terminal) => {
     const data = text.configValues(context.config)
     return show(data, text.config(data, terminal), args, terminal)
