@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { ready } from './ready.mjs'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
-ready(root)
+const check = process.argv.includes('--check')
+if (!check) ready(root)
 const { COMMANDS } = await import('../dist/src/cli/commands.js')
 
 const help = (...words) => {
@@ -18,7 +19,11 @@ const help = (...words) => {
   return run.stdout.trimEnd()
 }
 // The options that every command has are told once.
-const withoutGlobals = (text) => text.replace(/\nEverywhere:\n(?: .*\n?)+/, '\n').replace(/\n{3,}/g, '\n\n').trimEnd()
+const withoutGlobals = (text) =>
+  text
+    .replace(/\nEverywhere:\n(?: .*\n?)+/, '\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trimEnd()
 const block = (text) => `\`\`\`text\n${text}\n\`\`\``
 
 const page = [
@@ -29,7 +34,7 @@ const page = [
 ].join('\n\n')
 
 const file = path.join(root, 'docs', 'commands.md')
-if (process.argv.includes('--check')) {
+if (check) {
   if (readFileSync(file, 'utf8') === `${page}\n`) process.exit(0)
   console.error('docs/commands.md is out of date: node scripts/docs.mjs')
   process.exit(1)

@@ -31,7 +31,11 @@ const env = { ...process.env, DATABASE_URL: 'file:./dev.db' }
 
 function rays(...args) {
   console.log(`\n$ npx rays ${args.map((arg) => (/^[\w./=-]+$/.test(arg) ? arg : `'${arg}'`)).join(' ')}`)
-  const run = spawnSync(process.execPath, [path.join(root, 'bin', 'rays.js'), ...args], { cwd: folder, env, stdio: 'inherit' })
+  const run = spawnSync(process.execPath, [path.join(root, 'bin', 'rays.js'), ...args], {
+    cwd: folder,
+    env,
+    stdio: 'inherit',
+  })
   if (run.status !== 0) {
     console.error(`\nThe command ended with exit code ${run.status}.`)
     process.exit(1)
@@ -50,7 +54,8 @@ function rows(sql) {
 
 write('package.json', '{ "name": "quickstart", "private": true }\n')
 write('prisma/schema.prisma', schema('  id    Int    @id @default(autoincrement())\n  email String @unique'))
-if (existsSync(path.join(root, 'node_modules'))) symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'dir')
+if (existsSync(path.join(root, 'node_modules')))
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'dir')
 
 title('A project with a Prisma schema: one model, User, with an email')
 rays('init')
@@ -66,7 +71,9 @@ console.table(rows('SELECT * FROM "User"'))
 title('The schema gets a required column with a default, and an index')
 write(
   'prisma/schema.prisma',
-  schema('  id       Int    @id @default(autoincrement())\n  email    String @unique\n  lastname String @default("Doe")\n\n  @@index([lastname])'),
+  schema(
+    '  id       Int    @id @default(autoincrement())\n  email    String @unique\n  lastname String @default("Doe")\n\n  @@index([lastname])',
+  ),
 )
 rays('makemigration', '--name', 'add lastname')
 rays('migrate')
@@ -84,4 +91,6 @@ console.table(rows('SELECT * FROM "User"'))
 const migrations = path.join(folder, 'prisma', 'migrations')
 title('What is in the migrations folder')
 for (const entry of readdirSync(migrations, { recursive: true }).sort()) console.log(`  prisma/migrations/${entry}`)
-console.log('\nDone. In a project of your own: npm install prisma-rays, npx rays init, npx rays makemigration --name init.')
+console.log(
+  '\nDone. In a project of your own: npm install prisma-rays, npx rays init, npx rays makemigration --name init.',
+)
