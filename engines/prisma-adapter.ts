@@ -11,6 +11,7 @@ export const ColumnType = {
   Double: 3,
   Numeric: 4,
   Boolean: 5,
+  Character: 6,
   Text: 7,
   Date: 8,
   Time: 9,
@@ -112,6 +113,38 @@ export function adapterOf(driver: AdapterDriver) {
         return { ...queryable, options: { usePhantomQuery: false }, commit: nothing, rollback: nothing }
       }),
   }
+}
+
+/**
+ * The adapter for an engine that is not to know of partial indexes. Prisma: they are a preview feature; without it the
+ * engine writes them into the schema that it reads from a database, and then refuses that schema.
+ */
+export function withoutPartialIndexes(factory: AdapterFactory): AdapterFactory {
+  const hiding = async (connecting: Promise<Outcome<Adapter>>): Promise<Outcome<Adapter>> => {
+    const connected = await connecting
+    if (!connected.ok) return connected
+    const adapter = connected.value
+    const queryRaw = async (query: AdapterQuery) => {
+      const result = await adapter.queryRaw(query)
+      return result.ok ? { ok: true as const, value: ordinaryIndexes(result.value) } : result
+    }
+    return { ok: true, value: { ...adapter, queryRaw } }
+  }
+  return {
+    ...factory,
+    connect: () => hiding(factory.connect()),
+    connectToShadowDb: () => hiding(factory.connectToShadowDb()),
+  }
+}
+
+/** Prisma: what sql-schema-describer asks for. PostgreSQL: the list of index columns; SQLite: `PRAGMA index_list`. */
+function ordinaryIndexes(result: ResultSet): ResultSet {
+  const at = (name: string) => result.columnNames.indexOf(name)
+  const partial = at('seq') !== -1 && at('origin') !== -1 ? at('partial') : -1
+  const predicate = at('index_name') !== -1 && at('column_index') !== -1 ? at('predicate') : -1
+  if (partial === -1 && predicate === -1) return result
+  const rows = result.rows.filter((row) => (predicate === -1 ? Number(row[partial]) === 0 : row[predicate] === null))
+  return { ...result, rows }
 }
 
 async function outcome<T>(work: () => Promise<T>, explain: AdapterDriver['explain']): Promise<Outcome<T>> {

@@ -66,6 +66,7 @@ function postgresDriver(client: PostgresSession, namespace: string): AdapterDriv
 const TYPES: Readonly<Record<number, number>> = {
   16: ColumnType.Boolean,
   17: ColumnType.Bytes,
+  18: ColumnType.Character,
   20: ColumnType.Int64,
   21: ColumnType.Int32,
   23: ColumnType.Int32,

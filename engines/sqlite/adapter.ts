@@ -24,9 +24,15 @@ export function sqliteAdapter({ database, shadow }: SqliteAdapterOptions): Adapt
   })
 }
 
+/** Prisma: sql-schema-describer names an index as `name = "x"`, which this SQLite takes for a column. */
+function standard(sql: string): string {
+  const found = /^(SELECT sql FROM sqlite_master WHERE type = 'index' AND name = )"(.*)";?\s*$/s.exec(sql)
+  return found ? `${found[1]}'${found[2]!.replaceAll("'", "''")}'` : sql
+}
+
 function sqliteDriver(database: Database): AdapterDriver {
   const prepare = ({ sql, args, argTypes }: AdapterQuery): Statement =>
-    database.prepare(sql).bind(args.map((arg, i) => parameter(arg, argTypes?.[i]?.scalarType)))
+    database.prepare(standard(sql)).bind(args.map((arg, i) => parameter(arg, argTypes?.[i]?.scalarType)))
   return {
     provider: 'sqlite',
     connectionInfo: { maxBindValues: 999, supportsRelationJoins: false },

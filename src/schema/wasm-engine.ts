@@ -1,10 +1,10 @@
 /** Prisma's own schema engine in this process: PostgreSQL and SQLite, without a download and without a child process. */
 import type { Connection, Provider } from '../../engines/engine.js'
-import { type AdapterFactory, adapterFactory, ColumnType } from '../../engines/prisma-adapter.js'
+import { type AdapterFactory, adapterFactory, ColumnType, withoutPartialIndexes } from '../../engines/prisma-adapter.js'
 import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, SchemaInvalidError, UsageError } from '../errors.js'
 import { replaceModels } from './models.js'
-import { datasourceOf, forEngine } from './prisma-schema.js'
+import { datasourceOf, forEngine, generatorsOf } from './prisma-schema.js'
 import { createWasmRuntime, type EngineLog, EngineRefusal, type OpenEngine } from './wasm-runtime.js'
 
 export interface WasmEngineOptions {
@@ -56,7 +56,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): SchemaEngine 
     introspect: async (connection, context) => {
       const schema = { path: '/', layout: context.length > 1 ? 'folder' : 'file', files: context } as const
       const datasource = datasourceOf(context)
-      const found = await withEngine(await liveAdapter(connection), (engine) =>
+      const found = await withEngine(await liveAdapter({ connection, context }), (engine) =>
         engine.call<{ schema: { files: SchemaFile[] } }>('introspect', {
           schema: { files: forEngine(context) },
           baseDirectoryPath: '/',
@@ -112,7 +112,7 @@ async function planDiff(from: SchemaState, to: SchemaState, namespace: string): 
       { hint: 'Set the provider back, or start a new migrations folder.' },
     )
   }
-  const live = states.flatMap((state) => (state.kind === 'database' ? [state.connection] : []))
+  const live = states.flatMap((state) => (state.kind === 'database' ? [state] : []))
   const [first, second] = live
   return {
     adapter: first ? await liveAdapter(first, second) : staticAdapter(providers[0]!, namespace),
@@ -139,20 +139,28 @@ function filters(options: DiffOptions): { externalTables: readonly string[]; ext
   return { externalTables: options.externalTables ?? [], externalEnums: options.externalEnums ?? [] }
 }
 
+interface Live {
+  readonly connection: Connection
+  readonly context: readonly SchemaFile[]
+}
+
 /** A live session, and a second one where two databases are compared. */
-async function liveAdapter(connection: Connection, other?: Connection): Promise<unknown> {
-  const adapter = await adapterOver(connection)
+async function liveAdapter(live: Live, other?: Live): Promise<unknown> {
+  const adapter = await adapterOver(live)
   if (!other) return adapter
   const second = await adapterOver(other)
   return { ...adapter, connectToShadowDb: () => second.connect() }
 }
 
-async function adapterOver(connection: Connection): Promise<AdapterFactory> {
+async function adapterOver({ connection, context }: Live): Promise<AdapterFactory> {
   const shadow = async (): Promise<Connection> => {
     throw new Error('a comparison of two states needs no shadow database')
   }
-  const adapter = await connection.adapter?.({ shadow })
-  if (adapter) return adapter as AdapterFactory
+  const adapter = (await connection.adapter?.({ shadow })) as AdapterFactory | undefined
+  if (adapter) {
+    const modelled = generatorsOf(context).some(({ previewFeatures }) => previewFeatures.includes('partialIndexes'))
+    return modelled ? adapter : withoutPartialIndexes(adapter)
+  }
   throw new UsageError(`Prisma's engine in this process cannot read ${connection.target}`, {
     hint: 'Set `schemaEngine: "prisma-cli"` in raysconfig.js to use the project\'s own Prisma for this database.',
   })
