@@ -272,7 +272,8 @@ describe('raysconfig', () => {
 })
 
 describe('each option', () => {
-  const values: Record<keyof typeof OPTIONS, [written: unknown, text: string]> = {
+  type Written = Exclude<keyof typeof OPTIONS, 'beforeAll' | 'beforeEach' | 'afterEach' | 'afterAll'>
+  const values: Record<Written, [written: unknown, text: string]> = {
     migrationsDir: ['m', 'm'],
     schemaPath: ['prisma/schema.prisma', 'prisma/schema.prisma'],
     databaseUrl: ['postgresql://h/d', 'postgresql://h/d'],
@@ -290,21 +291,26 @@ describe('each option', () => {
     externalEnums: [['c'], 'c'],
   }
 
-  test.each(Object.keys(OPTIONS) as (keyof typeof OPTIONS)[])(
-    '%s can be written in raysconfig and in the environment',
-    async (name) => {
-      project({ 'raysconfig.js': js({ [name]: values[name][0] }) })
-      const written = await load()
-      rmSync(path.join(root, 'raysconfig.js'))
-      const set = await load({ env: { [variableName(name)]: values[name][1] } })
-      const { file: _, origins, ...rest } = written
-      const { file: __, origins: setOrigins, ...setRest } = set
-      expect(JSON.stringify(setRest)).toBe(JSON.stringify(rest))
-      expect([origins[name], setOrigins[name]]).toEqual(['raysconfig', variableName(name)])
-      const { file: ___, origins: ____, ...plain } = await load()
-      if (name !== 'schemaPath') expect(JSON.stringify(plain)).not.toBe(JSON.stringify(rest))
-    },
-  )
+  const written = (Object.keys(OPTIONS) as (keyof typeof OPTIONS)[]).filter((name) => OPTIONS[name].kind !== 'function')
+  test.each(written as Written[])('%s can be written in raysconfig and in the environment', async (name) => {
+    project({ 'raysconfig.js': js({ [name]: values[name][0] }) })
+    const written = await load()
+    rmSync(path.join(root, 'raysconfig.js'))
+    const set = await load({ env: { [variableName(name)]: values[name][1] } })
+    const { file: _, origins, ...rest } = written
+    const { file: __, origins: setOrigins, ...setRest } = set
+    expect(JSON.stringify(setRest)).toBe(JSON.stringify(rest))
+    expect([origins[name], setOrigins[name]]).toEqual(['raysconfig', variableName(name)])
+    const { file: ___, origins: ____, ...plain } = await load()
+    if (name !== 'schemaPath') expect(JSON.stringify(plain)).not.toBe(JSON.stringify(rest))
+  })
+
+  test('hooks are functions of raysconfig, and nothing else', async () => {
+    project({ 'raysconfig.js': 'module.exports = { beforeAll: () => 1, afterEach() {} }' })
+    expect(Object.keys((await load()).hooks)).toEqual(['beforeAll', 'afterEach'])
+    project({ 'raysconfig.js': js({ beforeAll: 'x' }) })
+    expect((await problems()).message).toContain('beforeAll must be a function')
+  })
 
   test('a variable wins over raysconfig, and the command line over both', async () => {
     project({ 'raysconfig.js': js({ lockTimeout: 1 }) })
