@@ -18,7 +18,7 @@ import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { type Proof, ProofError, prove } from '../proof/proof.js'
 import { replay } from '../proof/replay.js'
 import { withEnumsOf } from '../schema/enum-values.js'
-import { sameModels, snapshotOf } from '../schema/prisma-schema.js'
+import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
@@ -117,9 +117,10 @@ export async function makeMigration(
 /** A schema that is an older snapshot: its differences from the newest are migrations that were not applied yet. */
 async function refuseOldSchema(all: readonly Migration[], next: readonly SchemaFile[]): Promise<void> {
   // The schema is set back by going down, so it can only be a recent one; older ones are not worth reading.
+  const same = sameModelsAs(next)
   for (const migration of all.slice(0, -1).slice(-20).reverse()) {
     const snapshot = await readSnapshot(migration)
-    if (snapshot === undefined || !sameModels(snapshot, next)) continue
+    if (snapshot === undefined || !same(snapshot)) continue
     const newer = all.slice(all.indexOf(migration) + 1).map((m) => m.name)
     throw new UsageError(`The schema is that of ${migration.name}, and newer migrations exist: ${newer.join(', ')}.`, {
       code: 'E_OLD_SCHEMA',

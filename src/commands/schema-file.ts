@@ -10,6 +10,7 @@ import {
   readSchema,
   replaceModels,
   sameModels,
+  sameModelsAs,
   writeSchema,
 } from '../schema/prisma-schema.js'
 import type { Host } from './host.js'
@@ -45,9 +46,10 @@ export async function followTarget(
 }
 
 async function heldBySomeSnapshot(schema: PrismaSchema, all: readonly Migration[]): Promise<boolean> {
+  const same = sameModelsAs(schema.files, { comments: true })
   for (const migration of [...all].reverse()) {
     const snapshot = await readSnapshot(migration)
-    if (snapshot && sameModels(schema.files, snapshot, { comments: true })) return true
+    if (snapshot && same(snapshot)) return true
   }
   return false
 }

@@ -1,11 +1,12 @@
 /** `rays status`: folders, history, live schema and schema.prisma, compared. Reads only. */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
 import { checksumMatches, readScript, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
+import { snapshotOf } from '../schema/prisma-schema.js'
 import { compareNames } from '../text.js'
 import type { Context } from './host.js'
 import { folders, messageOf, openProject, type Project, withConnection } from './project.js'
@@ -107,10 +108,11 @@ async function editedFile(migration: Migration, record: MigrationRecord): Promis
     return 'migration.sql'
   const recorded = record.note?.js
   if (recorded === undefined || migration.codeFile === undefined) return null
-  const code = await readFile(migration.codeFile)
+  const code = readFileSync(migration.codeFile)
   const hash = (text: string | Buffer) => createHash('sha256').update(text).digest('hex')
+  if (hash(code) === recorded) return null
   const text = code.toString('utf8')
-  const same = [hash(code), hash(text.replace(/\r\n/g, '\n')), hash(text.replace(/\r?\n/g, '\r\n'))].includes(recorded)
+  const same = [text.replace(/\r\n/g, '\n'), text.replace(/\r?\n/g, '\r\n')].some((other) => hash(other) === recorded)
   return same ? null : 'migration.js'
 }
 
@@ -145,6 +147,8 @@ async function schemaState(project: Project, all: readonly Migration[]): Promise
   const snapshot = newest === undefined ? undefined : await readSnapshot(newest)
   if (newest !== undefined && snapshot === undefined)
     return { state: 'unknown', summary: `${newest.name} has no snapshot to compare with.` }
+  if (snapshot !== undefined && sameText(snapshot, snapshotOf(project.schema.files)))
+    return { state: 'in-sync', summary: '' }
   const from =
     snapshot === undefined
       ? { kind: 'empty' as const }
@@ -161,6 +165,14 @@ async function schemaState(project: Project, all: readonly Migration[]): Promise
   } catch (error) {
     return { state: 'unknown', summary: messageOf(error) }
   }
+}
+
+/** A snapshot of a single file does not keep the file's name. */
+function sameText(a: readonly SchemaFile[], b: readonly SchemaFile[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((file, i) => file.content === b[i]!.content && (i === 0 || file.path === b[i]!.path))
+  )
 }
 
 function summarise(

@@ -1,9 +1,9 @@
 /** The migrations folder: listed, read, written. The only file that touches it. */
 import { createHash, randomBytes } from 'node:crypto'
-import { promises as fs } from 'node:fs'
+import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import type { SchemaFile } from '../../engines/schema-engine.js'
 import { MigrationInvalidError, RaysError, UsageError } from '../errors.js'
-import type { SchemaFile } from '../schema/schema-engine.js'
 import { bullets, compareNames } from '../text.js'
 import type { Migration } from './migration.js'
 
@@ -51,7 +51,8 @@ export async function listMigrations(root: string): Promise<Migration[]> {
 }
 
 async function describe(directory: string, name: string, problems: string[]): Promise<Migration | undefined> {
-  const entries = new Map((await fs.readdir(directory, { withFileTypes: true })).map((entry) => [entry.name, entry]))
+  // Hundreds of small folders and files are read several times faster one after the other than by promises.
+  const entries = new Map(readdirSync(directory, { withFileTypes: true }).map((entry) => [entry.name, entry]))
   const file = (fileName: string): string | undefined => {
     const entry = entries.get(fileName)
     if (!entry) return undefined
@@ -88,7 +89,7 @@ export async function readScript(migration: Migration): Promise<string> {
       hint: 'Restore it from version control: Prisma and rays record its checksum.',
     })
   }
-  return decode(await fs.readFile(migration.sqlFile), migration.sqlFile)
+  return decode(readFileSync(migration.sqlFile), migration.sqlFile)
 }
 
 function decode(bytes: Buffer, file: string): string {
@@ -133,9 +134,9 @@ export function checksum(text: string): string {
  * digits without leading zeros of each byte (Prisma: checksum.rs).
  */
 export function checksumMatches(recorded: string, text: string): boolean {
-  const variants = [text, text.replace(/\r\n/g, '\n'), text.replace(/\r?\n/g, '\r\n')]
+  const variants = [() => text, () => text.replace(/\r\n/g, '\n'), () => text.replace(/\r?\n/g, '\r\n')]
   return variants.some((variant) => {
-    const sum = checksum(variant)
+    const sum = checksum(variant())
     return recorded === sum || (recorded.length !== 64 && recorded === unpadded(sum))
   })
 }
@@ -234,7 +235,7 @@ async function writeSnapshot(folder: string, { layout, files, insideSchemaFolder
     return
   }
   for (const file of files) {
-    const target = path.join(draft, SNAPSHOT, ...file.path.split('/'))
+    const target = path.join(folder, SNAPSHOT, ...file.path.split('/'))
     await fs.mkdir(path.dirname(target), { recursive: true })
     await writeDurably(insideSchemaFolder ? `${target}.txt` : target, file.content)
   }

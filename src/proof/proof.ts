@@ -57,8 +57,16 @@ export async function prove(request: ProofRequest): Promise<Proof> {
   return proveOperations(request, reference)
 }
 
-/** Prisma's script on its own shadow. Returns what still differs from the schema afterwards: the noise to expect. */
-async function proveScript(request: ProofRequest): Promise<string> {
+/** A state of a live database that is known to be right. */
+interface Reference {
+  /** Its whole structure: a database with the same is right, and the schema engine need not be asked again. */
+  readonly structure: string
+  /** What differs between it and its schema for ever: the noise to expect. Undefined where it was not looked for. */
+  readonly noise: string | undefined
+}
+
+/** Prisma's script on its own shadow. Returns the state that it led to. */
+async function proveScript(request: ProofRequest): Promise<Reference> {
   const shadow = await request.openShadow('prisma')
   const { connection } = shadow
   try {
@@ -67,15 +75,16 @@ async function proveScript(request: ProofRequest): Promise<string> {
     await connection.script(request.script).catch((error: unknown) => {
       throw scriptError(connection, error, request.script)
     })
+    const structure = await structureOf(connection, request)
     const difference = await residual(request, connection, request.next)
-    if (difference === '') return ''
+    if (difference === '') return { structure, noise: '' }
     // Some schemas differ from their own database for ever (Prisma normalises defaults): that is no fault of the script.
     await connection.reset(request.schemas)
     await buildFrom(connection, request, request.next)
     const noise = await residual(request, connection, request.next)
     if (noise !== difference)
       throw new ProofError('after migration.sql the database differs from the schema.', difference)
-    return noise
+    return { structure, noise }
   } finally {
     await shadow.dispose()
   }
@@ -94,14 +103,14 @@ function scriptError(connection: Connection, error: unknown, script: string): Pr
   )
 }
 
-async function proveOperations(request: ProofRequest, reference: string): Promise<Proof> {
+async function proveOperations(request: ProofRequest, reference: Reference): Promise<Proof> {
   const shadow = await request.openShadow('rays')
   const { connection } = shadow
   try {
     await buildPrevious(connection, request)
-    const noise = await residual(request, connection, request.previous)
     const loaded = await request.load(connection)
-    const round = new RoundTrip(request, connection, loaded, { previous: noise, next: reference })
+    const previous = { structure: await structureOf(connection, request), noise: undefined }
+    const round = new RoundTrip(request, connection, loaded, { previous, next: reference })
     const filled = request.previous === undefined ? { tables: [] } : await fillTables(connection, request.schemas)
     if (filled.tables.length === 0) {
       await round.run(false)
@@ -124,36 +133,39 @@ class RoundTrip {
     readonly request: ProofRequest,
     readonly connection: Connection,
     readonly loaded: LoadedMigration,
-    readonly noise: { readonly previous: string; readonly next: string },
+    readonly reference: { readonly previous: Reference; readonly next: Reference },
   ) {}
 
   /** Up, down, up. Returns why filled tables refuse it, where they do; undefined when all went well. */
   async run(filled: boolean): Promise<string | undefined> {
-    const { request, connection } = this
+    const { request, connection, reference } = this
     const before = filled ? await readContents(connection, request.schemas) : undefined
     request.onStage?.('up')
     const upRefusal = await this.#direction('up', filled)
     if (upRefusal) return `The up refuses tables with rows: ${upRefusal}`
-    await this.#expect('after the up the database differs from the schema.', request.next, this.noise.next)
+    const wrong = await this.#difference(request.next, reference.next)
+    if (wrong) throw new ProofError('after the up the database differs from the schema.', wrong)
     const middle = await this.#compare('the up', before, [])
     if (this.loaded.operations.some((pair) => pair[1] === null)) return undefined
     request.onStage?.('down')
     const downRefusal = await this.#direction('down', filled)
     if (downRefusal) return `The down refuses tables with rows: ${downRefusal}`
-    await this.#expect(
-      'after the down the database differs from the schema before it.',
-      request.previous,
-      this.noise.previous,
-    )
+    const doubt = await this.#difference(request.previous, reference.previous)
     await this.#compare('up and down', before, middle ? [middle] : [])
     request.onStage?.('up again')
-    const again = await this.#direction('up', filled)
-    if (again) return `The up refuses tables with rows: ${again}`
-    await this.#expect(
-      'after up, down and up again the database differs from the schema.',
-      request.next,
-      this.noise.next,
-    )
+    const again = await this.#upAgain(filled).catch((error: unknown) => ({ error }))
+    if (doubt && doubt !== (await this.#noiseOfPrevious()))
+      throw new ProofError('after the down the database differs from the schema before it.', doubt)
+    if (typeof again === 'object') throw again.error
+    return again
+  }
+
+  async #upAgain(filled: boolean): Promise<string | undefined> {
+    const { request, reference } = this
+    const refusal = await this.#direction('up', filled)
+    if (refusal) return `The up refuses tables with rows: ${refusal}`
+    const wrong = await this.#difference(request.next, reference.next)
+    if (wrong) throw new ProofError('after up, down and up again the database differs from the schema.', wrong)
     return undefined
   }
 
@@ -179,9 +191,20 @@ class RoundTrip {
     }
   }
 
-  async #expect(stage: string, files: readonly SchemaFile[] | undefined, noise: string): Promise<void> {
+  /** How the database differs from what it should be, or ''. */
+  async #difference(files: readonly SchemaFile[] | undefined, reference: Reference): Promise<string> {
+    if ((await structureOf(this.connection, this.request)) === reference.structure) return ''
     const difference = await residual(this.request, this.connection, files)
-    if (difference !== noise) throw new ProofError(stage, difference === '' ? noise : difference)
+    if (difference === (reference.noise ?? '')) return ''
+    return difference === '' ? reference.noise! : difference
+  }
+
+  /** What the state before the migration differs in from its own schema for ever. Takes the database for it. */
+  async #noiseOfPrevious(): Promise<string> {
+    const { request, connection } = this
+    await connection.reset(request.schemas)
+    await buildPrevious(connection, request)
+    return residual(request, connection, request.previous)
   }
 
   async #compare(what: string, before: Contents | undefined, held: readonly Contents[]): Promise<Contents | undefined> {
@@ -206,6 +229,11 @@ async function residual(
     request.filter,
   )
   return diff.empty ? '' : diff.script.trim()
+}
+
+/** The structure as one text; the order of columns does not count, as it does not for Prisma. */
+async function structureOf(connection: Connection, { schemas }: ProofRequest): Promise<string> {
+  return (await connection.engine.structure(connection, schemas)).lines.join('\n')
 }
 
 async function buildPrevious(connection: Connection, request: ProofRequest): Promise<void> {

@@ -14,7 +14,16 @@ export function sameModels(
   b: readonly SchemaFile[],
   options: { readonly comments?: boolean } = {},
 ): boolean {
-  return fingerprint(a, options.comments ?? false) === fingerprint(b, options.comments ?? false)
+  return sameModelsAs(a, options)(b)
+}
+
+/** {@link sameModels} for one schema that is compared with many. */
+export function sameModelsAs(
+  a: readonly SchemaFile[],
+  { comments = false }: { readonly comments?: boolean } = {},
+): (b: readonly SchemaFile[]) => boolean {
+  const wanted = fingerprint(a, comments)
+  return (b) => fingerprint(b, comments) === wanted
 }
 
 function fingerprint(files: readonly SchemaFile[], comments: boolean): string {
@@ -26,8 +35,10 @@ function fingerprint(files: readonly SchemaFile[], comments: boolean): string {
       if (!isConfig(block)) parts.push(`${block.keyword} ${block.name} {${bodyText(block, comments)}}`)
     }
     // What lies outside of every block: comments, and stray text that the engine is going to refuse.
+    let at = 0
     for (const token of tokens) {
-      if (blocks.some((block) => token.start >= block.start && token.end <= block.end)) continue
+      while (at < blocks.length && blocks[at]!.end < token.end) at++
+      if (at < blocks.length && token.start >= blocks[at]!.start) continue
       if (token.kind === 'newline' || (token.kind === 'comment' && !comments)) continue
       if (token.kind === 'comment' && configComment(file, blocks, token.start)) continue
       parts.push(token.text.trimEnd())

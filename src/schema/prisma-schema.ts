@@ -10,7 +10,7 @@ import { compareNames } from '../text.js'
 import type { SchemaChange } from './models.js'
 import { type Block, blocksOf, isConfig, lineAt, type Property, propertiesOf, type Value } from './psl.js'
 
-export { replaceModels, type SchemaChange, sameModels } from './models.js'
+export { replaceModels, type SchemaChange, sameModels, sameModelsAs } from './models.js'
 
 export interface PrismaSchema {
   /** Absolute path of the schema file or of the folder. */

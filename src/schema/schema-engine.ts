@@ -4,6 +4,7 @@ import type { SchemaEngine, SchemaState } from '../../engines/schema-engine.js'
 import type { DatabaseUrl } from '../../engines/url.js'
 import { SchemaInvalidError } from '../errors.js'
 import { forEngine } from './prisma-schema.js'
+import { rememberTexts } from './remember.js'
 
 export type * from '../../engines/schema-engine.js'
 
@@ -24,6 +25,14 @@ export interface SchemaEngineOptions {
  * with `prisma-cli` the project's own Prisma.
  */
 export async function createSchemaEngine(
+  kind: 'wasm' | 'prisma-cli',
+  engine: Engine,
+  options: SchemaEngineOptions,
+): Promise<SchemaEngine> {
+  return rememberTexts(await anySchemaEngine(kind, engine, options))
+}
+
+async function anySchemaEngine(
   kind: 'wasm' | 'prisma-cli',
   engine: Engine,
   options: SchemaEngineOptions,
