@@ -20,6 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const terminal = createTerminal({ json, color, input, signal: controller.signal })
   const release = onSignals(controller, terminal)
   const stray = onStray(terminal)
+  const abandoned = onAbandoned()
   ignoreClosedPipes()
   let command = ''
   try {
@@ -40,6 +41,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = report(error, command, terminal, json)
   } finally {
+    abandoned()
     release()
     if (stray.seen) process.exitCode ||= 1
     leaveSoon()
@@ -54,6 +56,22 @@ function leaveSoon(): void {
     else process.exit()
   }
   setTimeout(check, 500).unref()
+}
+
+/**
+ * Node ends with 13 and without a word where nothing is left to wait for and the command has not ended. Returns what
+ * says that it has.
+ */
+function onAbandoned(): () => void {
+  const handler = (code: number) => {
+    if (code !== 13) return
+    process.stderr.write(
+      'Error: rays stopped before its work was done: nothing was left to wait for. rays status shows where things stand.\n',
+    )
+    process.exitCode = 1
+  }
+  process.on('exit', handler)
+  return () => void process.removeListener('exit', handler)
 }
 
 /** Code of a migration can fail after its operation ended: it was not waited for, so it is told, and the run has failed. */
@@ -91,13 +109,9 @@ function onSignals(controller: AbortController, terminal: Terminal): () => void 
   }
 }
 
-/** A closed pipe (`rays status | head -1`) must not stop a migration half-way. */
+/** A closed pipe (`rays status | head -1`) or a full disk under a log must not stop a migration half-way. */
 function ignoreClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
-  }
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 }
 
 /** The version of rays, from its own package.json. */

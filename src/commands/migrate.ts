@@ -13,7 +13,16 @@ import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import { programsAround, runForAll, withFunctions, withScripts } from './hooks.js'
 import type { Context } from './host.js'
-import { connect, folders, openProject, type Project, withConnection, withLock } from './project.js'
+import {
+  askUnlocked,
+  changedWhileAsking,
+  connect,
+  folders,
+  openProject,
+  type Project,
+  withConnection,
+  withLock,
+} from './project.js'
 import { type Followed, followTarget, type Generated, generateClient } from './schema-file.js'
 
 export interface MigrateOptions {
@@ -116,7 +125,8 @@ async function run(
       : await loadAll(planned.migrations, connection, options.fake === true)
   if (!options.fake) refuseUnlocked(project, config, loaded)
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
-  await consent(hazards, planned, options, { host, config })
+  const asked = await consent(hazards, planned, options, { host, config }, connection)
+  if (asked) await expectSamePlan(project, connection, options, planned)
   if (rows === undefined) await recorder.create()
   const names = loaded.map(({ migration }) => migration.name)
   const forAll = (name: 'beforeAll' | 'afterAll', at: Connection) =>
@@ -241,15 +251,29 @@ async function hazardsOf(
   return countHazards(connection, found, project.schemas)
 }
 
-/** Going up warns; going down asks where rows would be lost. */
+/** While a person was asked the lock was free: what was agreed to must still be what is to be done. */
+async function expectSamePlan(
+  project: Project,
+  connection: Connection,
+  options: MigrateOptions,
+  agreed: Plan,
+): Promise<void> {
+  const known = records((await new Recorder(connection).read()) ?? [])
+  const now = plan(await folders(project), known, planOptions(options))
+  const names = ({ direction, migrations }: Plan) => JSON.stringify([direction, migrations.map(({ name }) => name)])
+  if (names(now) !== names(agreed)) throw changedWhileAsking()
+}
+
+/** Going up warns; going down asks where rows would be lost. Returns whether somebody was asked. */
 async function consent(
   hazards: readonly CountedHazard[],
   planned: Plan,
   options: MigrateOptions,
   { host, config }: Context,
-): Promise<void> {
+  connection: Connection,
+): Promise<boolean> {
   const losing = hazards.filter((hazard) => hazard.destructive && hazard.rows !== 0)
-  if (losing.length === 0) return
+  if (losing.length === 0) return false
   if (options.failOnDestructive) {
     throw new FailedError(
       `Refused by --fail-on-destructive:\n${losing.map((hazard) => `  - ${hazard.migration}: ${hazard.message}`).join('\n')}`,
@@ -261,11 +285,12 @@ async function consent(
   }
   for (const hazard of losing) host.warn(`${hazard.migration}: ${hazard.message}`)
   const asks = planned.direction === 'down' || config.environment === 'production'
-  if (!asks || options.y) return
+  if (!asks || options.y) return false
   const where = config.environment === undefined ? '' : ` in ${config.environment}`
   const message = `Going ${planned.direction} loses this data${where}. Go on?`
-  const yes = await host.confirm({ message, flag: '--y' })
+  const yes = await askUnlocked(config, host, connection, () => host.confirm({ message, flag: '--y' }))
   if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
+  return true
 }
 
 /** A new session with the lock, after the old one was lost while committing. */

@@ -7,6 +7,7 @@ import { DatabaseUrl, redact } from '../../engines/url.js'
 import type { Config } from '../config/config.js'
 import {
   ConfigError,
+  DecisionError,
   FailedError,
   InterruptedError,
   LockError,
@@ -230,6 +231,39 @@ export async function withLock<T>(
   connection: Connection,
   work: () => Promise<T>,
 ): Promise<T> {
+  await takeLock(config, host, connection)
+  try {
+    return await work()
+  } finally {
+    await connection.releaseLock().catch(() => undefined)
+  }
+}
+
+/**
+ * Asks a person without holding the migration lock meanwhile: nobody else should wait for an answer. What was read
+ * before must be read again afterwards.
+ */
+export async function askUnlocked<T>(
+  config: Config,
+  host: Host,
+  connection: Connection,
+  ask: () => Promise<T>,
+): Promise<T> {
+  await connection.releaseLock()
+  const answer = await ask()
+  await takeLock(config, host, connection)
+  return answer
+}
+
+/** What was agreed to is no longer what would be done. */
+export function changedWhileAsking(): DecisionError {
+  return new DecisionError('The database or the migrations were changed while you were asked; nothing was done.', {
+    code: 'E_CHANGED_MEANWHILE',
+    hint: 'Run the command again.',
+  })
+}
+
+async function takeLock(config: Config, host: Host, connection: Connection): Promise<void> {
   let waited = false
   try {
     await connection.acquireLock({
@@ -253,11 +287,6 @@ export async function withLock<T>(
         hint: 'Wait for the other migration to end, or wait longer: --lock-timeout <seconds>.',
       },
     )
-  }
-  try {
-    return await work()
-  } finally {
-    await connection.releaseLock().catch(() => undefined)
   }
 }
 

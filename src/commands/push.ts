@@ -9,7 +9,7 @@ import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { bullets } from '../text.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import type { Context } from './host.js'
-import { openProject, type Project, withConnection, withLock } from './project.js'
+import { askUnlocked, changedWhileAsking, openProject, type Project, withConnection, withLock } from './project.js'
 import { type Generated, generateClient } from './schema-file.js'
 
 export interface PushOptions {
@@ -42,7 +42,7 @@ export async function push(context: Context, options: PushOptions = {}): Promise
   return { ...pushed, generated }
 }
 
-async function pushLocked(project: Project, { host }: Context, connection: Connection, options: PushOptions) {
+async function pushLocked(project: Project, { host, config }: Context, connection: Connection, options: PushOptions) {
   if (options.forceReset) await resetWithConsent(project, host, connection, options.y === true)
   const next = { kind: 'schema' as const, files: project.schema.files }
   const live = { kind: 'database' as const, connection, context: project.schema.files }
@@ -61,8 +61,11 @@ async function pushLocked(project: Project, { host }: Context, connection: Conne
   }
   for (const hazard of losing) host.warn(hazard.message)
   if (losing.some((hazard) => hazard.destructive) && !options.y) {
-    const yes = await host.confirm({ message: `This loses data in ${connection.target}. Go on?`, flag: '--y' })
+    const question = { message: `This loses data in ${connection.target}. Go on?`, flag: '--y' }
+    const yes = await askUnlocked(config, host, connection, () => host.confirm(question))
     if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
+    const again = await project.schemaEngine.diff(live, next, project.filter)
+    if (again.script !== diff.script) throw changedWhileAsking()
   }
   await runScript(project, connection, diff.script)
   const history = await new Recorder(connection).read().catch(() => undefined)
@@ -80,10 +83,11 @@ export async function resetWithConsent(
   yes: boolean,
 ): Promise<void> {
   if (!yes) {
-    const typed = await host.ask({
+    const question = {
       message: `All data in ${connection.target} will be lost. Type its name, ${connection.database}, to empty it:`,
       flag: '--y',
-    })
+    }
+    const typed = await askUnlocked(project.config, host, connection, () => host.ask(question))
     if (typed.trim() !== connection.database) throw new InterruptedError('That is not its name; nothing was changed.')
   }
   await connection.reset(project.schemas)

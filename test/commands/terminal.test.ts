@@ -87,6 +87,29 @@ describeDatabases('on a terminal', (on) => {
     await ws.ok('migrate --fake --name zero --lock-timeout 5')
   })
 
+  onlyHere('while it asks, nobody waits for the lock; what changed meanwhile is not undone unseen', async () => {
+    ws.project.schema(model('note String?'))
+    await ws.ok('push')
+    await ws.ok('migrate --fake')
+    await ws.sql(`INSERT INTO "Item" (id, note) VALUES (1, 'x')`)
+    let others: Promise<unknown> | undefined
+    const { code, screen } = await onTerminal(
+      ws.project.folder,
+      'migrate --name zero',
+      { DATABASE_URL: ws.db.href },
+      [[/Going down loses this data/, '']],
+      (child, text) => {
+        if (others !== undefined || !/Going down loses this data/.test(text)) return
+        others = ws.ok('migrate --fake --name zero --lock-timeout 5').finally(() => child.stdin?.write('y\r'))
+      },
+    )
+    await others
+    expect(screen).toContain('were changed while you were asked')
+    expect(code).toBe(3)
+    expect(await ws.sql('SELECT * FROM "Item"')).toHaveLength(1)
+    await ws.sql('DROP TABLE "Item"')
+  })
+
   onlyHere('yes goes down', async () => {
     ws.project.schema(model('note String?'))
     await ws.ok('push')
