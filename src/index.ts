@@ -1,4 +1,4 @@
-/** The public API: the types that migrations and configurations are written against. */
+/** The public API: rays as a library, and the types that migrations and configurations are written against. */
 export type { Client, Row } from '../engines/engine.js'
 export {
   ConfigError,
@@ -12,3 +12,4 @@ export {
   UsageError,
 } from './errors.js'
 export type { Operation, OperationFunction } from './migrations/migration.js'
+export { createRays, type Rays, type RaysConfig, type RaysOptions } from './rays.js'

@@ -1,10 +1,10 @@
 /** Runs one command and prints its result as text, unless JSON is wanted. */
 import { existsSync } from 'node:fs'
+import { configure } from '../commands/configure.js'
 import type { Context } from '../commands/host.js'
-import { type Config, loadConfig } from '../config/config.js'
+import type { Config } from '../config/config.js'
 import type { OptionName } from '../config/options.js'
 import { RaysError } from '../errors.js'
-import { datasourceOf, readSchema } from '../schema/prisma-schema.js'
 import type { CommandSpec, ParsedArguments } from './commands.js'
 import { DEVELOP_HANDLERS, makingOptions } from './develop.js'
 import { KNEX_HANDLERS } from './knex.js'
@@ -14,7 +14,7 @@ import type { Terminal } from './terminal.js'
 
 /** @throws {RaysError} */
 export async function runCommand(spec: CommandSpec, args: ParsedArguments, terminal: Terminal): Promise<Outcome> {
-  const config = await configure(args)
+  const config = await configured(args)
   for (const url of [config.databaseUrl, config.shadowDatabaseUrl]) if (url) terminal.hide(url.secrets)
   if (args.log === true || config.verboseLogging) terminal.verbose()
   const { onStatement: _, ...quiet } = terminal
@@ -167,33 +167,18 @@ async function overview(context: Context): Promise<text.Overview> {
   }
 }
 
-function configure(args: ParsedArguments): Promise<Config> {
+function configured(args: ParsedArguments): Promise<Config> {
   const flags: Partial<Record<OptionName, unknown>> = {}
   if (args.lockTimeout !== undefined) flags.lockTimeout = args.lockTimeout
   if (args.statementTimeout !== undefined) flags.statementTimeout = args.statementTimeout
   if (args.opTimeout !== undefined) flags.operationTimeout = args.opTimeout
   const conf = given(args, 'conf')
   const environment = given(args, 'env')
-  return loadConfig({
+  return configure({
     cwd: process.cwd(),
     ...(conf !== undefined && { conf }),
     // One of the configuration's environments.
     ...(environment !== undefined && { environment }),
     flags,
-    readDatasource: async (schemaPath) => {
-      try {
-        const { url, directUrl, shadowDatabaseUrl, provider } = datasourceOf((await readSchema(schemaPath)).files)
-        return {
-          provider,
-          ...(url && { url }),
-          ...(directUrl && { directUrl }),
-          ...(shadowDatabaseUrl && { shadowDatabaseUrl }),
-        }
-      } catch (error) {
-        // Whoever needs the schema says what is wrong with it.
-        if (error instanceof RaysError) return undefined
-        throw error
-      }
-    },
   })
 }
