@@ -1,5 +1,4 @@
 /** Shadow databases: made and dropped here, or configured by the user and then guarded against being the wrong one. */
-import { randomBytes } from 'node:crypto'
 import {
   type Connection,
   type ConnectOptions,
@@ -8,6 +7,7 @@ import {
   ShadowRefusedError,
   type ShadowRequest,
 } from '../engine.js'
+import { isLeftover, shadowName } from '../shadow-name.js'
 import type { DatabaseUrl } from '../url.js'
 import { dropEverything } from './catalog.js'
 import { MysqlConnection } from './connection.js'
@@ -17,43 +17,19 @@ import { describeTarget, type MysqlTarget, parseUrl, withDatabase } from './url.
 import { NAME_LIMIT, quote } from './values.js'
 
 const SYSTEM = new Set(['mysql', 'sys', 'information_schema', 'performance_schema', 'ndbinfo'])
-const LEFTOVER_AGE_SECONDS = 3600
 const ROW_LIMIT = 1000
 
 /** Prisma: the character set and collation of every database that Migrate creates. */
 export const CHARACTER_SET = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci'
 
-/** `<prefix>_rays_shadow_<pid>_<unix time>_<random>`: tells a later run whose it was and how old it is. */
-function shadowName(database: string): string {
-  const tail = `_rays_shadow_${process.pid}_${Math.floor(Date.now() / 1000)}_${randomBytes(4).toString('hex')}`
-  return `${prefixOf(database)}${tail}`
-}
-
-/** 52 characters for the longest tail leave 12; characters beyond the basic plane cannot be in a name. */
-function prefixOf(database: string): string {
-  return [...database.toLowerCase()].slice(0, NAME_LIMIT - 52).join('')
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
 /** Drops shadows of this database whose makers are gone: old, unused by any session, and of no living process here. */
 async function removeLeftovers(session: Session, database: string): Promise<void> {
-  const prefix = prefixOf(database)
   const { rows } = await session.send(
     "SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE '%|_rays|_shadow|_%' ESCAPE '|'",
   )
   for (const row of rows) {
     const name = String(row.name)
-    const match = /^(.*)_rays_shadow_(\d{1,10})_(\d{9,11})_[0-9a-f]{8}$/s.exec(name)
-    if (!match || match[1] !== prefix) continue
-    if (Date.now() / 1000 - Number(match[3]) < LEFTOVER_AGE_SECONDS || alive(Number(match[2]))) continue
+    if (!isLeftover(name, database.toLowerCase(), NAME_LIMIT)) continue
     const used = await session.send('SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE DB = ?', [name])
     if (Number(used.rows[0]?.n) === 0) await session.send(`DROP DATABASE IF EXISTS ${quote(name)}`)
   }
@@ -65,7 +41,7 @@ async function create(target: MysqlTarget, connect: ConnectOptions): Promise<str
     await removeLeftovers(session, target.database).catch((error: unknown) => {
       if (explain(error).kind === 'connection') throw error
     })
-    const name = shadowName(target.database)
+    const name = shadowName(target.database.toLowerCase(), NAME_LIMIT)
     try {
       await session.send(`CREATE DATABASE ${quote(name)} ${CHARACTER_SET}`)
     } catch (error) {

@@ -59,6 +59,9 @@ function group(rows: readonly Row[], key: string): Map<string, Row[]> {
   return groups
 }
 
+const asJson = (column: Column): Column =>
+  column.type.kind === 'native' ? { ...column, type: { ...column.type, json: true } } : column
+
 function columnOf(row: Row, sqlDefaults: boolean): Column {
   const extra = String(row.extra).toLowerCase()
   const column = {
@@ -177,6 +180,7 @@ export async function readDatabase(ask: Ask, database: string, server: ServerKin
   const indexes = group(await ask(INDEXES, [database]), 't')
   const foreignKeys = group(await ask(FOREIGN_KEYS, [database]), 't')
   const sqlDefaults = showsSql(server)
+  const json: ReadonlySet<string> = server.mariadb ? await jsonColumns(ask, database) : new Set()
   const tables = names
     // A table without a column that this user may see is not there for Prisma.
     .filter((name) => columns.has(name))
@@ -184,7 +188,10 @@ export async function readDatabase(ask: Ask, database: string, server: ServerKin
       const { primaryKey, indexes: other } = keysOf(indexes.get(name) ?? [], columns.get(name) ?? [])
       return {
         name,
-        columns: (columns.get(name) ?? []).map((row) => columnOf(row, sqlDefaults)),
+        columns: (columns.get(name) ?? []).map((row) => {
+          const column = columnOf(row, sqlDefaults)
+          return json.has(`${name}\0${column.name}`) ? asJson(column) : column
+        }),
         primaryKey,
         indexes: other,
         foreignKeys: foreignKeysOf(foreignKeys.get(name) ?? []).map((key) => spelledAs(key, names, server)),
@@ -193,6 +200,6 @@ export async function readDatabase(ask: Ask, database: string, server: ServerKin
   return {
     tables: { tables: withoutLooseKeys(tables) },
     flags: flagsOf(server),
-    json: server.mariadb ? await jsonColumns(ask, database) : new Set(),
+    json,
   }
 }

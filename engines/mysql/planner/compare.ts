@@ -38,7 +38,7 @@ function defaultsDiffer(from: Column, to: Column, options: CompareOptions): bool
   if (next?.kind === 'dbgenerated' && next.text === undefined) return false
   if (!previous || !next) return previous !== next
   if (isLiteral(previous, 'datetime') || isLiteral(next, 'datetime')) return false
-  if (options.serverDefaults) return canonical(previous) !== canonical(next)
+  if (options.serverDefaults) return canonical(previous, from) !== canonical(next, to)
   if (previous.kind === 'now' || next.kind === 'now') return previous.kind !== next.kind
   if (previous.kind === 'dbgenerated' || next.kind === 'dbgenerated') {
     if (previous.kind !== next.kind) return true
@@ -72,7 +72,7 @@ function numberText(text: string): string {
  * A default as the server understands it, whatever its spelling: MariaDB stores expressions in lower case, with its own
  * parentheses and blanks, and `NOW()` as `current_timestamp()`.
  */
-function canonical(value: ColumnDefault): string {
+function canonical(value: ColumnDefault, { type }: Column): string {
   if (value.kind === 'now') return 'current_timestamp'
   if (value.kind === 'literal') {
     if (value.of === 'number') return numberText(value.text)
@@ -84,6 +84,10 @@ function canonical(value: ColumnDefault): string {
   while (/^\(.*\)$/s.test(text) && closes(text)) text = text.slice(1, -1)
   text = text.replace(/^_utf8mb[34](?=')/, '')
   text = text.replace(/^(?:now|current_timestamp|localtime|localtimestamp)(?:\(\d*\))?$/, 'current_timestamp')
+  const native = type.kind === 'native' ? type.name : undefined
+  // What `now()` is to these types (see render.ts), as servers show it.
+  if (native === 'Date') text = text.replace(/^(?:curdate|current_date)(?:\(\))?$/, 'current_timestamp')
+  if (native === 'Time') text = text.replace(/^(?:curtime|current_time)(?:\(\d*\))?$/, 'current_timestamp')
   text = text.replace(/^b'([01]{1,64})'$/, (_, bits: string) => String(BigInt(`0b${bits}`)))
   if (text.startsWith("'")) return `'${text.slice(1, -1).replace(/''/g, "'")}'`
   return numberText(text === 'true' ? '1' : text === 'false' ? '0' : text)

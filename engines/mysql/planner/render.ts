@@ -144,6 +144,7 @@ export function typeText(type: ColumnType, options: RenderOptions = {}): string 
   // Prisma leaves quotes in enum values as they are.
   const value = (text: string) => (options.copyPrisma ? `'${text}'` : stringLiteral(text, options))
   if (type.kind === 'enum') return `ENUM(${type.values.map(value).join(', ')})`
+  if (type.json) return 'JSON'
   if (type.scalar === 'Boolean' && type.name === 'TinyInt') return 'BOOLEAN'
   const name = NATIVE_TEXTS[type.name] ?? type.name.toUpperCase()
   return type.args.length > 0 ? `${name}(${type.args.join(', ')})` : name

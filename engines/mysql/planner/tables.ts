@@ -58,6 +58,8 @@ export type ColumnType =
        * VarBinary, Bit, Decimal, Time, DateTime and Timestamp; for all others the list is empty.
        */
       readonly args: readonly number[]
+      /** A JSON column of MariaDB, which is LongText to Prisma. Only from a database; it is made again as JSON. */
+      readonly json?: true
     }
   | {
       readonly kind: 'enum'
