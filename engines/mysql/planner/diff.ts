@@ -4,7 +4,7 @@ import { clauses } from './clauses.js'
 import { asciiLower, compareColumns, sameIndex, sameNames } from './compare.js'
 import { supports } from './database-view.js'
 import { autoIncrementIndexes, isServerMade, keysInTheWay } from './server-rules.js'
-import type { Clause, ColumnPair, Step } from './steps.js'
+import type { KeyOf, Step, TablePair } from './steps.js'
 import type { ForeignKey, Index, ServerFlags, Table, Tables } from './tables.js'
 
 export interface PlanOptions extends ServerFlags {
@@ -17,20 +17,6 @@ export interface PlanOptions extends ServerFlags {
   readonly copyPrisma?: boolean
   /** Treat indexes under foreign keys as Prisma did before 6.14. Only for comparing with older migrations. */
   readonly beforePrisma614?: boolean
-}
-
-/** A foreign key and the table that holds it. */
-export interface KeyOf {
-  readonly table: Table
-  readonly key: ForeignKey
-}
-
-/** A table that both sides have. */
-export interface TablePair {
-  readonly previous: Table
-  readonly next: Table
-  readonly columns: readonly ColumnPair[]
-  readonly clauses: readonly Clause[]
 }
 
 /** The steps that lead from the one state to the other, in the order in which they run. */

@@ -2,7 +2,7 @@
 import { neutral } from '../values.js'
 import { castBetween } from './casts.js'
 import { hasSupport } from './database-view.js'
-import { type Down, withoutKeys } from './inverse.js'
+import { type Down, withoutKeys } from './down.js'
 import {
   alterTable,
   columnText,

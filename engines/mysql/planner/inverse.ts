@@ -4,28 +4,12 @@
  * last to first.
  */
 import type { ReversibleStep } from '../../schema-engine.js'
+import { addKey, type Down, withoutKeys } from './down.js'
 import { alterDown } from './inverse-alter.js'
-import {
-  alterTable,
-  createIndex,
-  createTable,
-  foreignKey,
-  quote,
-  type RenderOptions,
-  statements,
-  swapIndex,
-} from './render.js'
+import { alterTable, createIndex, createTable, quote, type RenderOptions, statements, swapIndex } from './render.js'
 import { ServerState } from './server-state.js'
 import type { Step } from './steps.js'
-import type { ForeignKey, ServerFlags, Tables } from './tables.js'
-
-/** A down, and what it cannot do. */
-export interface Down {
-  readonly down: readonly string[]
-  /** Queries that fail where the down must not run: they go before the first statement of the whole way down. */
-  readonly guards?: readonly string[]
-  readonly lossy?: string
-}
+import type { ServerFlags, Tables } from './tables.js'
 
 /** The steps with their inverses. `previous` is the state that the steps start from. */
 export function reversible(
@@ -106,22 +90,4 @@ function downOf(step: Step, state: ServerState, options: RenderOptions): Down {
       return { down: [createIndex(table, step.from, options), drop] }
     }
   }
-}
-
-function addKey(table: string, key: ForeignKey, options: RenderOptions): string {
-  return alterTable(table, [`ADD ${foreignKey(key, options)}`], options)
-}
-
-/** Runs the statements while the foreign keys are away; when they come back the server makes the indexes that they lack. */
-export function withoutKeys(
-  table: string,
-  keys: readonly ForeignKey[],
-  statements: readonly string[],
-  options: RenderOptions,
-): string[] {
-  return [
-    ...keys.map((key) => alterTable(table, [`DROP FOREIGN KEY ${quote(key.name, options)}`], options)),
-    ...statements,
-    ...keys.map((key) => addKey(table, key, options)),
-  ]
 }

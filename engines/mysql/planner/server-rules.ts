@@ -1,6 +1,6 @@
 /** What the server refuses, or does by itself, where Prisma's rules know nothing of it. */
 import { supports } from './database-view.js'
-import type { KeyOf, TablePair } from './diff.js'
+import type { KeyOf, TablePair } from './steps.js'
 import type { Index, Table } from './tables.js'
 
 /**

@@ -22,6 +22,20 @@ export interface ColumnPair {
   readonly autoIncrementChanged: boolean
 }
 
+/** A foreign key and the table that holds it. */
+export interface KeyOf {
+  readonly table: Table
+  readonly key: ForeignKey
+}
+
+/** A table that both sides have. */
+export interface TablePair {
+  readonly previous: Table
+  readonly next: Table
+  readonly columns: readonly ColumnPair[]
+  readonly clauses: readonly Clause[]
+}
+
 /** One step, in Prisma's kinds. `table` is the previous definition where the table existed before. */
 export type Step =
   | { readonly kind: 'DropForeignKey'; readonly table: Table; readonly key: ForeignKey }
