@@ -1,7 +1,7 @@
 /** The schema between two migrations: PostgreSQL must commit a new enum value before it can be used. */
 
+import { blocksOf } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
-import { blocksOf } from './psl.js'
 
 /** The schema as it was, with the enums as they will be: the state after adding values and before using them. */
 export function withEnumsOf(before: readonly SchemaFile[], after: readonly SchemaFile[]): SchemaFile[] {

@@ -1,7 +1,7 @@
 /** The models of a Prisma schema, read far enough to tell tables, columns and the places of their attributes. Pure. */
 
+import { type Block, blocksOf, type Token } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
-import { type Block, blocksOf, type Token } from './psl.js'
 
 export interface Attribute {
   /** Without `@`: `id`, `unique`, `db.VarChar`. */

@@ -1,8 +1,8 @@
 /** The models of a schema apart from its configuration: comparing them, and putting those of a snapshot in their place. Pure. */
 
+import { type Block, blocksOf, isConfig, tokenize } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import type { PrismaSchema } from './prisma-schema.js'
-import { type Block, blocksOf, isConfig, tokenize } from './psl.js'
 
 /**
  * Whether two schemas describe the same database: the same models, enums, types and views, whatever the order, the

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
 import type { Provider } from '../../engines/engine.js'
+import { type Block, blocksOf, isConfig, lineAt, type Property, propertiesOf, type Value } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { DatabaseUrl } from '../../engines/url.js'
 import { ConfigError, SchemaInvalidError, UsageError } from '../errors.js'
 import { compareNames } from '../text.js'
 import type { SchemaChange } from './models.js'
-import { type Block, blocksOf, isConfig, lineAt, type Property, propertiesOf, type Value } from './psl.js'
 
 export { replaceModels, type SchemaChange, sameModels, sameModelsAs } from './models.js'
 

@@ -1,7 +1,7 @@
 /** What changed between two schemas, line by line, as a person would read it. Pure. */
 
+import { type Block, blocksOf, isConfig } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
-import { type Block, blocksOf, isConfig } from './psl.js'
 
 export interface DiffLine {
   /** `+` is new, `-` is gone, ` ` stays. */

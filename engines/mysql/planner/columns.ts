@@ -1,5 +1,5 @@
 /** Fields of a Prisma schema as columns: types, native types and defaults. */
-import { argument, attribute, type Expression, type Member } from './psl.js'
+import { argument, attribute, type Expression, type Member } from './members.js'
 import type { Column, ColumnDefault, ColumnType, NativeName, Scalar } from './tables.js'
 
 /** Prisma: the native type of a scalar that names none. */

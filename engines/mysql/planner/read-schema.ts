@@ -1,9 +1,9 @@
 /** Prisma schema files -> {@link Tables}. */
 
 import { InvalidSchemaError } from '../../engine.js'
+import { blocksOf, propertiesOf } from '../../psl.js'
 import type { SchemaFile } from '../../schema-engine.js'
 import { columnName, type EnumValues, isScalar, readColumn } from './columns.js'
-import { foreignKeyName, indexName, joinTableNames, uniqueName } from './names.js'
 import {
   type Argument,
   type Attribute,
@@ -16,7 +16,8 @@ import {
   names,
   readBlocks,
   text,
-} from './psl.js'
+} from './members.js'
+import { foreignKeyName, indexName, joinTableNames, uniqueName } from './names.js'
 import {
   byBytes,
   type Column,
@@ -83,7 +84,17 @@ export async function readSchema(files: readonly SchemaFile[]): Promise<Tables> 
 
 /** The tables that a schema describes. The schema must be valid. */
 export function readTables(files: readonly SchemaFile[]): Tables {
-  return new Schema(files.flatMap((file) => readBlocks(file.content))).tables()
+  return new Schema(files.flatMap(readBlocks), relationMode(files) !== 'prisma').tables()
+}
+
+/** Prisma: `relationMode`, in its first versions `referentialIntegrity`. */
+function relationMode(files: readonly SchemaFile[]): string | undefined {
+  const properties = files.flatMap((file) =>
+    blocksOf(file).flatMap((block) => (block.keyword === 'datasource' ? propertiesOf(block) : [])),
+  )
+  const find = (wanted: string) => properties.find(({ name }) => name === wanted)?.value
+  const mode = find('relationMode') ?? find('referentialIntegrity')
+  return mode?.kind === 'string' ? mode.value : undefined
 }
 
 /** One side of a relation: a field whose type is a model. */
@@ -98,9 +109,11 @@ class Schema {
   private readonly models: readonly Block[]
   private readonly byName: ReadonlyMap<string, Block>
   private readonly enums: ReadonlyMap<string, EnumValues>
-  private readonly foreignKeysExist: boolean
 
-  constructor(blocks: readonly Block[]) {
+  constructor(
+    blocks: readonly Block[],
+    private readonly foreignKeysExist: boolean,
+  ) {
     this.models = blocks.filter((block) => block.keyword === 'model')
     this.byName = new Map(this.models.map((model) => [model.name, model]))
     this.enums = new Map(
@@ -108,9 +121,6 @@ class Schema {
         .filter((block) => block.keyword === 'enum')
         .map((block) => [block.name, new Map(block.members.map((value) => [value.name, columnName(value)]))]),
     )
-    const source = blocks.find((block) => block.keyword === 'datasource')
-    const mode = source?.properties.get('relationMode') ?? source?.properties.get('referentialIntegrity')
-    this.foreignKeysExist = text(mode) !== 'prisma'
   }
 
   tables(): Tables {

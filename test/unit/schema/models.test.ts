@@ -1,7 +1,7 @@
 import fc from 'fast-check'
+import { blocksOf, tokenize } from '../../../engines/psl.js'
 import { replaceModels, sameModels } from '../../../src/schema/models.js'
 import type { PrismaSchema } from '../../../src/schema/prisma-schema.js'
-import { blocksOf, tokenize } from '../../../src/schema/psl.js'
 
 const one = (content: string) => [{ path: 'schema.prisma', content }]
 const file = (content: string): PrismaSchema => ({ path: '/p/schema.prisma', layout: 'file', files: one(content) })

@@ -2,7 +2,7 @@
  * Reads the text of Prisma schema files far enough to find their blocks and the properties of datasource and generator
  * blocks. Prisma's own engine judges the rest. Pure.
  */
-import type { SchemaFile } from '../../engines/schema-engine.js'
+import type { SchemaFile } from './schema-engine.js'
 
 export interface Token {
   readonly kind: 'word' | 'string' | 'comment' | 'newline' | 'symbol'
@@ -135,12 +135,15 @@ export function propertiesOf(block: Block): Property[] {
   return properties
 }
 
-function unquote(text: string): string {
-  try {
-    return JSON.parse(text) as string
-  } catch {
-    return text.replace(/^"|"$/g, '')
-  }
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
+
+/** The text of a string token. */
+export function unquote(literal: string): string {
+  return literal
+    .replace(/^"|"$/g, '')
+    .replace(/\\(?:u([0-9a-fA-F]{4})|([\s\S]))/g, (_, hex: string | undefined, char: string) =>
+      hex ? String.fromCharCode(Number.parseInt(hex, 16)) : (ESCAPES[char] ?? char),
+    )
 }
 
 /** 1-based line of an offset, counting every kind of line end. */

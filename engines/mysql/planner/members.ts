@@ -1,8 +1,10 @@
 /**
- * A reader of Prisma schema text, for the facts that Prisma's own validator keeps to itself: ignored and unsupported
- * fields, names of foreign keys, the relation mode and the digits of a default. It expects valid text (see
- * `read-schema.ts`, which validates first) and keeps everything in the order written.
+ * What is in the blocks of a Prisma schema, for the facts that Prisma's own validator keeps to itself: ignored and
+ * unsupported fields, names of foreign keys and the digits of a default. It expects valid text (see `read-schema.ts`,
+ * which validates first) and keeps everything in the order written.
  */
+import * as psl from '../../psl.js'
+import type { SchemaFile } from '../../schema-engine.js'
 
 /** A value in an attribute or a property. */
 export type Expression =
@@ -35,114 +37,71 @@ export interface Member {
   readonly attributes: readonly Attribute[]
 }
 
-/** A block: `model User { ... }`, `datasource db { ... }`. */
+/** A model, view, type or enum with its members. */
 export interface Block {
   readonly keyword: string
   readonly name: string
-  /** `key = value` lines of a datasource or generator. */
-  readonly properties: ReadonlyMap<string, Expression>
   readonly members: readonly Member[]
   readonly attributes: readonly Attribute[]
 }
 
-interface Token {
-  readonly kind: 'word' | 'number' | 'string' | 'sign' | 'newline' | 'end'
-  readonly text: string
-}
+const END: psl.Token = { kind: 'newline', text: '', start: 0, end: 0 }
 
-const TOKEN =
-  /[^\S\r\n]+|\/\/[^\r\n]*|\/\*[\s\S]*?\*\/|(?<newline>\r\n|\n|\r)|(?<string>"(?:\\[\s\S]|[^"\\])*")|(?<number>-?\d+(?:\.\d+)?(?![\p{L}\p{N}_-]))|(?<word>[\p{L}\p{N}_][\p{L}\p{N}_-]*)|(?<sign>[\s\S])/uy
-
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\', '/': '/' }
-
-function unquote(literal: string): string {
-  return literal
-    .slice(1, -1)
-    .replace(/\\(?:u([0-9a-fA-F]{4})|([\s\S]))/g, (_, hex: string | undefined, char: string) =>
-      hex ? String.fromCharCode(Number.parseInt(hex, 16)) : (ESCAPES[char] ?? char),
-    )
-}
-
-function tokenise(text: string): Token[] {
-  const tokens: Token[] = []
-  const pattern = new RegExp(TOKEN)
-  for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
-    const groups = match.groups ?? {}
-    for (const kind of ['newline', 'string', 'number', 'word', 'sign'] as const) {
-      const found = groups[kind]
-      if (found !== undefined) tokens.push({ kind, text: kind === 'string' ? unquote(found) : found })
-    }
-  }
-  tokens.push({ kind: 'end', text: '' })
-  return tokens
-}
-
-/** Walks over the tokens of one file. */
+/** Walks over the tokens of one block. */
 class Reader {
+  private readonly tokens: readonly psl.Token[]
   private at = 0
 
-  constructor(private readonly tokens: readonly Token[]) {}
-
-  peek(): Token {
-    return this.tokens[Math.min(this.at, this.tokens.length - 1)] as Token
+  constructor(private readonly from: psl.Block) {
+    this.tokens = from.body.filter(({ kind }) => kind !== 'comment')
   }
 
-  next(): Token {
+  private peek(): psl.Token {
+    return this.tokens[this.at] ?? END
+  }
+
+  private ended(): boolean {
+    return this.at >= this.tokens.length
+  }
+
+  private next(): psl.Token {
     const token = this.peek()
     this.at++
     return token
   }
 
-  /** Consumes the sign if it comes next. */
-  take(sign: string): boolean {
+  /** Consumes the symbol if it comes next. */
+  private take(symbol: string): boolean {
     const token = this.peek()
-    if (token.kind !== 'sign' || token.text !== sign) return false
+    if (token.kind !== 'symbol' || token.text !== symbol) return false
     this.at++
     return true
   }
 
-  skipNewlines(): void {
-    while (this.peek().kind === 'newline') this.at++
+  private skipNewlines(): void {
+    while (!this.ended() && this.peek().kind === 'newline') this.at++
   }
 
-  skipLine(): void {
-    while (this.peek().kind !== 'newline' && this.peek().kind !== 'end') this.at++
+  private skipLine(): void {
+    while (!this.ended() && this.peek().kind !== 'newline') this.at++
   }
 
-  blocks(): Block[] {
-    const blocks: Block[] = []
-    for (;;) {
-      this.skipNewlines()
-      const keyword = this.next()
-      if (keyword.kind === 'end') return blocks
-      if (keyword.kind !== 'word') continue
-      const name = this.peek().kind === 'word' ? this.next().text : ''
-      if (this.take('{')) blocks.push(this.block(keyword.text, name))
-    }
-  }
-
-  private block(keyword: string, name: string): Block {
-    const properties = new Map<string, Expression>()
+  block(): Block {
     const members: Member[] = []
     const attributes: Attribute[] = []
     for (;;) {
       this.skipNewlines()
-      if (this.take('}') || this.peek().kind === 'end') break
+      if (this.ended()) break
       if (this.take('@')) {
         this.take('@')
         attributes.push(this.attribute())
         continue
       }
       const word = this.next()
-      if (word.kind !== 'word' && word.kind !== 'number') {
-        this.skipLine()
-      } else if (this.take('=')) {
-        properties.set(word.text, this.expression())
-      } else {
-        members.push(this.member(word.text))
-      }
+      if (word.kind === 'word') members.push(this.member(word.text))
+      else this.skipLine()
     }
-    return { keyword, name, properties, members, attributes }
+    return { keyword: this.from.keyword, name: this.from.name, members, attributes }
   }
 
   private member(name: string): Member {
@@ -154,7 +113,7 @@ class Reader {
     if (this.peek().kind === 'word') {
       type = this.next().text
       if (type === 'Unsupported' && this.take('(')) {
-        unsupported = this.next().text
+        unsupported = psl.unquote(this.next().text)
         this.take(')')
       }
       if (this.take('[')) {
@@ -186,7 +145,7 @@ class Reader {
     const args: Argument[] = []
     for (;;) {
       this.skipNewlines()
-      if (this.take(')') || this.peek().kind === 'end') return args
+      if (this.take(')') || this.ended()) return args
       if (this.take(',')) continue
       const value = this.expression()
       this.skipNewlines()
@@ -204,17 +163,17 @@ class Reader {
     const token = this.peek()
     if (token.kind === 'string') {
       this.at++
-      return { kind: 'string', value: token.text }
+      return { kind: 'string', value: psl.unquote(token.text) }
     }
-    if (token.kind === 'number') {
+    if (token.kind === 'word' && /^-?\d+$/.test(token.text)) {
       this.at++
-      return { kind: 'number', text: token.text }
+      return { kind: 'number', text: this.take('.') ? `${token.text}.${this.next().text}` : token.text }
     }
     if (this.take('[')) {
       const items: Expression[] = []
       for (;;) {
         this.skipNewlines()
-        if (this.take(']') || this.peek().kind === 'end') return { kind: 'array', items }
+        if (this.take(']') || this.ended()) return { kind: 'array', items }
         if (!this.take(',')) items.push(this.expression())
       }
     }
@@ -223,9 +182,12 @@ class Reader {
   }
 }
 
-/** The blocks of one schema file, in order. The text must be valid. */
-export function readBlocks(text: string): Block[] {
-  return new Reader(tokenise(text)).blocks()
+/** The models, views, types and enums of a schema file, in order. The text must be valid. */
+export function readBlocks(file: SchemaFile): Block[] {
+  return psl
+    .blocksOf(file)
+    .filter((block) => !psl.isConfig(block))
+    .map((block) => new Reader(block).block())
 }
 
 /** The attribute of that name, if there. */
