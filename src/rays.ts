@@ -38,6 +38,7 @@ type Command = (context: Context, options: any) => Promise<unknown>
 const COMMANDS = {
   adopt: async () => (await import('./commands/adopt.js')).adopt,
   commit: async () => (await import('./commands/commit.js')).commit,
+  doctor: async () => (await import('./commands/doctor.js')).doctor,
   down: async () => (await import('./commands/up-down.js')).down,
   init: async () => (await import('./commands/init.js')).init,
   lock: async () => (await import('./commands/lock.js')).lock,

@@ -1,6 +1,7 @@
 /** Every command of the command line in one table: words, options, examples. What they do is in src/commands. */
 import type { Options } from 'yargs'
 import { DEVELOP_COMMANDS, MAKING_OPTIONS } from './develop-commands.js'
+import { HISTORIES_COMMANDS } from './histories-commands.js'
 import { KNEX_COMMANDS } from './knex-commands.js'
 
 /** What yargs hands over: flags in camel case. */
@@ -174,6 +175,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [['rays config', '']],
   },
   ...DEVELOP_COMMANDS,
+  ...HISTORIES_COMMANDS,
   ...KNEX_COMMANDS,
 ]
 

@@ -7,6 +7,7 @@ import type { OptionName } from '../config/options.js'
 import { RaysError } from '../errors.js'
 import type { CommandSpec, ParsedArguments } from './commands.js'
 import { DEVELOP_HANDLERS, makingOptions } from './develop.js'
+import { HISTORIES_HANDLERS } from './histories.js'
 import { KNEX_HANDLERS } from './knex.js'
 import { given, type Handler, type Outcome, show } from './outcome.js'
 import * as text from './render.js'
@@ -124,6 +125,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     return show(data, text.overview(data, terminal), args, terminal)
   },
   ...DEVELOP_HANDLERS,
+  ...HISTORIES_HANDLERS,
   ...KNEX_HANDLERS,
   config: async (context, args, terminal) => {
     const data = text.configValues(context.config)

@@ -112,7 +112,7 @@ async function attempt(request: ReversalRequest, plan: TakeoverPlan): Promise<Tr
 }
 
 /** The statements that lead from one structure to another, where they differ in parts that can be put right. */
-function repairs(wanted: Structure, now: Structure): string[] {
+export function repairs(wanted: Structure, now: Structure): string[] {
   const extra = without(now.lines, wanted.lines).flatMap((line) => now.repairs.get(line) ?? [])
   const missing = without(wanted.lines, now.lines).flatMap((line) => wanted.repairs.get(line) ?? [])
   const here = new Set(now.objects.map(keyOf))

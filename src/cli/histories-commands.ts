@@ -1,0 +1,33 @@
+/** The commands that repair and reshape histories: words, options, examples. */
+import type { Options } from 'yargs'
+import type { CommandSpec } from './commands.js'
+
+const CLEAR_SHADOW: Options = {
+  type: 'boolean',
+  describe: 'empty a configured shadow database that holds other tables',
+}
+
+export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'doctor',
+    usage: 'doctor',
+    purpose: 'compare history, folders, database and schema object by object; a repair for each finding',
+    options: {
+      adopt: { type: 'string', requiresArg: true, describe: 'write a migration for what was changed by hand' },
+      revert: { type: 'boolean', describe: 'undo what was changed by hand' },
+      ignore: {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'leave an object alone from now on (rays-ignore.txt beside the migrations)',
+      },
+      check: { type: 'boolean', describe: 'exit 1 if there are findings' },
+      'clear-shadow': CLEAR_SHADOW,
+    },
+    examples: [
+      ['rays doctor', 'changes nothing'],
+      ['rays doctor --adopt add_index', 'what was changed by hand becomes a migration'],
+      ['rays doctor --revert', 'what was changed by hand is undone'],
+    ],
+  },
+]

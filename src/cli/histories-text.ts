@@ -1,0 +1,27 @@
+/** Results of the commands that repair and reshape histories, as text for a person. */
+import type { DoctorResult } from '../commands/doctor.js'
+import type { Terminal } from './terminal.js'
+
+const lines = (...parts: (string | false | undefined)[]) =>
+  parts.filter((part) => part !== false && part !== undefined && part !== '').join('\n')
+const next = (terminal: Terminal, command: string) => `${terminal.paint('dim', 'Next:')} ${command}`
+
+export function doctor(result: DoctorResult, terminal: Terminal): string {
+  const { findings, objects, done } = result
+  const fixes = [...new Set(findings.map(({ fix }) => fix))]
+  return lines(
+    terminal.paint('bold', result.target),
+    done?.action === 'adopted' &&
+      `Wrote ${done.migration} for what was changed by hand, and recorded it as applied. The database was not changed.`,
+    done?.action === 'reverted' && `What was changed by hand is undone:\n${done.script.trim().replace(/^/gm, '  ')}`,
+    ...findings.map(({ code, about, cause }) =>
+      lines(`${terminal.paint('yellow', `[${code}]`)} ${about}`, `    ${cause}`),
+    ),
+    findings.length === 0 && done === null && 'Nothing to repair: history, folders, database and schema agree.',
+    objects.length > 0 && `Not modelled by Prisma, and never dropped by rays (${objects.length}):`,
+    ...objects.map(({ kind, name, table }) => `  ${kind} ${name}${table === undefined ? '' : ` on ${table}`}`),
+    fixes.length > 0 && next(terminal, fixes.join(', or ')),
+    findings.some(({ code }) => code === 'drift') &&
+      'What was changed by hand can also be undone (rays doctor --revert) or left alone (rays doctor --ignore <object>).',
+  )
+}
