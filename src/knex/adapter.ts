@@ -51,16 +51,14 @@ function isConfig(value: unknown): value is Knex.Config {
   return ['string', 'function'].includes(typeof (client ?? dialect))
 }
 
+/** Knex's own list, and `.mjs`: beside a knexfile.mjs Knex makes such files, but would not load them. */
+const LOADED = ['.js', '.cjs', '.mjs', '.ts', '.co', '.coffee', '.eg', '.iced', '.litcoffee', '.ls']
+
 type ClientClass = new (config: Knex.Config) => KnexClient
 
 function adapt(config: Knex.Config, options: AdapterOptions): Knex.Config {
-  const {
-    directory = './migrations',
-    sortDirsSeparately,
-    loadExtensions,
-    migrationSource,
-    ...rest
-  } = config.migrations ?? {}
+  const { directory = './migrations', sortDirsSeparately, migrationSource, ...others } = config.migrations ?? {}
+  const { loadExtensions = LOADED, ...rest } = others
   const settings = lazily(() => readSettings(options))
   const state: { directory: string | readonly string[] } = { directory }
   const own = () =>
@@ -155,7 +153,7 @@ function connectionOf(config: Knex.Config, Base: ClientClass, settings: () => Pr
 function parseConnection(href: string): Knex.StaticConnectionConfig {
   const parse = requireKnex<(text: string) => { connection: Knex.StaticConnectionConfig }>(
     process.cwd(),
-    'knex/lib/util/parse-connection.js',
+    'knex/lib/knex-builder/internal/parse-connection.js',
   )
   return parse(href).connection
 }

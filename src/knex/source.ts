@@ -50,7 +50,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
   async #list(loadExtensions?: readonly string[]): Promise<Entry[]> {
     const source = this.#options.own()
     const specs = await source
-      .getMigrations(loadExtensions as readonly string[])
+      .getMigrations((this.#options.loadExtensions ?? loadExtensions) as readonly string[])
       .catch((error: NodeJS.ErrnoException) => {
         // A project without Knex migrations of its own need not have the folder.
         if (error.code === 'ENOENT') return []
@@ -75,7 +75,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     const { folder, own } = entry
     if (folder === undefined) return this.#options.own().getMigration(own!.spec)
     if (folder.sqlFile === undefined) throw new UsageError(`${folder.name} has no migration.sql.`)
-    const loaded = await loadMigration(folder, { runScript: () => Promise.reject(new Error('no session')) })
+    const loaded = await this.#load(folder, () => Promise.reject(new Error('there is no session yet')))
     const code = own ? ((await this.#options.own().getMigration(own.spec)) as KnexForm) : loaded.knex
     if (loaded.foreignKeysOff || mentionsForeignKeys(code)) this.foreignKeysOff = true
     const transaction = configured(code) ?? loaded.transaction
@@ -83,6 +83,14 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     const migration: KnexForm = { up: run('up'), down: run('down'), config: { transaction } }
     return migration as Knex.Migration
   }
+
+  /** One after another: Knex asks for all at once, and the guard of user code is one for the process. */
+  #load(folder: Migration, runScript: (script: string) => Promise<void>): Promise<LoadedMigration> {
+    const loaded = this.#loading.then(() => loadMigration(folder, { runScript }))
+    this.#loading = loaded.catch(() => undefined)
+    return loaded
+  }
+  #loading: Promise<unknown> = Promise.resolve()
 
   /** One direction of a folder's migration and its row in Prisma's table, on Knex's connection. */
   async #run(knex: Knex, loaded: LoadedMigration, code: KnexForm | undefined, direction: 'up' | 'down') {
@@ -100,7 +108,10 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
       if (applied === (direction === 'up')) return
       const record = direction === 'up' ? await begin(session, recorder, loaded, known ?? []) : undefined
       if (code) await code[direction](knex)
-      else await runOperations(session, loaded, direction)
+      else {
+        const again = await this.#load(loaded.migration, (script) => session.script(script))
+        await runOperations(session, again, direction)
+      }
       if (record) await record()
       else await recorder.remove(name)
     })
@@ -167,17 +178,12 @@ async function begin(
 }
 
 /** Runs one direction of a migration on Knex's connection. */
-export async function runOperations(
-  session: KnexSession,
-  loaded: Pick<LoadedMigration, 'migration'>,
-  direction: 'up' | 'down',
-): Promise<void> {
-  const again = await loadMigration(loaded.migration, { runScript: (script) => session.script(script) })
+async function runOperations(session: KnexSession, loaded: LoadedMigration, direction: 'up' | 'down'): Promise<void> {
   const client = {
     query: (sql: string, params?: readonly unknown[]) => session.query(sql, params),
     execute: (sql: string, params?: readonly unknown[]) => session.execute(sql, params),
   }
-  const pairs = direction === 'up' ? again.operations : [...again.operations].reverse()
+  const pairs = direction === 'up' ? loaded.operations : [...loaded.operations].reverse()
   for (const pair of pairs) await pair[direction === 'up' ? 0 : 1]!({ client })
 }
 
