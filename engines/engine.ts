@@ -371,6 +371,8 @@ export class CommitUnknownError extends EngineError {
 /** Rows violate foreign keys after a step that ran with foreign keys off. */
 export class ForeignKeyError extends EngineError {
   override readonly name = 'ForeignKeyError'
+  /** See {@link ErrorInfo.kind}. */
+  readonly kind = 'data'
 }
 
 /** A shadow database was refused before anything in it was touched. */

@@ -259,7 +259,11 @@ fault('an operation that fails on the way down leaves the migration applied as b
 
 fault('a process killed on the way down', async (c) => {
   const kill = `process.kill(process.pid, 'SIGKILL'); await new Promise((r) => setTimeout(r, 10_000))`
-  await c.fixture({ 1: { down: `if (!process.env.ALIVE && (await client.query('SELECT 1 AS one')).length > 0) { ${kill} }\n  ${SECOND[1]!.down}` } })
+  await c.fixture({
+    1: {
+      down: `if (!process.env.ALIVE && (await client.query('SELECT 1 AS one')).length > 0) { ${kill} }\n  ${SECOND[1]!.down}`,
+    },
+  })
   await c.next({ args: ['--name', M2], applied: [M1, M2] })
   const before = await c.state()
   expect((await c.rays(['migrate', '--name', M1, '--y'])).code).toBe(137)

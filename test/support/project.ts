@@ -25,6 +25,8 @@ export interface RunOptions {
   /** Text for standard input; without it the input is closed. */
   readonly input?: string
   readonly cwd?: string
+  /** Whom to run as, where these tests are root: root may write everywhere. */
+  readonly user?: { readonly uid: number; readonly gid: number }
   /** Milliseconds after which the process is killed. */
   readonly limitMs?: number
   /** Called with the process when it has been started, to send signals. */
@@ -95,6 +97,7 @@ function runRays(folder: string, url: string, args: readonly string[], options: 
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(ROOT, 'bin', 'rays.js'), ...args], {
       cwd: options.cwd ?? folder,
+      ...options.user,
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
     })

@@ -1,0 +1,300 @@
+/** Disks that are full, users who may not, histories that cannot be read. */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Provider } from '../../engines/engine.js'
+import { type FaultCase, fault, hashTree, M1, M2, PASSWORD, SECOND, walk } from '../support/faults.js'
+
+const root = process.getuid?.() === 0
+
+/** A small disk of its own, where this process may mount one. */
+function tmpfs(size: string): { folder: string; remove(): void } | undefined {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rays-test-disk-'))
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0777`, 'tmpfs', folder]).status !== 0) {
+    rmSync(folder, { recursive: true })
+    return undefined
+  }
+  return {
+    folder,
+    remove: () => {
+      spawnSync('umount', ['-l', folder])
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+const probe = root ? tmpfs('1m') : undefined
+probe?.remove()
+const noMount = probe ? undefined : 'no right to mount a tmpfs'
+
+fault(
+  'a full disk under the database undoes the migration, and with space it goes on',
+  async (c) => {
+    const disk = tmpfs(c.provider === 'postgresql' ? '4m' : '1m')!
+    try {
+      if (c.provider === 'postgresql') {
+        const { uid } =
+          spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).status === 0
+            ? { uid: Number(spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).stdout) }
+            : { uid: 0 }
+        mkdirSync(path.join(disk.folder, 'space'))
+        chownSync(path.join(disk.folder, 'space'), uid, uid)
+        await c.db.query(`CREATE TABLESPACE ${c.db.name} LOCATION '${path.join(disk.folder, 'space')}'`)
+        const fill = `await client.execute("CREATE TABLE big (v TEXT) TABLESPACE ${c.db.name}")
+  await client.execute("INSERT INTO big SELECT repeat(md5(random()::text), 50) FROM generate_series(1, 20000)")`
+        await c.fixture({ 1: { up: fill } })
+      } else {
+        await c.fixture({
+          1: {
+            up: `await client.execute('PRAGMA max_page_count = 40')\n  await client.execute("CREATE TABLE big (v)")\n  await client.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) INSERT INTO big SELECT hex(randomblob(1000)) FROM n")`,
+          },
+        })
+      }
+      const before = await c.state()
+      const run = await c.rays(['migrate'])
+      expect({ code: run.code, stderr: run.stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(c.by({ postgresql: /53100/, sqlite: /SQLITE_FULL/, mysql: /./ })),
+      })
+      expect(run.stderr).toMatch(/Free some space/)
+      expect(run.stderr).not.toMatch(/no transaction is active|fault in rays/)
+      await c.clean(before)
+      c.repair()
+      await c.next()
+    } finally {
+      if (c.provider === 'postgresql') {
+        await c.db.query('DROP TABLE IF EXISTS big')
+        await c.db.query(`DROP TABLESPACE IF EXISTS ${c.db.name}`)
+      }
+      disk.remove()
+    }
+  },
+  { on: ['postgresql', 'sqlite'], skip: noMount },
+)
+
+fault(
+  'a table that is full on MySQL is undone, and with space it goes on',
+  async (c) => {
+    const fill = `await client.execute('SET max_heap_table_size = 16384')
+  await client.execute('CREATE TABLE big (v CHAR(250)) ENGINE=MEMORY')
+  await client.execute("INSERT INTO big SELECT REPEAT('x', 250) FROM seq_1_to_100000")`
+    await c.fixture({ 1: { up: fill, down: `await client.execute('DROP TABLE big')` } })
+    const run = await c.rays(['migrate'])
+    // One statement of the operation had been done, and MySQL cannot take it back: a person decides.
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/ER_RECORD_FILE_FULL|1114/),
+    })
+    expect(run.stderr).toMatch(/Free some space/)
+    await c.next({ refused: { code: 3, says: /operation 1/ } })
+    await c.db.query('DROP TABLE big')
+    expect((await c.rays(['migrate', '--undo', '--retry-op', '1'])).code).toBe(0)
+    c.repair()
+    await c.next()
+  },
+  { on: ['mysql'] },
+)
+
+/** Runs the command as a user without rights on files. */
+const nobody = root ? { uid: 65534, gid: 65534 } : undefined
+
+fault('a migrations folder that cannot be written leaves no half of a migration', async (c) => {
+  await c.fixture()
+  c.project.schema(
+    'model a {\n  id Int @id\n  v  String? @db.VarChar(50)\n}\nmodel more {\n  id Int @id\n}\n'.replace(
+      ' @db.VarChar(50)',
+      c.provider === 'sqlite' ? '' : ' @db.VarChar(50)',
+    ),
+  )
+  const prisma = path.join(c.project.folder, 'prisma')
+  for (const file of [c.project.folder, ...walk(c.project.folder).filter((file) => !file.includes('node_modules'))])
+    chmodSync(file, 0o555)
+  const before = hashTree(prisma)
+  const run = await c.rays(['makemigration', '--name', 'more', '--no-verify'], nobody ? { user: nobody } : {})
+  expect(run.code).not.toBe(0)
+  expect(run.stderr).toMatch(/could not be written|permission/i)
+  expect(hashTree(prisma)).toBe(before)
+  for (const file of [c.project.folder, ...walk(c.project.folder).filter((file) => !file.includes('node_modules'))])
+    chmodSync(file, 0o755)
+  await c.next()
+})
+
+fault(
+  'a full disk under the migrations folder leaves no half of a migration',
+  async (c) => {
+    const disk = tmpfs('64k')!
+    try {
+      const config = { env: { RAYS_MIGRATIONS_DIR: path.join(disk.folder, 'migrations') } }
+      const models = Array.from({ length: 300 }, (_, i) => `model m${i} {\n  id Int @id\n  v  String?\n}\n`).join('')
+      c.project.schema(models)
+      const schema = hashTree(path.join(c.project.folder, 'prisma'))
+      const run = await c.rays(['makemigration', '--name', 'big', '--no-verify'], config)
+      expect(run.code).not.toBe(0)
+      expect(run.stderr).toMatch(/ENOSPC/)
+      expect(hashTree(path.join(c.project.folder, 'prisma'))).toBe(schema)
+      expect(readdirSync(disk.folder).filter((name) => name !== 'migrations')).toEqual([])
+      expect(
+        existsSync(path.join(disk.folder, 'migrations')) ? readdirSync(path.join(disk.folder, 'migrations')) : [],
+      ).toEqual([])
+    } finally {
+      disk.remove()
+    }
+  },
+  { skip: noMount, on: ['sqlite'] },
+)
+
+/** A user who may only read. */
+async function reader(c: FaultCase, grants: readonly string[]): Promise<{ href: string; drop(): Promise<void> }> {
+  const name = `${c.db.name}_r`.slice(-32)
+  const secret = encodeURIComponent(PASSWORD)
+  if (c.provider === 'postgresql') {
+    await c.db.query(`CREATE ROLE ${name} LOGIN PASSWORD '${PASSWORD}'`)
+    await c.db.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC')
+    for (const grant of grants) await c.db.query(`GRANT ${grant} TO ${name}`)
+    const drop = async () => {
+      await c.db.query(`DROP OWNED BY ${name}`)
+      await c.db.query(`DROP ROLE ${name}`)
+    }
+    return { href: c.href.replace(/\/\/[^@]*@/, `//${name}:${secret}@`), drop }
+  }
+  await c.db.query(`CREATE USER '${name}'@'%' IDENTIFIED BY '${PASSWORD}'`)
+  for (const grant of grants) await c.db.query(`GRANT ${grant} TO '${name}'@'%'`)
+  return {
+    href: c.href.replace(/\/\/[^@]*@/, `//${name}:${secret}@`),
+    drop: async () => void (await c.db.query(`DROP USER '${name}'@'%'`)),
+  }
+}
+
+fault(
+  'a user who may only read sees the status, and changes nothing',
+  async (c) => {
+    await c.fixture()
+    const who = await reader(
+      c,
+      c.by({
+        postgresql: ['SELECT ON ALL TABLES IN SCHEMA public'],
+        mysql: [`SELECT ON \`${c.db.name}\`.*`],
+        sqlite: [],
+      }),
+    )
+    try {
+      const before = await c.state()
+      const run = await c.rays(['migrate'], { env: { DATABASE_URL: who.href } })
+      expect({ code: run.code, stderr: run.stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(
+          c.by({ postgresql: /42501/, mysql: /ER_TABLEACCESS_DENIED_ERROR|1142/, sqlite: /./ }),
+        ),
+      })
+      await c.clean(before)
+      const status = await c.rays(['status'], { env: { DATABASE_URL: who.href } })
+      expect({ code: status.code, stdout: status.stdout }).toEqual({ code: 0, stdout: expect.stringContaining(M2) })
+    } finally {
+      await who.drop()
+    }
+    await c.next()
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault(
+  'a session that the server makes read-only changes nothing',
+  async (c) => {
+    await c.fixture()
+    await c.db.query(`ALTER DATABASE ${c.db.name} SET default_transaction_read_only = on`)
+    await c.db.close()
+    const before = await c.state()
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/25006/) })
+    await c.clean(before)
+    await c.db.query('SET default_transaction_read_only = off')
+    await c.db.query(`ALTER DATABASE ${c.db.name} RESET default_transaction_read_only`)
+    await c.db.close()
+    await c.next()
+  },
+  { on: ['postgresql'] },
+)
+
+fault(
+  'a SQLite file that may only be read sees the status, and changes nothing',
+  async (c) => {
+    await c.fixture()
+    const before = await c.state()
+    const file = c.href.replace(/^file:/, '')
+    await c.db.close()
+    chmodSync(file, 0o444)
+    for (const at of [c.project.folder, path.dirname(file)]) chmodSync(at, 0o755)
+    const run = await c.rays(['migrate'], nobody ? { user: nobody } : {})
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/SQLITE_READONLY/),
+    })
+    const status = await c.rays(['status'], nobody ? { user: nobody } : {})
+    expect({ code: status.code, stdout: status.stdout }).toEqual({ code: 0, stdout: expect.stringContaining(M2) })
+    chmodSync(file, 0o644)
+    await c.clean(before)
+    await c.next()
+  },
+  { on: ['sqlite'] },
+)
+
+fault(
+  'a user who may not create databases is told of shadowDatabaseName',
+  async (c) => {
+    await c.fixture()
+    c.project.schema('model a {\n  id Int @id\n  v  String? @db.VarChar(50)\n}\nmodel more {\n  id Int @id\n}\n')
+    const who = await reader(
+      c,
+      c.by({
+        postgresql: [`ALL ON DATABASE ${c.db.name}`, 'ALL ON SCHEMA public', 'ALL ON ALL TABLES IN SCHEMA public'],
+        mysql: [`ALL PRIVILEGES ON \`${c.db.name}\`.*`],
+        sqlite: [],
+      }),
+    )
+    try {
+      const before = await c.state()
+      const run = await c.rays(['makemigration', '--name', 'more', '--from', 'migrations'], {
+        env: { DATABASE_URL: who.href },
+      })
+      expect({ code: run.code, stderr: run.stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/shadowDatabaseName/),
+      })
+      await c.clean(before)
+    } finally {
+      await who.drop()
+    }
+    await c.next()
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault('a history that cannot be read is never taken for an empty one', async (c) => {
+  await c.fixture()
+  const before = await c.state()
+  if (c.provider === 'postgresql') {
+    const who = await reader(c, ['ALL ON DATABASE ' + c.db.name, 'ALL ON SCHEMA public'])
+    const run = await c.rays(['migrate'], { env: { DATABASE_URL: who.href } })
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/cannot be read[\s\S]*42501/),
+    })
+    await who.drop()
+    await c.clean(before)
+  }
+  await c.db.query('ALTER TABLE _prisma_migrations RENAME TO kept')
+  await c.db.query('CREATE TABLE _prisma_migrations (id INTEGER, name VARCHAR(20))')
+  const tables = await c.tables()
+  for (const command of [['migrate'], ['status'], ['migrate', '--fake'], ['migrate', '--name', 'zero', '--y']]) {
+    const run = await c.rays(command)
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 3, stderr: expect.stringMatching(/cannot be read/) })
+  }
+  expect(await c.tables()).toEqual(tables)
+  await c.db.query('DROP TABLE _prisma_migrations')
+  await c.db.query('ALTER TABLE kept RENAME TO _prisma_migrations')
+  await c.clean(before)
+  await c.next()
+})
+void ([] as Provider[])
+void M1
+void SECOND

@@ -1,0 +1,139 @@
+/** Closed pipes, odd URLs, hosts that do not answer, and secrets. */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type FaultCase, fault, PASSWORD, SECOND } from '../support/faults.js'
+
+const BIN = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../bin/rays.js')
+
+/** Runs a shell line in which `rays` is the command. */
+function shell(c: FaultCase, line: string): Promise<number> {
+  return new Promise((resolve) => {
+    const env = {
+      ...process.env,
+      NODE_OPTIONS: '',
+      DATABASE_URL: c.href,
+      LANG: 'C',
+      LC_ALL: 'C',
+      RAYS_GENERATE: '0',
+      RAYS_VERBOSE_LOGGING: '1',
+    }
+    const child = spawn('/bin/bash', ['-c', line.replaceAll('rays', `"${process.execPath}" "${BIN}"`)], {
+      cwd: c.project.folder,
+      env,
+      stdio: 'ignore',
+    })
+    child.on('close', (code) => resolve(code ?? 255))
+  })
+}
+
+fault('a migration does not depend on anybody reading what it prints', async (c) => {
+  const noisy = `for (let i = 0; i < 2000; i++) console.log('x'.repeat(200))`
+  for (const line of [
+    'rays migrate | head -1',
+    'rays migrate 2>&1 | head -c 10',
+    'rays migrate >&-',
+    'rays migrate >&- 2>&-',
+    'rays migrate 2>/dev/full >/dev/full',
+  ]) {
+    if (c.folders.size === 0) await c.fixture({ 1: { up: `${noisy}\n  ${SECOND[1]!.up}` } })
+    await shell(c, `${line}; true`)
+    expect({ line, applied: (await c.applied()).length }).toEqual({ line, applied: 3 })
+    await c.gone()
+    expect((await c.rays(['migrate', '--name', 'zero', '--y'])).code).toBe(0)
+  }
+  await c.next()
+})
+
+fault(
+  'URLs are read as Prisma reads them',
+  async (c) => {
+    await c.fixture()
+    const url = new URL(c.href)
+    const variants: string[] = []
+    url.searchParams.set('connection_limit', '5')
+    url.searchParams.set('pool_timeout', '3')
+    url.searchParams.set('something_unknown', 'yes')
+    variants.push(url.href)
+    if (c.provider === 'postgresql') {
+      variants.push(`${c.href}?sslmode=disable`, `${c.href}?schema=public`, c.href.replace('127.0.0.1', 'localhost'))
+      const [{ dir }] = (await c.db.query(
+        "SELECT split_part(current_setting('unix_socket_directories'), ',', 1) AS dir",
+      )) as [{ dir: string }]
+      if (dir && process.getuid?.() === 0)
+        variants.push(c.href.replace(/@[^/]+\//, `@localhost:${url.port}/`).concat(`?host=${encodeURIComponent(dir)}`))
+    } else variants.push(c.href.replace('mysql:', 'mysql:').replace('127.0.0.1', 'localhost'))
+    for (const href of variants) {
+      const run = await c.rays(['status'], { env: { DATABASE_URL: href } })
+      expect({ href, code: run.code, stderr: run.stderr }).toMatchObject({ href, code: 0 })
+      expect(run.stderr).not.toMatch(/something_unknown/)
+    }
+    await c.next()
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault(
+  'a host that does not answer ends the run within the limit, and no password is told on any path',
+  async (c) => {
+    await c.fixture()
+    const silent = createServer((socket) => socket.on('error', () => undefined).resume())
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const { port } = silent.address() as { port: number }
+    const url = (change: (url: URL) => void) => {
+      const href = new URL(c.href)
+      change(href)
+      return href.href
+    }
+    const bad = [
+      url((u) => {
+        u.port = String(port)
+      }),
+      url((u) => {
+        u.port = '1'
+      }),
+      url((u) => {
+        u.hostname = 'no-such-host.invalid'
+      }),
+      url((u) => {
+        u.pathname = '/no_such_database'
+      }),
+      url((u) => {
+        u.username = 'nobody_there'
+      }),
+      c.href.replace(encodeURIComponent(PASSWORD), PASSWORD),
+      c.href.replace(encodeURIComponent(PASSWORD), `${encodeURIComponent(PASSWORD)}#`),
+    ]
+    for (const href of bad)
+      for (const command of [
+        ['migrate'],
+        ['status', '--json'],
+        ['makemigration', '--name', 'x'],
+        ['config'],
+        ['lock'],
+      ]) {
+        if (command[0] !== 'migrate' && href !== bad[1] && href !== bad[5]) continue
+        const run = await c.rays([...command, '--log'], { env: { DATABASE_URL: href, RAYS_CONNECT_TIMEOUT: '2' } })
+        expect(run.milliseconds).toBeLessThan(10_000)
+        if (command[0] === 'migrate') expect([1, 2]).toContain(run.code)
+      }
+    await new Promise<void>((resolve) => silent.close(() => resolve()))
+    // An operation that reads the URL and fails with it: the row that MySQL keeps must not hold it.
+    await c.fixture({ 1: { up: `throw new Error('cannot use ' + process.env.DATABASE_URL)` } }, { apply: false })
+    const run = await c.rays(['migrate', '--log', '--json'])
+    expect(run.code).toBe(1)
+    await c.noSecrets()
+    // The title of the process, as others on this machine see it.
+    c.folder('20260102000000_b', [{ up: 'await new Promise((r) => setTimeout(r, 1500))', down: '' }])
+    const running = c.start(['migrate'])
+    await running.said(/SELECT COUNT/)
+    const title = readFileSync(`/proc/${running.child.pid}/cmdline`, 'utf8')
+    c.refuseSecrets(title, 'the title of the process')
+    await running.output
+    c.repair()
+    await c.rays(['migrate'])
+  },
+  { on: ['postgresql', 'mysql'], timeoutMs: 120_000, skip: process.platform === 'linux' ? undefined : 'needs /proc' },
+)

@@ -1,0 +1,301 @@
+/** Hostile names, identifiers, texts and values: nothing of them becomes a path, a command or SQL. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { databases } from '../support/databases.js'
+import { type FaultCase, fault, hashTree, M1, M2 } from '../support/faults.js'
+
+const q = (c: FaultCase, name: string) =>
+  c.provider === 'mysql' ? `\`${name.replaceAll('`', '``')}\`` : `"${name.replaceAll('"', '""')}"`
+
+fault(
+  'no migration name leaves the migrations folder, reaches a shell or becomes SQL',
+  async (c) => {
+    const names = [
+      '../../x',
+      'a/b',
+      'a\\b',
+      '.',
+      '..',
+      '',
+      '-rf',
+      'a;DROP TABLE a',
+      '$(touch x)',
+      '`touch x`',
+      'n'.repeat(300),
+      'con',
+      'a\nb',
+      '%00',
+      'ключ',
+      '🙂',
+    ]
+    await c.fixture()
+    const outside = readdirSync(c.project.folder).sort()
+    for (const name of names) {
+      const run = await c.rays(['makemigration', '--blank', '--no-verify', `--name=${name}`])
+      expect([0, 2]).toContain(run.code)
+      expect(run.stderr).not.toMatch(/fault in rays/)
+    }
+    expect(readdirSync(c.project.folder).sort()).toEqual(outside)
+    expect(existsSync(path.join(c.project.folder, 'x'))).toBe(false)
+    for (const name of readdirSync(path.join(c.project.folder, 'prisma/migrations')))
+      expect(name).toMatch(/^(\d{14}_[a-z0-9_]{0,200}|migration_lock\.toml)$/)
+    expect(await c.tables()).toEqual(['a'])
+  },
+  { on: ['sqlite'] },
+)
+
+fault('identifiers of any kind reach the database as they are', async (c) => {
+  const limit = c.by({ postgresql: 63, mysql: 64, sqlite: 200 })
+  // Prisma's engine does not double a quotation mark in a name; the proof refuses what it writes.
+  const names = [
+    ...(c.provider === 'mysql' ? ['say "hi"'] : []),
+    'it`s',
+    "it's",
+    'a;b',
+    'two words',
+    'naïve 漢字',
+    'x'.repeat(limit),
+  ]
+  const models = names
+    .map(
+      (name, i) =>
+        `model m${i} {\n  id Int @id\n  v${i} String? @map(${JSON.stringify(name)})\n  @@map(${JSON.stringify(name)})\n}\n`,
+    )
+    .join('\n')
+  c.project.schema(models)
+  const made = await c.rays(['makemigration', '--name', 'names'])
+  expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+  expect((await c.rays(['migrate'])).code).toBe(0)
+  expect(await c.tables()).toEqual([...names].sort())
+  const status = await c.rays(['status', '--check'])
+  expect({ code: status.code, stdout: status.stdout }).toMatchObject({ code: 0 })
+  const down = await c.rays(['migrate', '--name', 'zero', '--y'])
+  expect({ code: down.code, stderr: down.stderr }).toMatchObject({ code: 0 })
+  expect(await c.tables()).toEqual([])
+})
+
+fault(
+  'a database whose name is hostile is quoted wherever it is named',
+  async (c) => {
+    const name = `r"a'y;s\`${c.db.name.slice(-8)} ü`
+    await c.db.query(`CREATE DATABASE ${q(c, name)}`)
+    try {
+      const href = c.href.replace(/^([^?]*\/\/[^/?]*)\/[^?]*/, `$1/${encodeURIComponent(name)}`)
+      c.project.schema('model a {\n  id Int @id\n}\n')
+      const env = { DATABASE_URL: href }
+      const made = await c.rays(['makemigration', '--name', 'init'], { env })
+      expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+      expect((await c.rays(['migrate'], { env })).code).toBe(0)
+      expect((await c.rays(['status', '--check'], { env })).code).toBe(0)
+      const shadow = `sh"a'd;ow\` ${c.db.name.slice(-8)}`
+      await c.db.query(`CREATE DATABASE ${q(c, shadow)}`)
+      c.project.schema('model a {\n  id Int @id\n  more Int?\n}\n')
+      const again = await c.rays(['makemigration', '--name', 'more'], {
+        env: { ...env, RAYS_SHADOW_DATABASE_NAME: shadow },
+      })
+      await c.db.query(`DROP DATABASE ${q(c, shadow)}`)
+      expect({ code: again.code, stderr: again.stderr }).toMatchObject({ code: 0 })
+      const push = await c.rays(['push', '--force-reset', '--y'], { env })
+      expect({ code: push.code, stderr: push.stderr }).toMatchObject({ code: 0 })
+    } finally {
+      await c.db.query(`DROP DATABASE ${q(c, name)}`)
+    }
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault('bytes that are no UTF-8 are refused with their place; everything else round-trips', async (c) => {
+  await c.fixture()
+  c.code(M2, undefined, '')
+  writeFileSync(c.file(M2, 'migration.sql'), Buffer.from([0x2d, 0x2d, 0x20, 0xff, 0x0a]))
+  const before = await c.state()
+  const refused = await c.rays(['migrate'])
+  expect({ code: refused.code, stderr: refused.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/byte 3\b/) })
+  await c.clean(before)
+  const texts = ['🙂 𝒳', 'שלום', 'a\u202eb', 'tab\tquote\'"`\\', '${x} \u2028']
+  const ops = texts.map((text, i) => ({
+    up: `await client.execute('INSERT INTO a VALUES (:?, :?)', [${i + 10}, ${JSON.stringify(text)}])`,
+    down: '',
+  }))
+  c.folder(M2, ops)
+  await c.next()
+  expect((await c.db.query('SELECT v FROM a WHERE id >= 10 ORDER BY id')).map((row) => row.v)).toEqual(texts)
+})
+
+fault('only real placeholders are bound, and values never become SQL', async (c) => {
+  const json = c.by({
+    postgresql: `SELECT '{"a":1}'::jsonb ? 'a' AS has, ':?' AS text, :? AS v`,
+    mysql: `SELECT ':?' AS text, "?" AS has, :? AS v /* :? */ -- :?`,
+    sqlite: `SELECT ':?' AS text, '?' AS "has :?", :? AS v -- :?`,
+  })
+  const wrong = (call: string) =>
+    `try { await ${call}; throw new Error('was sent') } catch (error) { if (error.message === 'was sent') throw error }`
+  await c.fixture({
+    1: {
+      up: `const [row] = await client.query(${JSON.stringify(json)}, ["x' OR 1=1; --"])
+  if (row.text !== ':?' || row.v !== "x' OR 1=1; --") throw new Error(JSON.stringify(row))
+  await client.execute('CREATE TABLE v (n BIGINT, t VARCHAR(200))')
+  await client.execute('INSERT INTO v VALUES (:?, :?)', [9007199254740993n, "quote ' and \\\\ and ?"])
+  await client.execute('INSERT INTO v VALUES (:?, :?)', [-9223372036854775808n, null])
+  const rows = await client.query('SELECT n, t FROM v ORDER BY n')
+  if (rows[1].n !== 9007199254740993n || rows[0].n !== -9223372036854775808n) throw new Error(String(rows.map((r) => r.n)))
+  if (rows[1].t !== "quote ' and \\\\ and ?") throw new Error(rows[1].t)
+  const counts = []
+  for (const params of [[], [1, 2]])
+    try { await client.query('SELECT :? AS one', params); counts.push('sent') } catch (error) { counts.push(error.message) }
+  if (counts.includes('sent')) throw new Error(counts.join())`,
+      down: `await client.execute('DROP TABLE v')`,
+    },
+  })
+  void wrong
+  await c.next()
+  expect(await c.tables()).toEqual(['a', 'b', 'c', 'd', 'v'])
+})
+
+fault('an object or a missing value is refused, or sent as one value; it never expands into SQL', async (c) => {
+  for (const value of [`{ id: 1 }`, `undefined`, `Symbol('x')`, `() => 1`]) {
+    if (c.folders.size === 0) await c.fixture()
+    c.folder(M2, [{ up: `await client.execute('INSERT INTO a (id, v) VALUES (7, :?)', [${value}])`, down: '' }])
+    const run = await c.rays(['migrate', '--name', M2])
+    expect([0, 1]).toContain(run.code)
+    expect(run.stderr).not.toMatch(/fault in rays/)
+    const rows = await c.db.query('SELECT id, v FROM a')
+    if (run.code === 0) {
+      expect(rows.length).toBe(1)
+      await c.rays(['migrate', '--name', M1, '--y'])
+      await c.db.query('DELETE FROM a')
+    } else expect(rows).toEqual([])
+  }
+  c.repair()
+  await c.next()
+})
+
+fault(
+  'functions, triggers, procedures and semicolons inside of texts are split where the server splits them',
+  async (c) => {
+    const script = c.by({
+      postgresql: `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT DEFAULT 'a;b');
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $a$ BEGIN NEW.v := $b$;$b$ || '; -- no end'; RETURN NEW; END; $a$;
+/* ; /* nested ; */ */
+CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+INSERT INTO t VALUES (1, E'it\\'s; fine');`,
+      mysql: `CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(50) DEFAULT 'a;b');
+CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.v = CONCAT(';', '; -- no end'); IF NEW.id = 2 THEN SET NEW.v = 'two'; END IF; END;
+# ; a comment
+CREATE PROCEDURE p() BEGIN DECLARE n INT DEFAULT 0; WHILE n < 2 DO SET n = n + 1; END WHILE; END;
+INSERT INTO t VALUES (1, 'it\\'s; fine');`,
+      sqlite: `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT DEFAULT 'a;b');
+CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET v = ';' || '; -- no end' WHERE id = NEW.id; SELECT CASE WHEN 1 THEN 2 END; END;
+-- ; a comment
+INSERT INTO t VALUES (1, 'it''s; fine');`,
+    })
+    c.code(M1, undefined, script)
+    await c.next()
+    expect(await c.db.query('SELECT v FROM t')).toEqual([{ v: ';; -- no end' }])
+  },
+)
+
+fault(
+  'DELIMITER is refused with an explanation',
+  async (c) => {
+    await c.fixture()
+    c.code(M2, undefined, 'DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; END//\nDELIMITER ;\n')
+    const run = await c.rays(['migrate'])
+    expect(run.code).not.toBe(0)
+    expect(run.stderr).toMatch(/DELIMITER is a command of the mysql/)
+    expect(await c.tables()).toEqual(['a'])
+  },
+  { on: ['mysql'] },
+)
+
+fault('the code that is generated evaluates to the very same SQL', async (c) => {
+  const nasty = 'tick ` dollar ${x} back \\\\ slash */ line \u2028 end'
+  c.project.schema(
+    `model a {\n  id Int @id\n  v  String @default(${JSON.stringify(nasty).replaceAll('\\\\\\\\', '\\\\')})\n}\n`,
+  )
+  const made = await c.rays(['makemigration', '--name', 'nasty'])
+  expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+  const [name] = readdirSync(path.join(c.project.folder, 'prisma/migrations')).filter((each) => /^\d/.test(each)) as [
+    string,
+  ]
+  const sql = readFileSync(c.file(name, 'migration.sql'), 'utf8')
+  const { default: operations } = (await import(pathToFileURL(c.file(name)).href)) as {
+    default: ((arg: object) => Promise<void>)[][]
+  }
+  const sent: string[] = []
+  for (const [up] of operations) await up!({ client: { execute: async (text: string) => void sent.push(text) } })
+  for (const statement of sent) expect(sql).toContain(statement)
+  expect(sent.join('\n')).toContain('dollar ${x}')
+  expect((await c.rays(['migrate'])).code).toBe(0)
+  await c.db
+    .query(c.provider === 'postgresql' ? 'INSERT INTO a DEFAULT VALUES' : 'INSERT INTO a (id) VALUES (1)')
+    .catch(() => c.db.query('INSERT INTO a (id) VALUES (1)'))
+  expect((await c.db.query('SELECT v FROM a'))[0]!.v).toContain('dollar ${x}')
+})
+
+fault(
+  'a parent table is rebuilt, up and down, and its children keep their rows',
+  async (c) => {
+    const base = (extra: string) =>
+      `model parent {\n  id Int @id\n${extra}  children child[]\n  others other[]\n}\n\nmodel child {\n  id Int @id\n  parentId Int\n  parent parent @relation(fields: [parentId], references: [id], onDelete: Cascade)\n}\n\nmodel other {\n  id Int @id\n  parentId Int?\n  parent parent? @relation(fields: [parentId], references: [id], onDelete: SetNull)\n}\n`
+    c.project.schema(base('  note Int?\n'))
+    expect((await c.rays(['makemigration', '--name', 'one'])).code).toBe(0)
+    expect((await c.rays(['migrate'])).code).toBe(0)
+    await c.db.query('INSERT INTO parent (id, note) VALUES (1, 1)')
+    await c.db.query('INSERT INTO child VALUES (1, 1), (2, 1), (3, 1)')
+    await c.db.query('INSERT INTO other VALUES (1, 1)')
+    c.project.schema(base('  note String @default("x")\n'))
+    expect((await c.rays(['makemigration', '--name', 'two', '--y'])).code).toBe(0)
+    const count = async () => [
+      (await c.db.query('SELECT count(*) AS n FROM child'))[0]!.n,
+      (await c.db.query('SELECT parentId FROM other'))[0]!.parentId,
+    ]
+    for (const target of ['two', 'one', 'two']) {
+      const run = await c.rays(['migrate', '--name', target, '--y'])
+      expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+      expect(await count()).toEqual([3, 1])
+    }
+    await c.db.query('PRAGMA foreign_keys = ON')
+    // A migration that breaks a reference while foreign keys are off.
+    const bad = '20990101000000_bad'
+    c.code(
+      bad,
+      `async function up({ client }) { await client.execute('PRAGMA foreign_keys=OFF'); await client.execute('INSERT INTO child VALUES (9, 99)') }\nmodule.exports = [[up, null]]`,
+    )
+    const before = await c.state()
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/child/) })
+    await c.clean(before)
+  },
+  { on: ['sqlite'] },
+)
+
+fault(
+  'a SQLite file that others use, or that is none',
+  async (c) => {
+    await c.fixture()
+    const reader = await c.db.session()
+    await reader.query('PRAGMA journal_mode = WAL')
+    await reader.query('BEGIN')
+    await reader.query('SELECT * FROM a')
+    await c.next({ args: ['--name', M2], applied: [M1, M2] })
+    await reader.query('ROLLBACK')
+    await c.next()
+    const folder = path.dirname(c.href.replace(/^file:/, ''))
+    writeFileSync(path.join(folder, 'garbage.db'), 'this is not a database, whatever its name says\n'.repeat(100))
+    for (const [file, says] of [
+      ['garbage.db', /garbage\.db is not a SQLite database/],
+      ['missing.db', /missing\.db does not exist[\s\S]*--create-db/],
+      ['.', /is a directory/],
+    ] as const) {
+      const before = hashTree(folder)
+      const run = await c.rays(['migrate'], { env: { DATABASE_URL: `file:${path.join(folder, file)}` } })
+      expect([1, 2]).toContain(run.code)
+      expect(run.stderr).toMatch(says)
+      expect(hashTree(folder)).toBe(before)
+    }
+  },
+  { on: ['sqlite'] },
+)
+void databases
