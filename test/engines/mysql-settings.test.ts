@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import type { Connection, ConnectOptions } from '../../engines/engine.js'
 import { mysql } from '../../engines/mysql/index.js'
 import { createMysqlSchemaEngine } from '../../engines/mysql/schema-engine.js'
@@ -20,12 +24,37 @@ const AFTER = schema(
   `${USER}${POST}  body String? @unique\n${RELATION.replace('references: [id]', 'references: [id], onDelete: Cascade')}`,
 )
 
+/** A certificate for `localhost`, signed by itself; undefined where openssl is not installed. */
+function certificate(): { folder: string; cert: string; key: string } | undefined {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rays-test-tls-'))
+  const [cert, key] = [path.join(folder, 'cert.pem'), path.join(folder, 'key.pem')]
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  const made = spawnSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...subject],
+    { stdio: 'ignore' },
+  )
+  if (made.status !== 0) {
+    rmSync(folder, { recursive: true })
+    return undefined
+  }
+  // The server runs as another user.
+  chmodSync(folder, 0o755)
+  chmodSync(key, 0o644)
+  return { folder, cert, key }
+}
+
 describeMysql('a server with lower-case names, ANSI_QUOTES and NO_BACKSLASH_ESCAPES', () => {
   let server: Server | undefined
+  const tls = certificate()
   beforeAll(async () => {
-    server = await startMysql({ own: true, settings: ['--lower-case-table-names=1', `--sql-mode=${MODE}`] })
+    const files = tls ? [`--ssl-cert=${tls.cert}`, `--ssl-key=${tls.key}`] : []
+    server = await startMysql({ own: true, settings: ['--lower-case-table-names=1', `--sql-mode=${MODE}`, ...files] })
   })
-  afterAll(() => server?.stop())
+  afterAll(async () => {
+    await server?.stop()
+    if (tls) rmSync(tls.folder, { recursive: true })
+  })
 
   /** Runs the work in a new database of this server; `test` passes where no server is installed to be started. */
   async function onServer(
@@ -97,6 +126,30 @@ describeMysql('a server with lower-case names, ANSI_QUOTES and NO_BACKSLASH_ESCA
         expect(hers.target).toContain(query === '' ? '127.0.0.1' : 'mysql.sock')
         expect(`${hers.target} ${mysql.describe(new DatabaseUrl(href, ''))}`).not.toContain('p@ss')
         await hers.close()
+      }
+    }))
+
+  test('is trusted over TLS as far as the URL says, and never without a word', () =>
+    onServer(async (_, url) => {
+      if (!tls) return console.warn('Skipped: openssl is not installed.')
+      const connect = (host: string, query: string) =>
+        mysql.connect(new DatabaseUrl(`${url.reveal().replace('127.0.0.1', host)}${query}`, process.cwd()), OPTIONS)
+      const cipher = async (host: string, query: string) => {
+        const connection = await connect(host, query)
+        const [row] = await connection.query("SHOW STATUS LIKE 'Ssl_cipher'")
+        await connection.close()
+        return row?.Value
+      }
+      const trusted = `sslcert=${encodeURIComponent(tls.cert)}`
+      expect(await cipher('127.0.0.1', '')).toBe('')
+      expect(await cipher('localhost', `?${trusted}&sslaccept=strict`)).not.toBe('')
+      expect(await cipher('127.0.0.1', `?${trusted}`)).not.toBe('')
+      expect(await cipher('127.0.0.1', '?sslaccept=accept_invalid_certs')).not.toBe('')
+      // Another name, and an authority that nobody knows.
+      for (const query of [`?${trusted}&sslaccept=strict`, '?sslaccept=strict']) {
+        const error = await connect('127.0.0.1', query).catch((each: unknown) => each)
+        expect(mysql.explain(error)).toMatchObject({ kind: 'connection' })
+        expect(String(error)).toMatch(/certificate|altnames/i)
       }
     }))
 })
