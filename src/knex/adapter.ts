@@ -1,4 +1,5 @@
 /** A knexfile that runs the project's Prisma and rays migrations beside its own Knex migrations. */
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Knex } from 'knex'
 import { sqlitePath } from '../../engines/sqlite/url.js'
@@ -61,8 +62,11 @@ function adapt(config: Knex.Config, options: AdapterOptions): Knex.Config {
   const { loadExtensions = LOADED, ...rest } = others
   const settings = lazily(() => readSettings(options))
   const state: { directory: string | readonly string[] } = { directory }
-  const own = () =>
-    migrationSource ?? new (fsMigrations())(state.directory, sortDirsSeparately === true, loadExtensions)
+  const own = () => {
+    // A project without Knex migrations of its own need not have a folder for them.
+    const folders = [state.directory].flat().filter((folder) => existsSync(path.resolve(folder)))
+    return migrationSource ?? new (fsMigrations())(folders, sortDirsSeparately === true, loadExtensions)
+  }
   const source = new PrismaMigrationSource({
     own,
     loadExtensions,

@@ -49,13 +49,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
 
   async #list(loadExtensions?: readonly string[]): Promise<Entry[]> {
     const source = this.#options.own()
-    const specs = await source
-      .getMigrations((this.#options.loadExtensions ?? loadExtensions) as readonly string[])
-      .catch((error: NodeJS.ErrnoException) => {
-        // A project without Knex migrations of its own need not have the folder.
-        if (error.code === 'ENOENT') return []
-        throw error
-      })
+    const specs = await source.getMigrations((this.#options.loadExtensions ?? loadExtensions) as readonly string[])
     const own = specs.map((spec) => ({ file: source.getMigrationName(spec), own: { spec } }))
     const folders = await listMigrations(await this.#options.migrationsDir())
     return merge(own, folders)

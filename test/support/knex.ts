@@ -42,7 +42,14 @@ export default knexFilePrismaAdapter({ client: '${CLIENTS[db.provider]}', connec
 `,
     })
   }
-  const env = { ...process.env, NODE_OPTIONS: undefined, NO_COLOR: '1', DATABASE_URL: db.href, NODE_ENV: 'development' }
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: undefined,
+    NO_COLOR: '1',
+    DATABASE_URL: db.href,
+    NODE_ENV: 'development',
+    TS_NODE_TRANSPILE_ONLY: '1',
+  }
   const run = (args: readonly string[], more = {}) =>
     new Promise<Ran>((resolve) => {
       const child = execFile(
@@ -69,8 +76,12 @@ export function installIn(folder: string): void {
   rmSync(modules, { recursive: true, force: true })
   mkdirSync(modules)
   for (const name of readdirSync(path.join(ROOT, 'node_modules'))) {
-    if (name !== 'prisma-rays' && !name.startsWith('.package'))
+    // Not the folder of the commands: what is written into a link to it would be written into the checkout's.
+    if (name !== 'prisma-rays' && !name.startsWith('.'))
       symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name))
   }
   symlinkSync(ROOT, path.join(modules, 'prisma-rays'), 'dir')
+  mkdirSync(path.join(modules, '.bin'))
+  symlinkSync(path.join(ROOT, 'bin/rays.js'), path.join(modules, '.bin/rays'))
+  symlinkSync(path.join(ROOT, 'node_modules/knex/bin/cli.js'), path.join(modules, '.bin/knex'))
 }

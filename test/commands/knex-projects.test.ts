@@ -1,0 +1,212 @@
+/** Whole projects with Knex: the guide's sample migrations, deployments, environments, and whoever migrates at the same time. */
+import { execFile } from 'node:child_process'
+import { copyFileSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
+import { CLIENTS, type KnexProject, knexProject, type Ran } from '../support/knex.js'
+import type { Output } from '../support/project.js'
+
+const EXAMPLES = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../examples/knex')
+const MODEL = 'model Account {\n  id   Int    @id @default(autoincrement())\n  name String\n}'
+
+function ok<T extends Ran | Output>(ran: T): T {
+  if (ran.code !== 0) throw new Error(`exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`)
+  return ran
+}
+
+const migration = (up: string, down: string) =>
+  `exports.up = async function up(knex) {\n${up}\n}\n\nexports.down = async function down(knex) {\n${down}\n}\n`
+
+/** The kinds of migrations that guides to Knex show. */
+const SAMPLES: Readonly<Record<string, string>> = {
+  '20250101000000_users.js': migration(
+    "  await knex.schema.createTable('users', (table) => {\n    table.increments('id')\n    table.string('email')\n  })",
+    "  await knex.schema.dropTable('users')",
+  ),
+  '20250102000000_posts.js': migration(
+    "  await knex.transaction(async (trx) => {\n    await trx.schema.createTable('posts', (table) => {\n      table.increments('id')\n    })\n    await trx.schema.createTable('profiles', (table) => {\n      table.increments('id')\n      table.integer('user_id').unsigned().references('id').inTable('users')\n    })\n  })",
+    "  await knex.schema.dropTable('profiles')\n  await knex.schema.dropTable('posts')",
+  ),
+  '20250103000000_phone.js': migration(
+    "  await knex.schema.table('users', (table) => {\n    table.string('phone').nullable()\n  })",
+    "  await knex.schema.table('users', (table) => {\n    table.dropColumn('phone')\n  })",
+  ),
+  '20250104000000_index.js': migration(
+    "  await knex.schema.table('users', (table) => {\n    table.index('email')\n  })",
+    "  await knex.schema.table('users', (table) => {\n    table.dropIndex('email')\n  })",
+  ),
+  '20990101000000_user_of_post.js': migration(
+    "  await knex.schema.table('posts', (table) => {\n    table.integer('user_id').unsigned().references('id').inTable('users')\n  })",
+    "  await knex.schema.table('posts', (table) => {\n    table.dropForeign('user_id')\n    table.dropColumn('user_id')\n  })",
+  ),
+  '20990102000000_rows.js': migration(
+    "  await knex('users').insert({ email: 'a@b.c' })",
+    "  await knex('users').where({ email: 'a@b.c' }).del()",
+  ),
+}
+
+describeDatabases('projects with Knex', ({ fresh, provider }) => {
+  let db: FreshDatabase
+  let project: KnexProject
+  const start = async (files: Readonly<Record<string, string>> = {}) => {
+    db = await fresh()
+    const config = {
+      generate: false,
+      externalTables: ['users', 'posts', 'profiles'].map((name) =>
+        provider === 'postgresql' ? `public.${name}` : name,
+      ),
+    }
+    project = knexProject(db, { schema: MODEL, config, files })
+    return ok(await project.rays(['makemigration', '--name', 'accounts', '--json'])).json<{
+      data: { migrations: { name: string }[] }
+    }>().data.migrations[0]!.name
+  }
+  afterEach(async () => {
+    project.remove()
+    await db.drop()
+  })
+  const applied = async () => (await history(db)).map((row) => row.migration_name)
+  const knexRows = async () => (await db.query('SELECT name FROM knex_migrations ORDER BY id')).map((row) => row.name)
+
+  test('ordinary Knex migrations run unchanged beside those of rays, in one order, and roll back', async () => {
+    const own = await start(
+      Object.fromEntries(Object.entries(SAMPLES).map(([name, text]) => [`migrations/${name}`, text])),
+    )
+    ok(await project.knex('migrate:latest'))
+    const names = Object.keys(SAMPLES)
+    expect(await knexRows()).toEqual([...names.slice(0, 4), own, ...names.slice(4)])
+    expect(await applied()).toEqual([own])
+    expect(ok(await project.rays(['status', '--check'])).code).toBe(0)
+    const full = await dumpSchema(db)
+    ok(await project.knex('migrate:rollback'))
+    expect(await knexRows()).toEqual([])
+    expect(await applied()).toEqual([])
+    ok(await project.knex('migrate:latest'))
+    const bare = (text: string) => text.replace(/\s+/g, '')
+    expect(bare(await dumpSchema(db))).toBe(bare(full))
+  })
+
+  test('migrations that Prisma applied are never run again', async () => {
+    const own = await start()
+    await db.query(readFileSync(path.join(project.folder, 'prisma/migrations', own, 'migration.sql'), 'utf8'))
+    ok(await project.rays(['migrate', '--fake']))
+    expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
+    expect(ok(await project.knex('migrate:list')).stdout).toContain('Found 1 Completed')
+  })
+
+  test('the example deploys: separate variables, environments, scripts, and several replicas at once', async () => {
+    const own = await start()
+    for (const name of ['knexfile.mjs', 'entrypoint.sh'])
+      copyFileSync(path.join(EXAMPLES, name), path.join(project.folder, name))
+    const { scripts } = JSON.parse(readFileSync(path.join(EXAMPLES, 'package.json'), 'utf8'))
+    project.write({
+      'package.json': JSON.stringify({ name: 'app', private: true, scripts }),
+      'raysconfig.js': 'module.exports = { generate: false }\n',
+    })
+    const at = provider === 'sqlite' ? undefined : new URL(db.href)
+    const prefix = provider === 'postgresql' ? 'SUPABASE_DB_' : 'DB_'
+    const parts = at
+      ? {
+          [`${prefix}HOST`]: at.hostname,
+          [`${prefix}PORT`]: at.port,
+          [`${prefix}NAME`]: at.pathname.slice(1),
+          [`${prefix}USER`]: decodeURIComponent(at.username),
+          [`${prefix}PASSWORD`]: decodeURIComponent(at.password),
+        }
+      : { DATABASE_URL: db.href }
+    const { DATABASE_URL: _, NODE_OPTIONS: __, ...inherited } = process.env
+    const env = { ...inherited, ...parts, DB_CLIENT: CLIENTS[provider], NO_COLOR: '1', NODE_ENV: 'development' }
+    const run = (file: string, args: string[]) =>
+      new Promise<Ran>((resolve) => {
+        const child = execFile(file, args, { cwd: project.folder, env }, (_error, stdout, stderr) =>
+          resolve({ code: child.exitCode ?? 128, stdout, stderr }),
+        )
+      })
+    const replicas = await Promise.all([1, 2, 3].map((n) => run('./entrypoint.sh', ['echo', `replica ${n} is up`])))
+    for (const [n, replica] of replicas.entries()) expect(ok(replica).stdout).toContain(`replica ${n + 1} is up`)
+    expect(await applied()).toEqual([own])
+    const script = (name: string, ...args: string[]) => run('npm', ['run', '--silent', name, '--', ...args])
+    expect(ok(await script('migrate:status')).stdout).toContain('Found 1 Completed')
+    ok(await script('migrate:down'))
+    expect(await applied()).toEqual([])
+    ok(await script('migrate:up'))
+    expect(ok(await script('migrate:prod')).stdout).toContain('Using environment: production')
+    ok(await script('migrate:rollback', '--all'))
+    ok(await script('migrate:rehearse'))
+    expect(await applied()).toEqual([own])
+    ok(await script('migrate:rollback:prod'))
+    expect(ok(await script('migrate:make', 'more')).stdout).toContain('Created Migration')
+  })
+
+  const locked = {
+    postgresql: 'SELECT pg_advisory_lock(72707369)',
+    mysql: "SELECT GET_LOCK('prisma_migrate', 5)",
+    sqlite: '',
+  }[provider]
+  ;(locked === '' ? test.skip : test)(
+    'while rays or Prisma migrates, Knex waits, and then says what it waited for',
+    async () => {
+      await start({ '.env': 'RAYS_LOCK_TIMEOUT=0.5\n' })
+      const session = await db.session()
+      await session.query(locked)
+      const refused = await project.knex('migrate:latest')
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('migration lock was not free')])
+      expect(await applied()).toEqual([])
+      await session.close()
+      ok(await project.knex('migrate:latest'))
+      expect(await applied()).toHaveLength(1)
+      // Knex gave the lock back.
+      ok(await project.rays(['migrate', '--name', 'zero', '--y']))
+    },
+  )
+
+  test('a knexfile may be a function, its other options stay, and folders may be missing', async () => {
+    await start({
+      'knexfile.mjs': '// elsewhere\n',
+      'config.mjs': `import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+export default knexFilePrismaAdapter(async () => ({
+  client: '${CLIENTS[provider]}',
+  connection: process.env.DATABASE_URL,
+  pool: { min: 0, max: 1 },
+  migrations: { tableName: 'my_history', directory: ['./one', './two'] },
+}))
+`,
+      'two/20200101000000_first.js': migration(
+        "  await knex.schema.createTable('users', (t) => t.increments())",
+        "  await knex.schema.dropTable('users')",
+      ),
+    })
+    ok(await project.knex('migrate:latest', '--knexfile', 'config.mjs'))
+    expect((await db.query('SELECT name FROM my_history')).length).toBe(2)
+    ok(await project.knex('migrate:rollback', '--knexfile', 'config.mjs'))
+    expect(await applied()).toEqual([])
+  })
+
+  test('knexfile and migrations may be TypeScript', async () => {
+    const own = await start({
+      'knexfile.mjs': '// elsewhere\n',
+      'tsconfig.json':
+        '{ "compilerOptions": { "module": "commonjs", "moduleResolution": "node10", "esModuleInterop": true } }\n',
+      'knexfile.ts': `import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+const config = { client: '${CLIENTS[provider]}' as string }
+export default knexFilePrismaAdapter(config)
+`,
+      'migrations/20990101000000_typed.ts': `import type { Knex } from 'knex'
+export async function up(knex: Knex): Promise<void> {
+  await knex.schema.createTable('users', (table) => {
+    table.increments('id')
+  })
+}
+export async function down(knex: Knex): Promise<void> {
+  await knex.schema.dropTable('users')
+}
+`,
+    })
+    const options = ['--knexfile', 'knexfile.ts']
+    ok(await project.knex('migrate:latest', ...options))
+    expect(await knexRows()).toEqual([own, '20990101000000_typed.ts'])
+    ok(await project.knex('migrate:rollback', ...options))
+    expect(await applied()).toEqual([])
+  })
+})
