@@ -209,4 +209,32 @@ export async function down(knex: Knex): Promise<void> {
     ok(await project.knex('migrate:rollback', ...options))
     expect(await applied()).toEqual([])
   })
+
+  ;(provider === 'postgresql' ? test : test.skip)(
+    'the schema that a Prisma URL names is where Knex migrates',
+    async () => {
+      const own = await start()
+      const href = `${db.href}${db.href.includes('?') ? '&' : '?'}schema=app`
+      await db.query('CREATE SCHEMA app')
+      ok(
+        await project.node(
+          `import knexModule from 'knex'
+import config from './knexfile.mjs'
+const knex = knexModule(config)
+await knex.migrate.latest()
+await knex.destroy()`,
+          { DATABASE_URL: href },
+        ),
+      )
+      const found = await db.query("SELECT tablename FROM pg_tables WHERE schemaname = 'app' ORDER BY 1")
+      expect(found.map((row) => row.tablename)).toEqual([
+        'Account',
+        '_prisma_migrations',
+        'knex_migrations',
+        'knex_migrations_lock',
+      ])
+      const status = await project.rays(['status', '--check', '--json'], { env: { DATABASE_URL: href } })
+      expect([status.code, own]).toEqual([0, expect.any(String)])
+    },
+  )
 })
