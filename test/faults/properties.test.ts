@@ -108,10 +108,12 @@ function host(): Host & { said: string[] } {
   const said: string[] = []
   return {
     said,
-    note: (message) => said.push(message),
-    warn: (message) => said.push(message),
+    note: (message) => void said.push(message),
+    warn: (message) => void said.push(message),
     progress: () => undefined,
     output: () => undefined,
+    changes: () => undefined,
+    canAsk: false,
     confirm: async () => true,
     ask: async () => 'x',
     signal: new AbortController().signal,

@@ -3,8 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Provider } from '../../engines/engine.js'
-import { type FaultCase, fault, hashTree, M1, M2, PASSWORD, SECOND, walk } from '../support/faults.js'
+import { type FaultCase, fault, hashTree, M2, PASSWORD, walk } from '../support/faults.js'
 
 const root = process.getuid?.() === 0
 
@@ -273,7 +272,7 @@ fault('a history that cannot be read is never taken for an empty one', async (c)
   await c.fixture()
   const before = await c.state()
   if (c.provider === 'postgresql') {
-    const who = await reader(c, ['ALL ON DATABASE ' + c.db.name, 'ALL ON SCHEMA public'])
+    const who = await reader(c, [`ALL ON DATABASE ${c.db.name}`, 'ALL ON SCHEMA public'])
     const run = await c.rays(['migrate'], { env: { DATABASE_URL: who.href } })
     expect({ code: run.code, stderr: run.stderr }).toEqual({
       code: 3,
@@ -295,6 +294,3 @@ fault('a history that cannot be read is never taken for an empty one', async (c)
   await c.clean(before)
   await c.next()
 })
-void ([] as Provider[])
-void M1
-void SECOND

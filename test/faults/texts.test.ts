@@ -1,8 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: hostile texts are what is tested
 /** Hostile names, identifiers, texts and values: nothing of them becomes a path, a command or SQL. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { databases } from '../support/databases.js'
 import { type FaultCase, fault, hashTree, M1, M2 } from '../support/faults.js'
 
 const q = (c: FaultCase, name: string) =>
@@ -129,8 +129,6 @@ fault('only real placeholders are bound, and values never become SQL', async (c)
     mysql: `SELECT ':?' AS text, "?" AS has, :? AS v /* :? */ -- :?`,
     sqlite: `SELECT ':?' AS text, '?' AS "has :?", :? AS v -- :?`,
   })
-  const wrong = (call: string) =>
-    `try { await ${call}; throw new Error('was sent') } catch (error) { if (error.message === 'was sent') throw error }`
   await c.fixture({
     1: {
       up: `const [row] = await client.query(${JSON.stringify(json)}, ["x' OR 1=1; --"])
@@ -148,7 +146,6 @@ fault('only real placeholders are bound, and values never become SQL', async (c)
       down: `await client.execute('DROP TABLE v')`,
     },
   })
-  void wrong
   await c.next()
   expect(await c.tables()).toEqual(['a', 'b', 'c', 'd', 'v'])
 })
@@ -298,4 +295,3 @@ fault(
   },
   { on: ['sqlite'] },
 )
-void databases

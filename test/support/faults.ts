@@ -5,7 +5,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { Provider } from '../../engines/engine.js'
 import { engineFor } from '../../engines/index.js'
@@ -103,6 +103,7 @@ export class FaultCase {
   code(name: string, code: string | undefined, sql = `-- ${name}\n`): void {
     this.folders.set(name, code)
     const at = `prisma/migrations/${name}`
+    if (code === undefined) rmSync(this.file(name), { force: true })
     this.project.write({
       [`${at}/migration.sql`]: sql,
       ...(code !== undefined && { [`${at}/migration.js`]: code }),
