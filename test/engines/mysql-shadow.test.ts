@@ -1,5 +1,6 @@
 import { ShadowRefusedError, type ShadowRequest } from '../../engines/engine.js'
 import { mysql } from '../../engines/mysql/index.js'
+import { shadowPrefix } from '../../engines/shadow-name.js'
 import type { DatabaseUrl } from '../../engines/url.js'
 import { address, describeMysql, inDatabase, name, OPTIONS, refusal, urlOf } from './mysql-databases.js'
 
@@ -49,7 +50,7 @@ describeMysql('a shadow database', () => {
 
   test('left behind by a run that died is removed by a later one; a young one and a foreign one stay', () =>
     inDatabase(async (db, url) => {
-      const prefix = db.database.slice(0, 12)
+      const prefix = shadowPrefix(db.database, 64)
       const now = Math.floor(Date.now() / 1000)
       const dead = `${prefix}_rays_shadow_999999999_${now - 7200}_0123abcd`
       const young = `${prefix}_rays_shadow_999999999_${now - 60}_0123abcd`
