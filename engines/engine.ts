@@ -106,10 +106,14 @@ export interface LockOptions {
 export interface TransactionOptions {
   /** Foreign keys must be off while this migration runs (SQLite table redefinitions); ignored by other engines. */
   readonly foreignKeysOff?: boolean
+  /** One query without parameters that may be sent along with BEGIN, behind the lock; see {@link Transaction.answer}. */
+  readonly ask?: string
 }
 
 /** An open transaction, seen by the executor. */
 export interface Transaction {
+  /** The rows of {@link TransactionOptions.ask}, where asking along with BEGIN spares a round trip; otherwise undefined. */
+  readonly answer?: readonly Row[]
   /**
    * Called after each operation.
    * @throws {TransactionEndedError} when the operation ended the transaction; {@link LockLostError} when it gave the lock away.

@@ -76,6 +76,7 @@ export class PostgresConnection implements Connection {
   }
 
   async query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    this.#note(sql)
     return this.raw(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)
   }
 
@@ -92,8 +93,18 @@ export class PostgresConnection implements Connection {
   }
 
   async script(sql: string): Promise<void> {
+    this.#note(sql)
     await this.session.send(sql)
   }
+
+  /** Marks what has to be looked at, or put right, after a statement that is not surely harmless. */
+  #note(sql: string): void {
+    if (isPlain(sql)) return
+    this.#unchecked = true
+    this.#unsettled = true
+  }
+  #unchecked = false
+  #unsettled = false
 
   async hasTable(name: string): Promise<boolean> {
     const [row] = await this.raw(
@@ -150,12 +161,17 @@ export class PostgresConnection implements Connection {
     return this.#lock.holds()
   }
 
-  async transaction<T>(_options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (this.inTransaction()) throw new EngineError('a transaction is already open on this connection')
-    const txid = await this.#begin()
+    const { txid, answer } = await this.#begin(options.ask)
+    this.#unchecked = false
     let result: T
     try {
-      result = await work({ check: () => this.#check(txid), record: () => this.#record() })
+      result = await work({
+        check: () => this.#check(txid),
+        record: () => this.#record(),
+        ...(options.ask !== undefined && { answer }),
+      })
       await this.#check(txid)
     } catch (error) {
       await this.#rollback()
@@ -165,17 +181,20 @@ export class PostgresConnection implements Connection {
     return result
   }
 
-  /** Opens the transaction with the lock in it, in one message. Returns its id. */
-  async #begin(): Promise<string> {
-    const settings = this.#pooled
-      ? settingsSql(this.session, 'LOCAL')
-      : `SET LOCAL lock_timeout = ${this.session.options.lockTimeoutMs}`
+  /** Opens the transaction with the lock in it, in one message. Returns its id, and what was asked once the lock was there. */
+  async #begin(ask: string | undefined): Promise<{ txid: string; answer: readonly Row[] }> {
+    const settings = this.#pooled ? `${settingsSql(this.session, 'LOCAL')}; ` : ''
+    const more = ask === undefined ? '' : `; ${ask}`
     const deadline = performance.now() + (this.#lock.waiting?.timeoutMs ?? 0)
     for (;;) {
-      const results = await this.session.send(
-        `BEGIN; ${settings}; ${this.#lock.begin}; SELECT txid_current()::text AS txid`,
-      )
-      if (results.at(-2)!.rows[0]!.taken === true) return String(results.at(-1)!.rows[0]!.txid)
+      const results = await this.session
+        .send(`BEGIN; ${settings}SELECT ${this.#lock.begin} AS taken, txid_current()::text AS txid${more}`)
+        .catch(async (error) => {
+          await this.#rollback()
+          throw error
+        })
+      const row = results.at(ask === undefined ? -1 : -2)!.rows[0]!
+      if (row.taken === true) return { txid: String(row.txid), answer: results.at(-1)!.rows }
       await this.#rollback()
       const { waiting } = this.#lock
       if (!waiting) return this.#lock.refused()
@@ -192,14 +211,16 @@ export class PostgresConnection implements Connection {
       throw new CommitRefusedError(
         'an earlier statement failed and its error was caught, so the transaction cannot go on',
       )
+    if (!this.#unchecked) return
     const [now] = await this.session.send(`SELECT txid_current()::text AS txid; ${this.#lock.again(txid)}`)
     if (now!.rows[0]!.txid !== txid)
       throw new TransactionEndedError('the transaction was ended and another one was begun')
+    this.#unchecked = false
   }
 
   /** `SET ROLE` outlives the operation that said it, and its role need not be allowed to write the history. */
   async #record(): Promise<void> {
-    await this.session.send('RESET SESSION AUTHORIZATION; RESET ROLE')
+    if (this.#unsettled) await this.session.send('RESET SESSION AUTHORIZATION; RESET ROLE')
   }
 
   async #rollback(): Promise<void> {
@@ -260,10 +281,11 @@ export class PostgresConnection implements Connection {
   async restoreSettings(): Promise<void> {
     if (this.session.lost) return
     await this.#rollback()
-    if (this.#pooled) return
+    if (this.#pooled || !this.#unsettled) return
     await this.session.send(
       `RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.since14 ? `; ${SINCE_14}` : ''}`,
     )
+    this.#unsettled = false
   }
 
   /**
@@ -302,6 +324,19 @@ export class PostgresConnection implements Connection {
   close(): Promise<void> {
     return this.session.close()
   }
+}
+
+const PLAIN = /^\s*(?:create|alter|drop|comment|insert|update|delete)\b/i
+const TOUCHY =
+  /\b(?:commit|rollback|abort|end|prepare|set_config|role|authorization|function|procedure|trigger|discard|\w*advisory\w*)\b/i
+
+/**
+ * Whether a text is one ordinary statement that neither ends the transaction nor gives away the lock nor changes a
+ * setting. Most are, and then rays need not ask the server after each; whatever might be otherwise is looked at.
+ */
+function isPlain(sql: string): boolean {
+  const end = sql.indexOf(';')
+  return PLAIN.test(sql) && (end === -1 || sql.slice(end + 1).trim() === '') && !TOUCHY.test(sql)
 }
 
 /**

@@ -123,14 +123,12 @@ export class MigrationLock {
   }
 
   /**
-   * SQL for the first message of a transaction, whose answer goes to {@link refused}. A try inside the transaction succeeds
+   * An expression for the first message of a transaction, whose answer goes to {@link refused}. A try inside the transaction succeeds
    * for the session that holds the lock, and for nobody else while it is held; the transaction then holds it as well, and
    * nothing an operation does can take that away before the end.
    */
   get begin(): string {
-    return this.#held === 'session' || this.#held === 'transaction'
-      ? `SELECT pg_try_advisory_xact_lock(${KEY}) AS taken`
-      : 'SELECT true AS taken'
+    return this.#held === 'session' || this.#held === 'transaction' ? `pg_try_advisory_xact_lock(${KEY})` : 'true'
   }
 
   /** Where the lock is per transaction: how long to wait for it. */

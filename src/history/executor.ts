@@ -13,7 +13,7 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
 import { Journal } from './journal.js'
 import { operationError, runOperation } from './operation.js'
-import { type MigrationRecord, Recorder, records } from './recorder.js'
+import { countOf, countSql, type MigrationRecord, Recorder, records } from './recorder.js'
 
 export interface ExecuteOptions {
   /** The session that holds the lock. */
@@ -222,8 +222,9 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
   signal?.addEventListener('abort', onAbort, { once: true })
   let moved: Connection | undefined
   try {
-    await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, async (transaction) => {
-      const present = await recorder.count(migration.name)
+    const ask = countSql(connection.history, connection.engine.literal(migration.name))
+    await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff, ask }, async (transaction) => {
+      const present = transaction.answer ? countOf(transaction.answer) : await recorder.count(migration.name)
       if (direction === 'up' ? present > 0 : present === 0) {
         if (connection.lockPerTransaction && (await recorder.isDone(migration.name, direction)))
           throw new DoneElsewhere()

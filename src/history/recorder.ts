@@ -1,6 +1,6 @@
 /** The rows of `_prisma_migrations`: read and written as Prisma does, so that either tool understands the other's. */
 import { randomUUID } from 'node:crypto'
-import type { Connection, Engine, Row } from '../../engines/engine.js'
+import type { Connection, Engine, HistoryDialect, Row } from '../../engines/engine.js'
 import { DecisionError } from '../errors.js'
 import { compareNames } from '../text.js'
 
@@ -203,12 +203,21 @@ export class Recorder {
   /** How many rows say that the migration is applied or failed; read again inside each transaction. */
   async count(name: string): Promise<number> {
     const { history, syntax } = this.#connection
-    const rows = await this.#connection.raw(
-      `SELECT COUNT(*) AS n FROM ${history.table} WHERE migration_name = ${syntax.placeholder(1)} AND rolled_back_at IS NULL`,
-      [name],
-    )
-    return Number(rows[0]?.n ?? 0)
+    return countOf(await this.#connection.raw(countSql(history, syntax.placeholder(1)), [name]))
   }
+}
+
+/**
+ * How many rows say that a migration is applied or failed, to be sent along with another statement; {@link countOf} reads
+ * the answer. @param name the migration's name as a SQL expression
+ */
+export function countSql(history: HistoryDialect, name: string): string {
+  return `SELECT COUNT(*) AS n FROM ${history.table} WHERE migration_name = ${name} AND rolled_back_at IS NULL`
+}
+
+/** The number that {@link countSql} asks for. */
+export function countOf(rows: readonly Row[]): number {
+  return Number(rows[0]?.n ?? 0)
 }
 
 /** What the rows say, per migration, in the order of the names. */

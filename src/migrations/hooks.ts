@@ -1,5 +1,5 @@
 /** The hooks of a migration folder: files called before and after. */
-import { promises as fs } from 'node:fs'
+import { promises as fs, readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { StatementSyntax } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
@@ -28,7 +28,7 @@ const NAME = /^(before|after)(?:\.(sh|bash|js|ts|(?:(up|down)\.)?sql))?$/
  * @throws {MigrationInvalidError} for more than one `before` or `after`; the two ways of SQL count as one
  */
 export async function listHooks(migration: Migration): Promise<(ProgramHook | SqlHook)[]> {
-  const entries = await fs.readdir(migration.directory, { withFileTypes: true })
+  const entries = readdirSync(migration.directory, { withFileTypes: true })
   const hooks = entries
     .filter((entry) => entry.isFile() && NAME.test(entry.name))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
