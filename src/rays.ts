@@ -52,6 +52,7 @@ const COMMANDS = {
   save: async () => (await import('./commands/save.js')).save,
   seed: async () => (await import('./commands/seed.js')).seed,
   sqlmigrate: async () => (await import('./commands/sqlmigrate.js')).sqlMigrate,
+  squash: async () => (await import('./commands/squash.js')).squash,
   status: async () => (await import('./commands/status.js')).status,
   unlock: async () => (await import('./commands/unlock.js')).unlock,
   up: async () => (await import('./commands/up-down.js')).up,

@@ -30,4 +30,18 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
       ['rays doctor --revert', 'what was changed by hand is undone'],
     ],
   },
+  {
+    name: 'squash',
+    usage: 'squash <range..>',
+    purpose: 'make one migration of many, proven to lead to the same structure',
+    options: {
+      name: { type: 'string', requiresArg: true, describe: 'the name of the new migration' },
+      'dry-run': { type: 'boolean', describe: 'show the migration; write nothing' },
+      'clear-shadow': CLEAR_SHADOW,
+    },
+    examples: [
+      ['rays squash add_lastname', 'everything up to and with that migration'],
+      ['rays squash add_users add_lastname', 'from one to the other'],
+    ],
+  },
 ]

@@ -1,5 +1,6 @@
 /** Results of the commands that repair and reshape histories, as text for a person. */
 import type { DoctorResult } from '../commands/doctor.js'
+import type { SquashResult } from '../commands/squash.js'
 import type { Terminal } from './terminal.js'
 
 const lines = (...parts: (string | false | undefined)[]) =>
@@ -23,5 +24,17 @@ export function doctor(result: DoctorResult, terminal: Terminal): string {
     fixes.length > 0 && next(terminal, fixes.join(', or ')),
     findings.some(({ code }) => code === 'drift') &&
       'What was changed by hand can also be undone (rays doctor --revert) or left alone (rays doctor --ignore <object>).',
+  )
+}
+
+export function squash(result: SquashResult, terminal: Terminal): string {
+  return lines(
+    result.written ? `${terminal.paint('green', 'Wrote')} ${result.name}` : `Would write ${result.name}:`,
+    ...result.replaces.map((name) => `  stands for ${name}`),
+    ...result.kept.map((name) => `  keeps the operations of ${name}: code, or a change of rows`),
+    !result.written && result.script.trim(),
+    result.originals !== null &&
+      `The originals are in ${result.originals}; delete them once every database has been migrated.`,
+    result.written && next(terminal, 'rays migrate, on each database: it knows that nothing is left to do.'),
   )
 }

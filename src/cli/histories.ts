@@ -1,4 +1,5 @@
 /** Runs the commands that repair and reshape histories. */
+import { UsageError } from '../errors.js'
 import * as text from './histories-text.js'
 import { given, type Handler, show } from './outcome.js'
 
@@ -20,5 +21,22 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       terminal,
       args.check === true && data.findings.length > 0 ? 1 : undefined,
     )
+  },
+  squash: async (context, args, terminal) => {
+    const { squash } = await import('../commands/squash.js')
+    const range = [args.range].flat().map(String)
+    const to = range.at(-1)
+    if (to === undefined || range.length > 2) {
+      throw new UsageError('squash takes one migration or two: rays squash [<from>] <to>.')
+    }
+    const name = given(args, 'name')
+    const data = await squash(context, {
+      ...(range.length === 2 && { from: range[0]! }),
+      to,
+      ...(name !== undefined && { name }),
+      dryRun: args.dryRun === true,
+      clearShadow: args.clearShadow === true,
+    })
+    return show(data, text.squash(data, terminal), args, terminal)
   },
 }

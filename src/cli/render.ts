@@ -141,6 +141,7 @@ export function status(result: StatusResult, terminal: Terminal): string {
     pending: '[ ]',
     failed: paint('red', '[!]'),
     missing: paint('yellow', '[?]'),
+    archived: paint('dim', '[-]'),
   }
   const rows = result.migrations.map((migration) => {
     const facts = [
@@ -150,6 +151,7 @@ export function status(result: StatusResult, terminal: Terminal): string {
       migration.batch !== null && `batch ${migration.batch}`,
       migration.edited && paint('yellow', `edited: ${migration.edited}`),
       migration.state === 'missing' && 'no folder here',
+      migration.state === 'archived' && 'applied, its folder was deleted',
     ].filter(Boolean)
     return lines(
       `${marks[migration.state]} ${migration.name}  ${paint('dim', facts.join(', '))}`,

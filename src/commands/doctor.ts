@@ -82,8 +82,9 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
       records((await new Recorder(connection).read()) ?? []).flatMap((r) => (r.state === 'applied' ? [r.name] : [])),
     )
     const applied = all.filter((migration) => names.has(migration.name))
+    const pruned = stand.migrations.some(({ state }) => state === 'archived')
     const known = stand.counts.missing + stand.counts.failed === 0
-    const work = () => drifted({ project, context, connection, applied, ignored, options, findings })
+    const work = () => drifted({ project, context, connection, applied, ignored, options, findings, pruned })
     const done = known ? await (repairing ? withLock(context.config, context.host, connection, work) : work()) : null
     if (repairing && !known) {
       throw new FailedError(`First repair the history:\n${bullets(findings.map(({ cause }) => cause))}`, {
@@ -124,6 +125,8 @@ function findingsOf(
       const fix = journal ? 'rays migrate --undo' : `npx prisma migrate resolve --rolled-back ${name}`
       return [finding('failed', `It has failed before: ${migration.failure}`, fix)]
     }
+    case 'archived':
+      return []
     case 'missing':
       return [finding('missing-folder', 'It is applied, and its folder is not here.', 'git pull')]
     case 'pending': {
@@ -152,23 +155,31 @@ async function drifted(at: {
   ignored: readonly string[]
   options: DoctorOptions
   findings: Finding[]
+  pruned: boolean
 }): Promise<DoctorResult['done']> {
   const { project, context, connection, applied, ignored, options, findings } = at
   const repairing = options.adopt !== undefined || options.revert === true
   try {
-    return await withReplayed(project, context.host, applied, options.clearShadow === true, async (shadow) => {
-      const drift = await compare(project, shadow, connection, ignored)
-      if (drift.missing.length + drift.extra.length === 0) {
-        if (!repairing) return null
-        throw new UsageError('Nothing was changed by hand: there is nothing to repair.', { code: 'E_NO_CHANGES' })
-      }
-      if (!repairing) {
-        findings.push(...driftFindings(drift, applied.length > 0))
-        return null
-      }
-      const explained = await explain(project, shadow, connection, applied, drift)
-      return options.revert ? revert(at, explained) : adoptDrift(at, explained)
-    })
+    return await withReplayed(
+      project,
+      context.host,
+      applied,
+      options.clearShadow === true,
+      at.pruned,
+      async (shadow) => {
+        const drift = await compare(project, shadow, connection, ignored)
+        if (drift.missing.length + drift.extra.length === 0) {
+          if (!repairing) return null
+          throw new UsageError('Nothing was changed by hand: there is nothing to repair.', { code: 'E_NO_CHANGES' })
+        }
+        if (!repairing) {
+          findings.push(...driftFindings(drift, applied.length > 0))
+          return null
+        }
+        const explained = await explain(project, shadow, connection, applied, drift)
+        return options.revert ? revert(at, explained) : adoptDrift(at, explained)
+      },
+    )
   } catch (error) {
     if (repairing || !(error instanceof RaysError) || error.code !== 'E_OPERATION') throw error
     findings.push({

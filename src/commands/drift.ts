@@ -42,19 +42,31 @@ function without(structure: Structure, ignored: readonly string[]): Structure {
   }
 }
 
-/** Works with a shadow database that the migrations were replayed on. */
+/**
+ * Works with a shadow database that the migrations were replayed on.
+ * @param fromSnapshot the oldest migrations are gone: the newest snapshot says what they led to, as far as Prisma models it
+ */
 export async function withReplayed<T>(
   project: Project,
   host: Host,
   migrations: readonly Migration[],
   clear: boolean,
+  fromSnapshot: boolean,
   work: (shadow: Connection) => Promise<T>,
 ): Promise<T> {
   const snapshots = await Promise.all(migrations.slice(-1).map(readSnapshot))
   const known = [project.schema.files, ...snapshots.filter((files) => files !== undefined)]
   const shadow = await openShadow(project, host, 'rays', { clear, known })
   try {
-    await replay(shadow.connection, migrations)
+    if (fromSnapshot) {
+      const files = snapshots[0]
+      const diff = await project.schemaEngine.diff(
+        { kind: 'empty' },
+        files === undefined ? { kind: 'empty' } : { kind: 'schema', files },
+        { ...project.filter, summary: false },
+      )
+      if (!diff.empty) await shadow.connection.script(diff.script)
+    } else await replay(shadow.connection, migrations)
     return await work(shadow.connection)
   } finally {
     await shadow.dispose()

@@ -6,6 +6,7 @@ import { execute, type Progress, type StepResult } from '../history/executor.js'
 import { Journal, unfinished } from '../history/journal.js'
 import { type Plan, plan } from '../history/plan.js'
 import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
+import { absorbed, asAbsorbed, recordAbsorbed } from '../history/squashed.js'
 import { checksumMatches, readScript } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
@@ -113,7 +114,12 @@ async function run(
   const recorder = new Recorder(connection)
   const all = await folders(project)
   const rows = await recorder.read()
-  const known = records(rows ?? [])
+  const read = records(rows ?? [])
+  const squashed = absorbed(all, read)
+  await recordAbsorbed(connection, squashed)
+  for (const { migration, replaced } of squashed)
+    host.note(`Recorded ${migration.name} as applied in place of the ${replaced.length} migrations that it stands for.`)
+  const known = asAbsorbed(read, squashed)
   const planned = plan(all, known, planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   await warnOfEdits(all, known, host.warn)
@@ -352,8 +358,8 @@ async function preview(
   options: MigrateOptions,
 ): Promise<MigrateResult> {
   const all = await folders(project)
-  const rows = await new Recorder(connection).read()
-  const known = records(rows ?? [])
+  const read = records((await new Recorder(connection).read()) ?? [])
+  const known = asAbsorbed(read, absorbed(all, read))
   const planned = plan(all, known, planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   const loaded = await loadAll(planned.migrations, connection, false)

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
+import { absorbed, asAbsorbed } from '../history/squashed.js'
 import { checksumMatches, readScript, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
@@ -18,8 +19,8 @@ export interface StatusOptions {
 
 export interface MigrationStatus {
   readonly name: string
-  /** missing: applied, but without a folder here. */
-  readonly state: 'applied' | 'pending' | 'failed' | 'missing'
+  /** missing: applied, but without a folder here. archived: the same, and older than every folder: those were deleted. */
+  readonly state: 'applied' | 'pending' | 'failed' | 'missing' | 'archived'
   readonly appliedAt: string | null
   readonly batch: number | null
   /** Which file was edited after it was applied. */
@@ -56,7 +57,8 @@ export async function status(context: Context): Promise<StatusResult> {
   const project = await openProject(context)
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const known = records((await new Recorder(connection).read()) ?? [])
+    const read = records((await new Recorder(connection).read()) ?? [])
+    const known = asAbsorbed(read, absorbed(all, read))
     const migrations = await listStatus(all, known)
     const drift = await driftOf(project, connection, all, known)
     const schema = await schemaState(project, all)
@@ -68,11 +70,17 @@ async function listStatus(all: readonly Migration[], known: readonly MigrationRe
   const byName = new Map(known.map((record) => [record.name, record]))
   const present = await Promise.all(all.map((migration) => statusOf(migration, byName.get(migration.name))))
   const names = new Set(all.map((migration) => migration.name))
+  const oldest = all[0]?.name
   const missing = known
     .filter((record) => !names.has(record.name) && record.state !== 'absent')
     .map((record) => ({
       ...fromRecord(record),
-      state: record.state === 'failed' ? ('failed' as const) : ('missing' as const),
+      state:
+        record.state === 'failed'
+          ? ('failed' as const)
+          : oldest !== undefined && compareNames(record.name, oldest) < 0
+            ? ('archived' as const)
+            : ('missing' as const),
       edited: null,
       upOnly: false,
     }))

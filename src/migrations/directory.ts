@@ -10,6 +10,8 @@ import type { Migration } from './migration.js'
 const CODE_FILES = ['migration.js', 'migration.cjs', 'migration.mjs', 'migration.ts', 'migration.cts', 'migration.mts']
 const SNAPSHOT = 'migration.schema.prisma'
 const LOCK_FILE = 'migration_lock.toml'
+/** The names of the migrations that a squashed one stands for. */
+const REPLACES = 'replaces.txt'
 
 /** What Prisma writes for a migration that changes nothing (Prisma: create_migration.rs). */
 export const EMPTY_SCRIPT = '-- This is an empty migration.'
@@ -79,7 +81,12 @@ async function describe(directory: string, name: string, problems: string[]): Pr
     codeFile: code[0],
     sqlFile,
     snapshotPath: entries.has(SNAPSHOT) ? path.join(directory, SNAPSHOT) : undefined,
+    ...(entries.has(REPLACES) && { replaces: await readLines(path.join(directory, REPLACES)) }),
   }
+}
+
+async function readLines(file: string): Promise<string[]> {
+  return (await fs.readFile(file, 'utf8')).split(/\r?\n/).filter((line) => line.trim() !== '')
 }
 
 /** The script of a migration, as Node reads it. @throws {MigrationInvalidError} for bytes that are not UTF-8 */

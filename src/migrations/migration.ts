@@ -22,6 +22,8 @@ export interface Migration {
   readonly sqlFile: string | undefined
   /** Absolute path of the snapshot (a file or a folder); undefined where there is none. */
   readonly snapshotPath: string | undefined
+  /** The migrations that this one stands for (replaces.txt), oldest first; undefined for any but a squashed one. */
+  readonly replaces?: readonly string[]
 }
 
 /** A migration whose code was loaded and checked. */

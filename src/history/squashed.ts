@@ -1,0 +1,77 @@
+/** Migrations that stand for others: what a database that has applied the others is told. */
+import type { Connection } from '../../engines/engine.js'
+import { DecisionError } from '../errors.js'
+import { checksum, readScript } from '../migrations/directory.js'
+import type { Migration } from '../migrations/migration.js'
+import { bullets } from '../text.js'
+import { type MigrationRecord, Recorder } from './recorder.js'
+
+export interface Absorbed {
+  readonly migration: Migration
+  /** The applied migrations that it stands for. */
+  readonly replaced: readonly MigrationRecord[]
+}
+
+/**
+ * The squashed migrations whose originals are all applied, so that they are applied themselves. Originals that are still
+ * in the folder are not replaced.
+ * @throws {DecisionError} where only some of the originals are applied: neither they nor the whole can be run
+ */
+export function absorbed(folders: readonly Migration[], records: readonly MigrationRecord[]): Absorbed[] {
+  const applied = new Map(records.flatMap((r) => (r.state === 'applied' ? [[r.name, r] as const] : [])))
+  const here = new Set(folders.map((migration) => migration.name))
+  return folders.flatMap((migration) => {
+    const originals = (migration.replaces ?? []).filter((name) => !here.has(name))
+    const replaced = originals.flatMap((name) => applied.get(name) ?? [])
+    if (replaced.length === 0) return []
+    if (replaced.length < originals.length && !applied.has(migration.name)) {
+      const rest = originals.filter((name) => !applied.has(name))
+      throw new DecisionError(
+        `${migration.name} stands for ${originals.length} migrations, and this database has only some of them. Not applied:\n${bullets(rest)}`,
+        {
+          code: 'E_SQUASHED_PARTLY',
+          data: { migration: migration.name, missing: rest },
+          hint: `Bring the database to ${originals.at(-1)} with the folders as they were before the squash (git checkout), then come back and run rays migrate.`,
+        },
+      )
+    }
+    return [{ migration, replaced }]
+  })
+}
+
+/** The records as they will be once the squashed migrations are recorded. */
+export function asAbsorbed(records: readonly MigrationRecord[], found: readonly Absorbed[]): MigrationRecord[] {
+  if (found.length === 0) return [...records]
+  const gone = new Set(found.flatMap(({ replaced }) => replaced.map(({ name }) => name)))
+  const known = new Set(records.map(({ name }) => name))
+  const added = found.flatMap(({ migration, replaced }): MigrationRecord[] =>
+    known.has(migration.name) ? [] : [{ ...replaced.at(-1)!, name: migration.name, note: undefined }],
+  )
+  return [...records.filter(({ name }) => !gone.has(name)), ...added].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/**
+ * Records the squashed migrations as applied in place of their originals, in one transaction: for Prisma as for rays the
+ * history is then that of the folders.
+ */
+export async function recordAbsorbed(connection: Connection, found: readonly Absorbed[]): Promise<void> {
+  const recorder = new Recorder(connection)
+  for (const { migration, replaced } of found) {
+    const sum = checksum(await readScript(migration))
+    const at = new Date()
+    await connection.transaction({}, async () => {
+      if ((await recorder.count(migration.name)) === 0) {
+        // Prisma: resolve --applied writes the same time twice, empty logs and no steps.
+        await recorder.insert({
+          name: migration.name,
+          checksum: sum,
+          startedAt: at,
+          finishedAt: at,
+          logs: '',
+          steps: 0,
+        })
+      }
+      for (const { name } of replaced) await recorder.remove(name)
+    })
+  }
+}

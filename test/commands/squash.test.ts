@@ -1,0 +1,173 @@
+/** Making one migration of many. */
+import { cpSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { describeDatabases, dumpSchema, history } from '../support/databases.js'
+import { prisma, prismaProject } from '../support/prisma.js'
+import { type Workspace, workspace } from '../support/workspace.js'
+
+const user = (more = '') => `model User {\n  id Int @id\n${more}}\n`
+const STAGES = {
+  one: user(),
+  two: user('  name String?\n'),
+  three: `${user('  name String?\n')}\nmodel Post {\n  id Int @id\n  userId Int\n}\n`,
+  four: `${user('  name String?\n  nick String?\n')}\nmodel Post {\n  id Int @id\n}\n`,
+}
+
+interface Told {
+  data: { name: string; replaces: string[]; kept: string[]; script: string }
+}
+
+const COLUMNS = `SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c."notnull" AS line
+  FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY line`
+
+/** SQLite keeps a table's text as it was written; what counts are its columns. */
+const structure = async ({ db }: Workspace) =>
+  db.provider === 'sqlite'
+    ? (await db.query(COLUMNS)).map((row) => row.line).join('\n')
+    : (await dumpSchema(db)).split('\n').sort().join('\n')
+
+describeDatabases('squash', (on) => {
+  let ws: Workspace
+  let originals: string[]
+  let full: string
+  const place = (name: string) => path.join(ws.project.folder, 'prisma', name)
+
+  beforeAll(async () => {
+    ws = await workspace(on, { schema: STAGES.one })
+    for (const [name, schema] of Object.entries(STAGES)) {
+      ws.project.schema(schema)
+      await ws.ok(`makemigration --name ${name} --no-verify`)
+    }
+    await ws.ok('makemigration --name after --blank')
+    await ws.ok('migrate --no-generate')
+    await ws.sql(`INSERT INTO "User" ("id", "name") VALUES (1, 'Ada')`)
+    originals = ws.folders()
+    full = await structure(ws)
+  })
+  afterAll(() => ws.drop())
+
+  test('a dry run shows the one migration and writes nothing', async () => {
+    const before = ws.snapshot()
+    const { stdout } = await ws.ok('squash four --dry-run')
+    expect(stdout).toContain('Would write four_squashed')
+    expect(ws.snapshot()).toEqual(before)
+  })
+
+  test('the originals make way for one that names them and leads to the same schema', async () => {
+    cpSync(place('migrations'), place('saved'), { recursive: true })
+    const { data } = (await ws.ok('squash four --json')).json<Told>()
+    expect(data.replaces).toEqual(originals.slice(0, 4))
+    expect(data.kept).toEqual([])
+    expect(ws.folders()).toEqual([data.name, originals[4]])
+    expect(data.script.match(/CREATE TABLE/g)).toHaveLength(2)
+    expect(ws.exists(`prisma/squashed-migrations/${originals[0]}/migration.sql`)).toBe(true)
+    expect(ws.migration('four_squashed', 'README.md')).toContain(originals[1])
+  })
+
+  test('a database that has the originals is recognised: nothing runs, and Prisma agrees', async () => {
+    await ws.ok('status --check')
+    expect((await ws.ok('migrate --check --no-generate')).stdout).toContain('Nothing would run')
+    const before = await structure(ws)
+    expect((await ws.ok('migrate --no-generate')).stderr).toContain('in place of the 4 migrations')
+    expect(await structure(ws)).toBe(before)
+    expect(await ws.sql('SELECT name FROM "User"')).toEqual([{ name: 'Ada' }])
+    expect((await history(ws.db)).map((row) => row.migration_name)).toEqual(ws.folders())
+    await ws.ok('status --check --strict')
+    await ws.ok('makemigration --check')
+  })
+
+  test('the prisma command sees a history in order', async () => {
+    if (on.provider === 'mysql') return // Its engine in this process does not know MySQL.
+    const folder = await prismaProject(place('for-prisma'), ws.read('prisma/schema.prisma').replace(/^\s*url .*$/m, ''))
+    cpSync(place('migrations'), path.join(folder, 'prisma/migrations'), { recursive: true })
+    const seen = await prisma(folder, ['migrate', 'status'], { url: ws.db.href })
+    expect(seen.stdout + seen.stderr).toContain('Database schema is up to date')
+    expect(seen.code).toBe(0)
+    rmSync(folder, { recursive: true })
+  })
+
+  test('on a new database the one migration does it all, and goes down again', async () => {
+    await ws.ok('migrate --name zero --y --no-generate')
+    expect(await ws.tables()).toEqual([])
+    await ws.ok('migrate --no-generate')
+    expect(await structure(ws)).toBe(full)
+  })
+
+  test('a database with only some of the originals needs a decision, and is told which are missing', async () => {
+    const squashed = ws.folders()[0]!
+    await ws.ok('migrate --name zero --y --no-generate')
+    cpSync(place('migrations'), place('kept-aside'), { recursive: true })
+    rmSync(place('migrations'), { recursive: true })
+    cpSync(place('saved'), place('migrations'), { recursive: true })
+    await ws.ok('migrate --name two --no-generate')
+    rmSync(place('migrations'), { recursive: true })
+    cpSync(place('kept-aside'), place('migrations'), { recursive: true })
+    const before = await history(ws.db)
+    const { stderr } = await ws.fails(3, 'migrate --no-generate')
+    for (const name of [squashed, originals[2]!, originals[3]!]) expect(stderr).toContain(name)
+    expect(await history(ws.db)).toEqual(before)
+  })
+})
+
+describeDatabases('squash of migrations with code', (on) => {
+  test('operations that change rows are kept as they are, in their order', async () => {
+    const ws = await workspace(on, { schema: STAGES.one })
+    try {
+      await ws.ok('makemigration --name one --no-verify')
+      ws.project.schema(STAGES.two)
+      await ws.ok('makemigration --name two --no-verify')
+      await ws.ok('makemigration --name fill --blank')
+      const statement =
+        on.provider === 'mysql' ? 'INSERT INTO `User` VALUES (:?, :?)' : 'INSERT INTO "User" VALUES (:?, :?)'
+      const remove = statement.replace(/INSERT INTO (\S+).*/, 'DELETE FROM $1')
+      ws.project.write({
+        [`prisma/migrations/${ws.folder('fill')}/migration.js`]: `module.exports = [[
+  ({ client }) => client.execute(${JSON.stringify(statement)}, [1, 'Ada']),
+  ({ client }) => client.execute(${JSON.stringify(remove)}),
+]]`,
+      })
+      ws.project.schema(STAGES.three)
+      await ws.ok('makemigration --name three --no-verify')
+      const { data } = (await ws.ok('squash three --name all --json')).json<Told>()
+      expect(data.kept.map((name) => name.slice(15))).toEqual(['fill'])
+      await ws.ok('migrate --no-generate')
+      expect(await ws.tables()).toEqual(['Post', 'User'])
+      expect(await ws.sql('SELECT name FROM "User"')).toEqual([{ name: 'Ada' }])
+      await ws.ok('migrate --name zero --y --no-generate')
+      expect(await ws.tables()).toEqual([])
+    } finally {
+      await ws.drop()
+    }
+  })
+
+  test('folders that were deleted, oldest first, are not missed', async () => {
+    const ws = await workspace(on, { schema: STAGES.one })
+    try {
+      for (const name of ['one', 'two', 'three'] as const) {
+        ws.project.schema(STAGES[name])
+        await ws.ok(`makemigration --name ${name} --no-verify`)
+      }
+      await ws.ok('migrate --no-generate')
+      rmSync(path.join(ws.project.folder, 'prisma/migrations', ws.folder('one')), { recursive: true })
+      await ws.ok('status --check')
+      ws.project.schema(STAGES.four)
+      await ws.ok('makemigration --name four')
+      await ws.ok('migrate --no-generate')
+      await ws.ok('doctor --check')
+      expect(await ws.applied()).toEqual(['one', 'two', 'three', 'four'])
+    } finally {
+      await ws.drop()
+    }
+  })
+
+  test('a range of one, or an unknown name, is refused', async () => {
+    const ws = await workspace(on, { schema: STAGES.one })
+    try {
+      await ws.ok('makemigration --name one --no-verify')
+      await ws.fails(2, 'squash one')
+      await ws.fails(2, 'squash nowhere')
+    } finally {
+      await ws.drop()
+    }
+  })
+})
