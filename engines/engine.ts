@@ -121,6 +121,11 @@ export interface Transaction {
   check(): Promise<void>
   /** Called before the history row is written: the session's own rights apply again (an operation may have said SET ROLE). */
   record?(): Promise<void>
+  /**
+   * Hands over one last statement without parameters, to be sent along with COMMIT where that spares a round trip. When it
+   * changes no row, everything is rolled back, and {@link Connection.transaction} rejects.
+   */
+  last?(sql: string): void
 }
 
 /** One column as the database describes it. */

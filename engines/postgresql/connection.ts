@@ -166,8 +166,12 @@ export class PostgresConnection implements Connection {
     const { txid, answer } = await this.#begin(options.ask)
     this.#unchecked = false
     let result: T
+    let last: string | undefined
     try {
       result = await work({
+        last: (sql) => {
+          last = sql
+        },
         check: () => this.#check(txid),
         record: () => this.#record(),
         ...(options.ask !== undefined && { answer }),
@@ -177,7 +181,7 @@ export class PostgresConnection implements Connection {
       await this.#rollback()
       throw error
     }
-    await this.#commit()
+    await this.#commit(last)
     return result
   }
 
@@ -229,14 +233,19 @@ export class PostgresConnection implements Connection {
     await this.session.send('ROLLBACK').catch(() => undefined)
   }
 
-  async #commit(): Promise<void> {
+  async #commit(last: string | undefined): Promise<void> {
     let result: Result | undefined
     try {
-      result = (await this.session.send('COMMIT'))[0]
+      // A message stops at its first error, so a statement that changes nothing must be one.
+      const first =
+        last === undefined ? '' : `WITH done AS (${last} RETURNING 1) SELECT 1 / least(count(*), 1) FROM done; `
+      result = (await this.session.send(`${first}COMMIT`)).at(-1)
     } catch (error) {
       if (explainPostgres(error).kind === 'connection')
         throw new CommitUnknownError('the connection was lost while committing', { cause: error })
       await this.#rollback()
+      if (last !== undefined && (error as { code?: string }).code === '22012')
+        throw new EngineError('another program changed the history meanwhile', { cause: error })
       throw error
     }
     if (result?.command !== 'COMMIT')

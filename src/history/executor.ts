@@ -13,7 +13,7 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
 import { Journal } from './journal.js'
 import { operationError, runOperation } from './operation.js'
-import { countOf, countSql, type MigrationRecord, Recorder, records } from './recorder.js'
+import { countOf, countSql, insertion, type MigrationRecord, Recorder, records, removal } from './recorder.js'
 
 export interface ExecuteOptions {
   /** The session that holds the lock. */
@@ -239,11 +239,17 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
       if (signal?.aborted) throw interrupted(signal, `during ${migration.name}; it was rolled back`)
       await options.beforeCommit?.(loaded)
       await transaction.record?.()
-      if (direction === 'down') await recorder.remove(migration.name)
-      else {
+      const { name } = migration
+      const { history, engine } = connection
+      if (direction === 'down') {
+        if (transaction.last) transaction.last(removal(name, history, engine.literal))
+        else await recorder.remove(name)
+      } else {
         const logs = JSON.stringify({ rays: 1, batch: options.batch, ...(codeHash && { js: codeHash }) })
         const steps = Math.max(1, operations.length)
-        await recorder.insert({ id, name: migration.name, checksum, startedAt, finishedAt: new Date(), logs, steps })
+        const row = { id, name, checksum, startedAt, finishedAt: new Date(), logs, steps }
+        if (transaction.last) transaction.last(insertion(row, history, engine.literal))
+        else await recorder.insert(row)
       }
     })
   } catch (error) {

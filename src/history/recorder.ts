@@ -114,34 +114,24 @@ export class Recorder {
   }
 
   /** Inserts a row. Returns its id. @throws when not exactly one row was written */
-  async insert(row: {
-    readonly name: string
-    readonly checksum: string
-    readonly startedAt: Date
-    readonly finishedAt: Date | null
-    readonly logs: string | null
-    readonly steps: number
-    readonly id?: string
-  }): Promise<string> {
-    const id = row.id ?? randomUUID()
+  async insert(row: NewRow): Promise<string> {
     const { history, syntax } = this.#connection
-    const p = (n: number) => syntax.placeholder(n)
-    const time = (at: Date | null) => (at === null ? null : history.time(at))
+    const values = valuesOf(row, history)
     const changed = await this.#connection.change(
-      `INSERT INTO ${history.table} (id, checksum, started_at, finished_at, migration_name, logs, applied_steps_count) VALUES (${[1, 2, 3, 4, 5, 6, 7].map(p).join(', ')})`,
-      [id, row.checksum, time(row.startedAt), time(row.finishedAt), row.name, row.logs, row.steps],
+      insertSql(
+        history,
+        values.map((_, i) => syntax.placeholder(i + 1)),
+      ),
+      values,
     )
     if (changed !== 1) throw new Error(`the row of ${row.name} was not written to ${history.table}`)
-    return id
+    return String(values[0])
   }
 
   /** Deletes every row of a migration. @throws when there was none */
   async remove(name: string): Promise<number> {
     const { history, syntax } = this.#connection
-    const changed = await this.#connection.change(
-      `DELETE FROM ${history.table} WHERE migration_name = ${syntax.placeholder(1)}`,
-      [name],
-    )
+    const changed = await this.#connection.change(deleteSql(history, syntax.placeholder(1)), [name])
     if (changed < 1)
       throw new Error(`no row of ${name} was left in ${history.table}: another program changed the history meanwhile`)
     return changed
@@ -205,6 +195,41 @@ export class Recorder {
     const { history, syntax } = this.#connection
     return countOf(await this.#connection.raw(countSql(history, syntax.placeholder(1)), [name]))
   }
+}
+
+/** A row to be written; without an id it gets a new one. */
+export interface NewRow {
+  readonly name: string
+  readonly checksum: string
+  readonly startedAt: Date
+  readonly finishedAt: Date | null
+  readonly logs: string | null
+  readonly steps: number
+  readonly id?: string
+}
+
+/** The statement that {@link Recorder.insert} sends, as one without parameters. */
+export function insertion(row: NewRow, history: HistoryDialect, literal: (value: unknown) => string): string {
+  return insertSql(history, valuesOf(row, history).map(literal))
+}
+
+/** The statement that {@link Recorder.remove} sends, as one without parameters. */
+export function removal(name: string, history: HistoryDialect, literal: (value: unknown) => string): string {
+  return deleteSql(history, literal(name))
+}
+
+function valuesOf(row: NewRow, history: HistoryDialect): unknown[] {
+  const time = (at: Date | null) => (at === null ? null : history.time(at))
+  const { checksum, startedAt, finishedAt, name, logs, steps } = row
+  return [row.id ?? randomUUID(), checksum, time(startedAt), time(finishedAt), name, logs, steps]
+}
+
+function insertSql({ table }: HistoryDialect, values: readonly string[]): string {
+  return `INSERT INTO ${table} (id, checksum, started_at, finished_at, migration_name, logs, applied_steps_count) VALUES (${values.join(', ')})`
+}
+
+function deleteSql({ table }: HistoryDialect, name: string): string {
+  return `DELETE FROM ${table} WHERE migration_name = ${name}`
 }
 
 /**

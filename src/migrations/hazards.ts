@@ -37,12 +37,16 @@ export interface Hazard {
   readonly message: string
 }
 
+/** Without any of these words a script has no hazard: most need not be read further. */
+const SUSPECT = /\b(?:drop|rename|modify|change|null|unique|primary|type|alter\s+column)\b/i
+
 /**
  * The hazards of a script, in its order. Statements that are not understood have none.
  * @param reverse the script of the other direction, if there is one: only it names the columns that a table built anew
  *   (SQLite) loses. Without it, compare the `columns` of a `rebuild-table` with those of the live table.
  */
 export function findHazards(script: string, syntax: StatementSyntax, reverse = ''): Hazard[] {
+  if (!SUSPECT.test(script)) return []
   const back = splitStatements(reverse, syntax).flatMap(({ text }) => describeStatement(text, syntax) ?? [])
   const statements = splitStatements(script, syntax).map(({ text }) => describeStatement(text, syntax) ?? [])
   const all = statements.flat()
