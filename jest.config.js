@@ -16,6 +16,7 @@ const project = (displayName, extra = {}) => ({
 const withServers = {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+  setupFilesAfterEnv: ['<rootDir>/test/support/retry.ts'],
 }
 
 export default {
