@@ -46,6 +46,7 @@ const COMMANDS = {
   migrate: async () => (await import('./commands/migrate.js')).migrate,
   prepare: async () => (await import('./commands/prepare.js')).prepare,
   push: async () => (await import('./commands/push.js')).push,
+  rebase: async () => (await import('./commands/rebase.js')).rebase,
   redo: async () => (await import('./commands/redo.js')).redo,
   reset: async () => (await import('./commands/reset.js')).reset,
   rollback: async () => (await import('./commands/rollback.js')).rollback,

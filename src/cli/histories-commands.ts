@@ -44,4 +44,19 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
       ['rays squash add_users add_lastname', 'from one to the other'],
     ],
   },
+  {
+    name: 'rebase',
+    usage: 'rebase',
+    purpose: "put your own migrations after the others' that were made on another branch, made anew",
+    options: {
+      own: {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'which are yours; default: those that are applied',
+      },
+      generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
+    },
+    examples: [['rays rebase', 'after git merge or git pull']],
+  },
 ]

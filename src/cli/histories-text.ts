@@ -1,5 +1,6 @@
 /** Results of the commands that repair and reshape histories, as text for a person. */
 import type { DoctorResult } from '../commands/doctor.js'
+import type { RebaseResult } from '../commands/rebase.js'
 import type { SquashResult } from '../commands/squash.js'
 import type { Terminal } from './terminal.js'
 
@@ -36,5 +37,19 @@ export function squash(result: SquashResult, terminal: Terminal): string {
     result.originals !== null &&
       `The originals are in ${result.originals}; delete them once every database has been migrated.`,
     result.written && next(terminal, 'rays migrate, on each database: it knows that nothing is left to do.'),
+  )
+}
+
+export function rebase(result: RebaseResult, terminal: Terminal): string {
+  if (result.rebased.length === 0) return 'Nothing to rebase: every migration knows those before it.'
+  return lines(
+    ...result.rebased.map(({ from, to, made }) =>
+      to === ''
+        ? `${from} is gone: the others did the same.`
+        : `${from} is ${to} now${made === 'moved' ? ' (moved as it was: it holds code)' : ''}.`,
+    ),
+    `They come after ${result.others.join(', ')}.`,
+    result.overlap.length > 0 && `Look at what both sides touch: ${result.overlap.join(', ')}.`,
+    next(terminal, result.applied === null ? 'rays migrate' : 'rays status'),
   )
 }

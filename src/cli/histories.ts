@@ -39,4 +39,13 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
     })
     return show(data, text.squash(data, terminal), args, terminal)
   },
+  rebase: async (context, args, terminal) => {
+    const { rebase } = await import('../commands/rebase.js')
+    const data = await rebase(context, {
+      ...(args.own !== undefined && { own: [args.own].flat().map(String) }),
+      y: args.y === true,
+      ...(args.generate !== undefined && { generate: args.generate === true }),
+    })
+    return show(data, text.rebase(data, terminal), args, terminal)
+  },
 }

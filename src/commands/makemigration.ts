@@ -19,6 +19,7 @@ import { type Proof, ProofError, prove } from '../proof/proof.js'
 import { replay } from '../proof/replay.js'
 import { withEnumsOf } from '../schema/enum-values.js'
 import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
+import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
@@ -75,6 +76,7 @@ export async function makeMigration(
   const project = await openProject(context)
   await project.schemaEngine.validate(project.schema.files)
   const all = await folders(project)
+  await refuseBranches(project, all)
   const maker = new Maker(context, project, all, options)
   const from = await maker.startingState()
   const next = project.schema.files

@@ -1,7 +1,7 @@
 /** `rays squash [<from>] <to>`: many migrations become one that leads to the very same structure. */
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Client, Connection, Row, Structure } from '../../engines/engine.js'
+import type { Client, Connection, Engine, Row, Structure } from '../../engines/engine.js'
 import { FailedError, UsageError } from '../errors.js'
 import { runOperation } from '../history/operation.js'
 import { plan } from '../history/plan.js'
@@ -315,8 +315,14 @@ function expectSame(what: string, wanted: Structure, found: Structure): void {
   })
 }
 
+/** Whether a migration is nothing but schema changes, so that it can be made anew from two schemas. */
+export async function onlyChangesSchema({ engine }: Project, migration: Migration): Promise<boolean> {
+  const none = async () => undefined
+  return changesSchemaOnly(await loadMigration(migration, { runScript: none }), engine)
+}
+
 /** Whether the migration only sends statements that change the schema, whatever the rows are. */
-async function changesSchemaOnly(loaded: LoadedMigration, connection: Connection): Promise<boolean> {
+async function changesSchemaOnly(loaded: LoadedMigration, { syntax }: Pick<Engine, 'syntax'>): Promise<boolean> {
   const statements: string[] = []
   let reads = false
   const note = (sql: string, params?: readonly unknown[]) => {
@@ -346,7 +352,7 @@ async function changesSchemaOnly(loaded: LoadedMigration, connection: Connection
     }
   }
   const script = statements.map((statement) => `${statement};\n`).join('')
-  return readForeign(script, connection.syntax).every(({ kind }) => kind === 'schema' || kind === 'session')
+  return readForeign(script, syntax).every(({ kind }) => kind === 'schema' || kind === 'session')
 }
 
 interface Code {

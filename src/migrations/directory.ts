@@ -248,6 +248,12 @@ async function writeSnapshot(folder: string, { layout, files, insideSchemaFolder
   }
 }
 
+/** Replaces the snapshot of a migration. */
+export async function replaceSnapshot(directory: string, snapshot: NewMigration['snapshot']): Promise<void> {
+  await fs.rm(path.join(directory, SNAPSHOT), { recursive: true, force: true })
+  await writeSnapshot(directory, snapshot)
+}
+
 /**
  * Gives a migration the files that it lacks; what is there stays as it is. The code comes last: a folder that has it has
  * the others, too.

@@ -1,0 +1,128 @@
+/** Two branches made migrations from the same snapshot. */
+import { cpSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { describeDatabases } from '../support/databases.js'
+import { type Workspace, workspace } from '../support/workspace.js'
+
+const user = (...fields: string[]) => `model User {\n  id Int @id\n${fields.map((field) => `  ${field}\n`).join('')}}\n`
+const POST = '\nmodel Post {\n  id Int @id\n}\n'
+
+describeDatabases('two branches', (on) => {
+  let ws: Workspace
+  const migrations = () => path.join(ws.project.folder, 'prisma/migrations')
+
+  /** Makes a migration as on a branch of its own: from the base, with only its own folder beside those of the base. */
+  const branch = async (schema: string, name: string, apply: boolean): Promise<() => void> => {
+    ws.project.schema(schema)
+    await ws.ok(`makemigration --name ${name} --no-verify`)
+    if (apply) await ws.ok('migrate --no-generate')
+    const folder = ws.folder(name)
+    const saved = path.join(ws.project.folder, 'saved', folder)
+    cpSync(path.join(migrations(), folder), saved, { recursive: true })
+    rmSync(path.join(migrations(), folder), { recursive: true })
+    return () => cpSync(saved, path.join(migrations(), folder), { recursive: true })
+  }
+
+  beforeEach(async () => {
+    ws = await workspace(on, { schema: user() })
+    await ws.ok('makemigration --name init --no-verify')
+    await ws.ok('migrate --no-generate')
+    await ws.sql('INSERT INTO "User" ("id") VALUES (1)')
+  })
+  afterEach(() => ws.drop())
+
+  test('are found from the snapshots, in CI too, and explained with both names and what both touch', async () => {
+    const merge = [await branch(user('name String?'), 'mine', false), await branch(user('name Int?'), 'theirs', false)]
+    for (const add of merge) add()
+    ws.project.schema(user('name String?'))
+    const { stderr } = await ws.fails(1, 'makemigration --check', { env: { CI: '1' } })
+    for (const word of [ws.folder('mine'), ws.folder('theirs'), ws.folder('init'), 'User.name', 'rays rebase'])
+      expect(stderr).toContain(word)
+    await ws.fails(1, 'makemigration --name more')
+  })
+
+  test('are brought into one line: own ones undone, made anew after the others, proven and applied again', async () => {
+    const mine = await branch(user('mine Int?'), 'mine', true)
+    const theirs = await branch(user('theirs Int?') + POST, 'theirs', false)
+    mine()
+    theirs()
+    ws.project.schema(user('mine Int?', 'theirs Int?') + POST)
+    const { data } = (await ws.ok('rebase --y --no-generate --json')).json<{
+      data: { rebased: { made: string }[]; overlap: string[] }
+    }>()
+    expect(data.rebased.map(({ made }) => made)).toEqual(['anew'])
+    expect(data.overlap).toEqual(['User'])
+    expect(ws.folders().map((name) => name.slice(15))).toEqual(['init', 'theirs', 'mine'])
+    expect(await ws.applied()).toEqual(['init', 'theirs', 'mine'])
+    expect(await ws.sql('SELECT * FROM "User"')).toEqual([{ id: 1, mine: null, theirs: null }])
+    await ws.ok('makemigration --check')
+    await ws.ok('status --check --strict')
+    await ws.ok('migrate --name init --y --no-generate')
+    expect(await ws.tables()).toEqual(['User'])
+  })
+
+  test('a schema that was not merged yet is merged on the way', async () => {
+    const mine = await branch(user('mine Int?'), 'mine', true)
+    const theirs = await branch(user('theirs Int?') + POST, 'theirs', false)
+    mine()
+    theirs()
+    ws.project.schema(user('mine Int?'))
+    await ws.ok('rebase --y --no-generate')
+    const schema = ws.read('prisma/schema.prisma')
+    for (const word of ['mine', 'theirs', 'model Post']) expect(schema).toContain(word)
+    await ws.ok('status --check')
+  })
+
+  test('code of one’s own is moved as it is, with the snapshot that it leads to now', async () => {
+    ws.project.schema(user('mine Int?'))
+    await ws.ok('makemigration --name mine --no-verify')
+    const folder = ws.folder('mine')
+    const file = `prisma/migrations/${folder}/migration.js`
+    const table = on.provider === 'mysql' ? '`User`' : '"User"'
+    ws.project.write({
+      [file]: ws
+        .read(file)
+        .replace(
+          /module\.exports = \[/,
+          `$&[({ client }) => client.execute('UPDATE ${table} SET id = id + :?', [0]), async () => {}], `,
+        ),
+    })
+    await ws.ok('migrate --no-generate')
+    const saved = path.join(ws.project.folder, 'saved', folder)
+    cpSync(path.join(migrations(), folder), saved, { recursive: true })
+    rmSync(path.join(migrations(), folder), { recursive: true })
+    const theirs = await branch(user() + POST, 'theirs', false)
+    cpSync(saved, path.join(migrations(), folder), { recursive: true })
+    theirs()
+    ws.project.schema(user('mine Int?') + POST)
+    expect((await ws.ok('rebase --y --no-generate')).stdout).toContain('moved as it was')
+    expect(await ws.applied()).toEqual(['init', 'theirs', 'mine'])
+    expect(ws.migration('mine')).toContain('id + :?')
+    await ws.ok('status --check')
+  })
+
+  test('without a database that tells, one’s own are named; then the folders alone are put right', async () => {
+    const mine = await branch(user('mine Int?'), 'mine', false)
+    const theirs = await branch(user('theirs Int?'), 'theirs', false)
+    mine()
+    theirs()
+    ws.project.schema(user('mine Int?', 'theirs Int?'))
+    const before = ws.snapshot()
+    expect((await ws.fails(2, 'rebase')).stderr).toContain('--own')
+    expect(ws.snapshot()).toEqual(before)
+    await ws.ok('rebase --own mine')
+    expect(ws.folders().map((name) => name.slice(15))).toEqual(['init', 'theirs', 'mine'])
+    expect(await ws.applied()).toEqual(['init'])
+    await ws.ok('migrate --no-generate')
+    await ws.ok('status --check')
+  })
+
+  test('migrations that undo one another are no branches', async () => {
+    ws.project.schema(user('a Int?'))
+    await ws.ok('makemigration --name add --no-verify')
+    ws.project.schema(user('b Int?'))
+    await ws.ok('makemigration --name other --no-verify')
+    await ws.ok('makemigration --check')
+    expect((await ws.ok('rebase')).stdout).toContain('Nothing to rebase')
+  })
+})
