@@ -10,9 +10,10 @@ import { expectShortRun } from './short-run.js'
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-/** Runs one command line and sets the process's exit code. @param argv the arguments after `rays` */
-export async function main(argv: readonly string[]): Promise<void> {
+/** Runs one command line and sets the process's exit code. @param line the arguments after `rays` */
+export async function main(line: readonly string[]): Promise<void> {
   expectShortRun()
+  const { argv, rest } = separate(line)
   const controller = new AbortController()
   const json = argv.includes('--json')
   const color = !argv.includes('--no-color')
@@ -28,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (parsed === undefined) return
     command = parsed.spec.name
     const { runCommand } = await import('./cli/run.js')
-    const outcome = await runCommand(parsed.spec, parsed.args, terminal)
+    const outcome = await runCommand(parsed.spec, rest ? { ...parsed.args, rest } : parsed.args, terminal)
     if (json)
       terminal.out(
         JSON.stringify(
@@ -46,6 +47,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (stray.seen) process.exitCode ||= 1
     leaveSoon()
   }
+}
+
+/** `rays prisma -- migrate status --schema x`: what stands behind `--` is for Prisma, whatever it looks like. */
+function separate(line: readonly string[]): { argv: readonly string[]; rest?: readonly string[] } {
+  const at = line.indexOf('--')
+  if (at === -1 || wordsOf(line)[0] !== 'prisma') return { argv: line }
+  return { argv: line.slice(0, at), rest: line.slice(at + 1) }
 }
 
 /** Timers and sockets that the code of a migration left open must not keep a finished command from ending. */

@@ -161,6 +161,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'prisma',
+    usage: 'prisma [words..]',
+    purpose: "run Prisma's own command line offline, with rays in place of the engine that it downloads",
+    options: {},
+    examples: [
+      ['rays prisma -- migrate status', 'is Prisma of the same opinion?'],
+      ['rays prisma -- migrate diff --from-empty --to-schema prisma/schema.prisma', ''],
+      ['rays prisma -- db pull --print', ''],
+    ],
+  },
+  {
     name: 'lock',
     usage: 'lock',
     purpose: 'show who holds the migration lock; takes and changes nothing',

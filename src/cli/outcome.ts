@@ -5,7 +5,7 @@ import type { Terminal } from './terminal.js'
 
 export interface Outcome {
   readonly data?: unknown
-  readonly exitCode?: 0 | 1
+  readonly exitCode?: number
 }
 
 export type Handler = (context: Context, args: ParsedArguments, terminal: Terminal) => Promise<Outcome>

@@ -114,6 +114,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const bad = (args.check === true && !data.clean) || (args.strict === true && !data.strictlyClean)
     return show(data, text.status(data, terminal), args, terminal, bad ? 1 : undefined)
   },
+  prisma: async (context, args) => {
+    const { prisma } = await import('../commands/prisma.js')
+    const words = ((args.words as unknown[] | undefined) ?? []).map(String)
+    const data = await prisma(context, [...words, ...((args.rest as string[] | undefined) ?? [])])
+    return { data, exitCode: data.exitCode }
+  },
   lock: async (context, args, terminal) => {
     const { lock } = await import('../commands/lock.js')
     const data = await lock(context)

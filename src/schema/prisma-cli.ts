@@ -1,8 +1,8 @@
 /** The project's own Prisma. The only file that starts it: no shell, no `npx`, no URL on a command line. */
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, promises as fs } from 'node:fs'
+import { existsSync, promises as fs, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Connection, Engine } from '../../engines/engine.js'
@@ -94,6 +94,52 @@ export async function runGenerate({ root, schemaPath, env, onOutput }: GenerateO
     return { state: 'failed', reason: redact(error instanceof Error ? error.message : String(error)) }
   }
 }
+
+export interface RunPrismaOptions {
+  /** The program that answers for Prisma's schema engine. */
+  readonly engine: string
+  readonly cwd: string
+  readonly env: NodeJS.ProcessEnv
+  readonly signal: AbortSignal
+}
+
+const SIGNALS = { 129: 'SIGHUP', 130: 'SIGINT', 143: 'SIGTERM' } as const
+
+/** Runs a command of Prisma's on this process's own input and output. Returns the exit code. */
+export function runPrisma(prisma: ProjectPrisma, args: readonly string[], options: RunPrismaOptions): Promise<number> {
+  const { engine, cwd, signal } = options
+  const env: NodeJS.ProcessEnv = { ...quiet(options.env), PRISMA_SCHEMA_ENGINE_BINARY: engine }
+  const words = [...args]
+  // Prisma 6 fetches a query engine before anything else. Where there is none, the name of any file will do, as long as
+  // no client is generated from it.
+  if (prisma.major < 7 && !options.env.PRISMA_QUERY_ENGINE_LIBRARY && !hasQueryEngine(prisma) && !generates(words)) {
+    env.PRISMA_QUERY_ENGINE_LIBRARY = engine
+    if (generatesAfterwards(words) && !words.includes('--skip-generate')) words.push('--skip-generate')
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [prisma.program, ...words], { cwd, env, stdio: 'inherit' })
+    const stop = () => child.kill(SIGNALS[signal.reason as keyof typeof SIGNALS] ?? 'SIGTERM')
+    signal.addEventListener('abort', stop, { once: true })
+    child.on('error', reject)
+    child.on('close', (code, killed) => {
+      signal.removeEventListener('abort', stop)
+      resolve(code ?? 128 + (killed ? constants.signals[killed] : 0))
+    })
+  })
+}
+
+function hasQueryEngine({ program }: ProjectPrisma): boolean {
+  try {
+    const engines = createRequire(program).resolve('@prisma/engines/package.json')
+    return readdirSync(path.dirname(engines)).some((name) => /query_engine.*\.node$/.test(name))
+  } catch {
+    return false
+  }
+}
+
+const generates = ([command]: readonly string[]) => command === 'generate'
+const generatesAfterwards = ([command, verb]: readonly string[]) =>
+  (command === 'migrate' && (verb === 'dev' || verb === 'reset')) || (command === 'db' && verb === 'push')
 
 /** The variable through which a URL reaches Prisma. */
 const URL_VARIABLE = 'RAYS_PRISMA_URL'
