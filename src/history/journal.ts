@@ -99,8 +99,9 @@ export class Journal {
     }
     this.#id = record.row.id
     this.#note = this.#decideDoubt(note, how)
-    // The way on: an unfinished up goes on upwards, and back downwards; an unfinished down the other way round.
-    const forward = how.mode === 'resume' ? note.dir : note.dir === 'up' ? 'undo' : 'up'
+    // The way on: an unfinished up goes on upwards, and back downwards; an unfinished down the other way round. What was
+    // being undone is undone by either word.
+    const forward = how.mode === 'resume' || note.dir === 'undo' ? note.dir : note.dir === 'up' ? 'undo' : 'up'
     const boundary = this.#note.op!
     const turned = forward !== note.dir
     const op = !turned ? boundary : forward === 'up' ? boundary + 1 : boundary - 1

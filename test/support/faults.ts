@@ -150,7 +150,8 @@ export class FaultCase {
   }
 
   env(more: RunOptions['env'] = {}): RunOptions['env'] {
-    return { RAYS_VERBOSE_LOGGING: '1', RAYS_GENERATE: '0', ...more }
+    // MySQL's lock is the server's: cases in other workers hold it, too.
+    return { RAYS_VERBOSE_LOGGING: '1', RAYS_GENERATE: '0', RAYS_LOCK_TIMEOUT: '40', ...more }
   }
 
   /** Runs the command to its end. */
@@ -454,7 +455,7 @@ export function fault(title: string, body: (c: FaultCase) => Promise<unknown>, o
           c.project.remove()
         }
       },
-      options.timeoutMs ?? 60_000,
+      options.timeoutMs ?? 120_000,
     )
   }
 }

@@ -114,9 +114,9 @@ function runRays(folder: string, url: string, args: readonly string[], options: 
     child.on('error', reject)
     // A command that hangs is a failure of the test that ran it, not of the whole run.
     const limit = setTimeout(() => {
-      stderr += `\nThe test stopped rays after ${(options.limitMs ?? 45_000) / 1000} s.\n`
+      stderr += `\nThe test stopped rays after ${(options.limitMs ?? 60_000) / 1000} s.\n`
       child.kill('SIGKILL')
-    }, options.limitMs ?? 45_000)
+    }, options.limitMs ?? 60_000)
     child.on('close', (code, signal) => {
       clearTimeout(limit)
       resolve({
