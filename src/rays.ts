@@ -40,6 +40,7 @@ const COMMANDS = {
   commit: async () => (await import('./commands/commit.js')).commit,
   doctor: async () => (await import('./commands/doctor.js')).doctor,
   down: async () => (await import('./commands/up-down.js')).down,
+  eject: async () => (await import('./commands/eject.js')).eject,
   init: async () => (await import('./commands/init.js')).init,
   lock: async () => (await import('./commands/lock.js')).lock,
   makemigration: async () => (await import('./commands/makemigration.js')).makeMigration,
@@ -56,6 +57,7 @@ const COMMANDS = {
   squash: async () => (await import('./commands/squash.js')).squash,
   status: async () => (await import('./commands/status.js')).status,
   unlock: async () => (await import('./commands/unlock.js')).unlock,
+  upgrade: async () => (await import('./commands/upgrade.js')).upgrade,
   up: async () => (await import('./commands/up-down.js')).up,
 } as const satisfies Record<string, () => Promise<Command>>
 

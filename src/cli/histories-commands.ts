@@ -59,4 +59,26 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
     },
     examples: [['rays rebase', 'after git merge or git pull']],
   },
+  {
+    name: 'upgrade',
+    usage: 'upgrade',
+    purpose: 'bring a project of prisma-rays 1.x to 4.x to the present format; checksums and history stay',
+    options: { 'dry-run': { type: 'boolean', describe: 'show what would change; write nothing' } },
+    examples: [['rays upgrade', '']],
+  },
+  {
+    name: 'eject',
+    usage: 'eject',
+    purpose: "go back to Prisma Migrate: what is rays' own is moved out, the history stays",
+    options: {
+      verify: {
+        type: 'boolean',
+        default: true,
+        describe: 'prove that migration.sql alone leads to the same structure',
+      },
+      'dry-run': { type: 'boolean', describe: 'show what would be moved; move nothing' },
+      'clear-shadow': CLEAR_SHADOW,
+    },
+    examples: [['rays eject --y', '']],
+  },
 ]

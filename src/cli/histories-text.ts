@@ -1,7 +1,9 @@
 /** Results of the commands that repair and reshape histories, as text for a person. */
 import type { DoctorResult } from '../commands/doctor.js'
+import type { EjectResult } from '../commands/eject.js'
 import type { RebaseResult } from '../commands/rebase.js'
 import type { SquashResult } from '../commands/squash.js'
+import type { UpgradeResult } from '../commands/upgrade.js'
 import type { Terminal } from './terminal.js'
 
 const lines = (...parts: (string | false | undefined)[]) =>
@@ -51,5 +53,33 @@ export function rebase(result: RebaseResult, terminal: Terminal): string {
     `They come after ${result.others.join(', ')}.`,
     result.overlap.length > 0 && `Look at what both sides touch: ${result.overlap.join(', ')}.`,
     next(terminal, result.applied === null ? 'rays migrate' : 'rays status'),
+  )
+}
+
+export function upgrade(result: UpgradeResult, terminal: Terminal): string {
+  const of = (state: UpgradeResult['migrations'][number]['state']) =>
+    result.migrations.filter((one) => one.state === state)
+  const rewritten = of('rewritten')
+  return lines(
+    rewritten.length > 0
+      ? `${result.written ? 'Rewrote' : 'Would rewrite'} the exports of ${rewritten.length} migration${rewritten.length === 1 ? '' : 's'} as [up, down]:`
+      : 'Every migration that loads has the present format.',
+    ...rewritten.map(({ name }) => `  ${name}`),
+    ...of('unusable').map(({ name }) => `  ${terminal.paint('red', '!')} ${name}: a person has to look at it`),
+    ...result.cleaned.map((name) => `  ${name}: a password was taken out of the snapshot`),
+    ...result.advice,
+    'No migration.sql, no name and no history row was changed.',
+    next(terminal, 'rays status'),
+  )
+}
+
+export function eject(result: EjectResult, terminal: Terminal): string {
+  return lines(
+    result.written
+      ? `Moved ${result.moved.length} files to ${result.to}; delete it when you are sure.`
+      : `Would move to ${result.to}:`,
+    ...(result.written ? [] : result.moved.map((file) => `  ${file}`)),
+    'Folders, migration.sql, migration_lock.toml and the history are as they were.',
+    next(terminal, 'npx prisma migrate status, npm uninstall prisma-rays'),
   )
 }

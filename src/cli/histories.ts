@@ -48,4 +48,20 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
     })
     return show(data, text.rebase(data, terminal), args, terminal)
   },
+  upgrade: async (context, args, terminal) => {
+    const { upgrade } = await import('../commands/upgrade.js')
+    const data = await upgrade(context, { dryRun: args.dryRun === true })
+    const bad = data.migrations.some(({ state }) => state === 'unusable')
+    return show(data, text.upgrade(data, terminal), args, terminal, bad ? 1 : undefined)
+  },
+  eject: async (context, args, terminal) => {
+    const { eject } = await import('../commands/eject.js')
+    const data = await eject(context, {
+      y: args.y === true,
+      verify: args.verify !== false,
+      dryRun: args.dryRun === true,
+      clearShadow: args.clearShadow === true,
+    })
+    return show(data, text.eject(data, terminal), args, terminal)
+  },
 }
