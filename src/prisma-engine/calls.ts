@@ -1,15 +1,18 @@
 /** One call of Prisma's JSON-RPC: which database it needs, and what its words mean to the engine in this process. */
 import { readFile } from 'node:fs/promises'
-import type { Connection, Shadow } from '../../engines/engine.js'
+import type { Connection, Engine, Shadow } from '../../engines/engine.js'
+import { engineFor } from '../../engines/index.js'
 import type { AdapterError, AdapterFactory } from '../../engines/prisma-adapter.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { redact } from '../../engines/url.js'
 import { replaceModels } from '../schema/models.js'
 import { datasourceOf, type Expression, forEngine } from '../schema/prisma-schema.js'
+import { createSchemaEngine, type SchemaEngine } from '../schema/schema-engine.js'
 import { staticAdapter } from '../schema/wasm-engine.js'
 import { createWasmRuntime, type OpenEngine } from '../schema/wasm-runtime.js'
 import type { EngineArguments } from './arguments.js'
 import { connect, createDatabase, openShadow, PrismaError, prismaError, type Target, targetOf } from './database.js'
+import { answerByPlanner, type PlannerContext } from './planner-calls.js'
 
 type Params = Record<string, unknown>
 
@@ -38,19 +41,16 @@ export function createCalls(args: EngineArguments, base: string): Calls {
     session = undefined
     const url = href ?? (await urls()).url
     const target = await targetOf(url, base)
-    if (!target.engine.planner) {
-      const connection = await connect(target)
-      const over = await connection.adapter!({ shadow: async () => (await shadowOf(target)).connection })
-      const adapter = remembering(over as AdapterFactory, (error) => {
-        scriptError = error
-      })
-      session = { href: url ?? '', target, connection, adapter }
-      return session
-    }
-    throw new PrismaError(
-      undefined,
-      `rays' stand-in for Prisma's schema engine does not answer for ${target.engine.provider}. Use the rays commands (rays migrate, rays status), or Prisma's own engine.`,
-    )
+    const connection = await connect(target)
+    const over = await connection.adapter?.({ shadow: async () => (await shadowOf(target)).connection })
+    const adapter =
+      over === undefined
+        ? undefined
+        : remembering(over as AdapterFactory, (error) => {
+            scriptError = error
+          })
+    session = { href: url ?? '', target, connection, adapter }
+    return session
   }
 
   /** The main session, or none where only texts and shadow databases are compared. */
@@ -61,7 +61,7 @@ export function createCalls(args: EngineArguments, base: string): Calls {
       const adapter = staticAdapter(await providerOf(sides), await namespace())
       return { ...adapter, connectToShadowDb: () => shadowAdapter(anyTarget) }
     }
-    return (await live(sides.map(urlOfSide).find((url) => url !== undefined))).adapter
+    return (await live(sides.map(urlOfSide).find((url) => url !== undefined))).adapter!
   }
 
   async function shadowOf(target: Target): Promise<Shadow> {
@@ -116,8 +116,43 @@ export function createCalls(args: EngineArguments, base: string): Calls {
     return forEngine(files).map((file) => [file.path, file.content])
   }
 
+  /** The engine of the database that a call is about. */
+  async function engineOf({ from, to, schema }: Params): Promise<Engine> {
+    const files = [from, to, schema].map((side) => (side as Partial<Side> | undefined)?.files).find((found) => found)
+    const provider = files && datasourceOf(files).provider
+    return provider ? engineFor(provider) : (await anyTarget()).engine
+  }
+
+  function plannerContext(engine: Engine, planner: SchemaEngine, { from, to, datasourceType }: Params): PlannerContext {
+    const own = [from, to].map((side) => (side ? urlOfSide(side as Side) : undefined)).find((url) => url !== undefined)
+    const href = own ?? (datasourceType as { url?: string } | undefined)?.url
+    return {
+      engine,
+      planner,
+      live: () => live(href),
+      shadow: async () => shadowOf(session?.target ?? (await anyTarget())),
+      schema: async () =>
+        args.datamodels.length > 0
+          ? schemaFiles()
+          : [{ path: 'schema.prisma', content: `datasource db {\n  provider = "${engine.provider}"\n}\n` }],
+    }
+  }
+
   async function answer(method: string, params: Params): Promise<unknown> {
     if (method === 'createDatabase') return { databaseName: await create(params) }
+    const engine = await engineOf(params)
+    if (engine.planner) {
+      const planner = await createSchemaEngine('wasm', engine, { root: base, schemaPath: '' })
+      try {
+        return await answerByPlanner(plannerContext(engine, planner, params), method, params)
+      } finally {
+        await dispose()
+      }
+    }
+    return answerByWasm(method, params)
+  }
+
+  async function answerByWasm(method: string, params: Params): Promise<unknown> {
     const engine = await engineOver(method, params)
     try {
       if (method === 'reset') return await reset(engine, params)
@@ -197,7 +232,8 @@ interface Session {
   readonly href: string
   readonly target: Target
   readonly connection: Connection
-  readonly adapter: AdapterFactory
+  /** Undefined where rays has a planner of its own. */
+  readonly adapter: AdapterFactory | undefined
 }
 
 /** The factory, with the error of the last script that the database refused told to the listener. */

@@ -1,7 +1,15 @@
 /** The database that Prisma means, opened by rays' own engines, and its errors in Prisma's words and codes. */
-import type { Connection, ConnectOptions, Engine, ErrorInfo, Shadow } from '../../engines/engine.js'
+import {
+  type Connection,
+  type ConnectOptions,
+  type Engine,
+  type ErrorInfo,
+  LockTimeoutError,
+  type Shadow,
+} from '../../engines/engine.js'
 import { engineFor, providerOfUrl } from '../../engines/index.js'
 import { DatabaseUrl, redact } from '../../engines/url.js'
+import { SchemaInvalidError } from '../errors.js'
 import { EngineRefusal } from '../schema/wasm-runtime.js'
 
 /** An error as Prisma prints it. */
@@ -88,6 +96,11 @@ export async function openShadow({ engine, url }: Target, shadowUrl: string | un
 /** Any error in Prisma's words; secrets are taken out. */
 export function prismaError(error: unknown, engine?: Engine, url?: DatabaseUrl): PrismaError {
   if (error instanceof PrismaError) return error
+  if (error instanceof SchemaInvalidError) return new PrismaError('P1012', error.message, { cause: error })
+  if (error instanceof LockTimeoutError) {
+    const message = `Timed out trying to acquire the migration lock; it is held by ${error.holder}.`
+    return new PrismaError('P1002', message, { cause: error })
+  }
   if (error instanceof EngineRefusal) return new PrismaError(error.code, redact(error.message, url?.secrets))
   const info = engine?.explain(error)
   const message = redact(info?.message || messageOf(error), url?.secrets)
