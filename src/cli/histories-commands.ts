@@ -1,11 +1,14 @@
 /** The commands that repair and reshape histories: words, options, examples. */
 import type { Options } from 'yargs'
 import type { CommandSpec } from './commands.js'
+import { MAKING_OPTIONS } from './develop-commands.js'
 
 const CLEAR_SHADOW: Options = {
   type: 'boolean',
   describe: 'empty a configured shadow database that holds other tables',
 }
+
+const GENERATE: Options = { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' }
 
 export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
   {
@@ -80,5 +83,26 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
       'clear-shadow': CLEAR_SHADOW,
     },
     examples: [['rays eject --y', '']],
+  },
+  {
+    name: 'dev',
+    usage: 'dev',
+    purpose: 'watch the schema and apply each change at once; save makes one migration of them',
+    options: { generate: GENERATE },
+    examples: [['rays dev', 'Ctrl-C ends it']],
+  },
+  {
+    name: 'draft',
+    usage: 'draft',
+    purpose: "apply the schema's changes without a migration; the next makemigration holds all of them",
+    options: {
+      ...MAKING_OPTIONS,
+      undo: { type: 'boolean', describe: 'take back what was applied without a migration' },
+      generate: GENERATE,
+    },
+    examples: [
+      ['rays draft', 'try the changes'],
+      ['rays draft --undo', 'take them back'],
+    ],
   },
 ]

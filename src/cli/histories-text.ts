@@ -1,4 +1,5 @@
 /** Results of the commands that repair and reshape histories, as text for a person. */
+import type { DraftResult } from '../commands/development.js'
 import type { DoctorResult } from '../commands/doctor.js'
 import type { EjectResult } from '../commands/eject.js'
 import type { RebaseResult } from '../commands/rebase.js'
@@ -81,5 +82,17 @@ export function eject(result: EjectResult, terminal: Terminal): string {
     ...(result.written ? [] : result.moved.map((file) => `  ${file}`)),
     'Folders, migration.sql, migration_lock.toml and the history are as they were.',
     next(terminal, 'npx prisma migrate status, npm uninstall prisma-rays'),
+  )
+}
+
+export function draft(result: DraftResult, terminal: Terminal): string {
+  const { applied, undone, pending } = result
+  return lines(
+    ...applied.map(({ name, summary }) =>
+      lines(summary.trim().replace(/^/gm, '  '), `Applied without a migration: ${name}.`),
+    ),
+    undone.length > 0 && `Undone: ${undone.join(', ')}. The schema was left as it is.`,
+    applied.length + undone.length === 0 && 'Nothing to do: the database has every change of the schema.',
+    pending.length > 0 && next(terminal, 'rays makemigration --name <name> makes one migration of everything.'),
   )
 }

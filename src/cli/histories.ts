@@ -1,5 +1,6 @@
 /** Runs the commands that repair and reshape histories. */
 import { UsageError } from '../errors.js'
+import { makingOptions } from './develop.js'
 import * as text from './histories-text.js'
 import { given, type Handler, show } from './outcome.js'
 
@@ -63,5 +64,28 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       clearShadow: args.clearShadow === true,
     })
     return show(data, text.eject(data, terminal), args, terminal)
+  },
+  dev: async (context, args, terminal) => {
+    const { dev } = await import('../commands/development.js')
+    const data = await dev(context, {
+      y: args.y === true,
+      ...(args.generate !== undefined && { generate: args.generate === true }),
+      onChange: (result) => {
+        if (result.applied.length > 0) terminal.note(text.draft(result, terminal))
+      },
+    })
+    return show(data, '', args, terminal)
+  },
+  draft: async (context, args, terminal) => {
+    const { draft } = await import('../commands/development.js')
+    const { rename, defaults } = makingOptions(args, 'draft')
+    const data = await draft(context, {
+      ...(rename !== undefined && { rename }),
+      ...(defaults && { defaults }),
+      undo: args.undo === true,
+      y: args.y === true,
+      ...(args.generate !== undefined && { generate: args.generate === true }),
+    })
+    return show(data, text.draft(data, terminal), args, terminal)
   },
 }

@@ -42,8 +42,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     return show(data, text.prepare(data, terminal), args, terminal)
   },
   makemigration: async (context, args, terminal) => {
-    const { makeMigration } = await import('../commands/makemigration.js')
-    const data = await makeMigration(context, {
+    const { makeCollapsing } = await import('../commands/development.js')
+    const data = await makeCollapsing(context, {
       ...makingOptions(args, 'makemigration'),
       blank: args.blank === true,
       check: args.check === true,

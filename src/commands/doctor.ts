@@ -10,6 +10,7 @@ import type { Migration } from '../migrations/migration.js'
 import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { replaceModels, sameModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
 import { bullets } from '../text.js'
+import { developmentOf } from './development.js'
 import { compare, type Drift, explain, withReplayed } from './drift.js'
 import { countHazards } from './hazards.js'
 import type { Context } from './host.js'
@@ -160,10 +161,11 @@ async function drifted(at: {
   const { project, context, connection, applied, ignored, options, findings } = at
   const repairing = options.adopt !== undefined || options.revert === true
   try {
+    const entries = await developmentOf(project.config)
     return await withReplayed(
       project,
       context.host,
-      applied,
+      [...applied, ...entries],
       options.clearShadow === true,
       at.pruned,
       async (shadow) => {
@@ -176,7 +178,7 @@ async function drifted(at: {
           findings.push(...driftFindings(drift, applied.length > 0))
           return null
         }
-        const explained = await explain(project, shadow, connection, applied, drift)
+        const explained = await explain(project, shadow, connection, [...applied, ...entries], drift)
         return options.revert ? revert(at, explained) : adoptDrift(at, explained)
       },
     )

@@ -2,8 +2,9 @@
 import { readdir } from 'node:fs/promises'
 import { readSnapshot } from '../migrations/directory.js'
 import { type BlockDiff, diffSchemas } from '../schema/schema-diff.js'
+import { makeCollapsing } from './development.js'
 import type { Context } from './host.js'
-import { type MakeMigrationOptions, type MakeMigrationResult, makeMigration } from './makemigration.js'
+import type { MakeMigrationOptions, MakeMigrationResult } from './makemigration.js'
 import { connect, folders, openProject } from './project.js'
 
 export interface SaveOptions extends MakeMigrationOptions {
@@ -26,7 +27,7 @@ export async function save(context: Context, options: SaveOptions = {}): Promise
   // Without a snapshot (made by Prisma) there is no text to compare with.
   const diff = newest && !before ? [] : diffSchemas(before, project.schema.files)
   context.host.changes(diff)
-  const made = await makeMigration(context, options)
+  const made = await makeCollapsing(context, options)
   const files = made.written
     ? await Promise.all(
         made.migrations.map(async ({ name, directory }) => ({

@@ -9,6 +9,7 @@ import { checksumMatches, readScript, readSnapshot } from '../migrations/directo
 import type { Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
 import { compareNames } from '../text.js'
+import { developmentSnapshot } from './development.js'
 import type { Context } from './host.js'
 import { folders, messageOf, openProject, type Project, withConnection } from './project.js'
 
@@ -142,12 +143,23 @@ async function driftOf(
   try {
     const live = { kind: 'database' as const, connection, context: snapshot ?? project.schema.files }
     const diff = await project.schemaEngine.diff(from, live, { ...project.filter, summary: true })
+    if (!diff.empty && (await inDevelopment(project, connection))) {
+      return { state: 'none', summary: 'Changes were applied without a migration (rays draft, rays dev).' }
+    }
     return diff.empty
       ? { state: 'none', summary: '' }
       : { state: 'drift', summary: diff.summary.trim() || diff.script.trim() }
   } catch (error) {
     return { state: 'unknown', summary: messageOf(error) }
   }
+}
+
+/** The database is what `rays dev` or `rays draft` made of it: no drift. */
+async function inDevelopment(project: Project, connection: Connection): Promise<boolean> {
+  const files = await developmentSnapshot(project.config)
+  if (files === undefined) return false
+  const live = { kind: 'database' as const, connection, context: files }
+  return (await project.schemaEngine.diff({ kind: 'schema', files }, live, { ...project.filter, summary: false })).empty
 }
 
 async function schemaState(project: Project, all: readonly Migration[]): Promise<StatusResult['schema']> {

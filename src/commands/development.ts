@@ -1,0 +1,343 @@
+/**
+ * `rays dev` and `rays draft`: the database follows the schema while it is being worked on. Each change is applied by a
+ * migration of its own that is kept beside the migrations, not among them: Prisma takes every folder there for one. The
+ * next `makemigration` or `save` puts all of them into one migration and records it; no data is touched.
+ */
+import { watch } from 'node:fs'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Connection } from '../../engines/engine.js'
+import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
+import { operationError, runOperation } from '../history/operation.js'
+import { Recorder, records } from '../history/recorder.js'
+import { EMPTY_SCRIPT, listMigrations, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
+import { loadMigration } from '../migrations/load.js'
+import type { Migration } from '../migrations/migration.js'
+import { snapshotOf } from '../schema/prisma-schema.js'
+import type { SchemaFile } from '../schema/schema-engine.js'
+import { bullets } from '../text.js'
+import type { Context } from './host.js'
+import { type MakeMigrationOptions, type MakeMigrationResult, makeMigration } from './makemigration.js'
+import { recordApplied } from './prepare.js'
+import { folders, openProject, type Project, withConnection, withLock } from './project.js'
+import { type Generated, generateClient, insideSchemaFolder } from './schema-file.js'
+
+export interface DraftOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
+  /** Undo what was applied without a migration. */
+  readonly undo?: boolean
+  readonly y?: boolean
+  readonly generate?: boolean
+}
+
+export interface DraftResult {
+  /** What was applied, or undone, newest last. */
+  readonly applied: readonly { readonly name: string; readonly summary: string }[]
+  readonly undone: readonly string[]
+  /** Everything that is applied without a migration now. */
+  readonly pending: readonly string[]
+  readonly generated: Generated
+}
+
+export interface DevOptions {
+  readonly y?: boolean
+  readonly generate?: boolean
+  /** Called after each change. */
+  readonly onChange?: (result: DraftResult) => void
+}
+
+export interface DevResult {
+  readonly applied: readonly { readonly name: string; readonly summary: string }[]
+}
+
+const BASE = '0-base'
+
+const folderOf = ({ migrationsDir }: { readonly migrationsDir: string }) =>
+  path.join(path.dirname(migrationsDir), 'rays-watch')
+
+/** What is applied to the development database without a migration, oldest first. */
+export async function developmentOf(config: { readonly migrationsDir: string }): Promise<Migration[]> {
+  return (await listMigrations(folderOf(config))).filter(({ name }) => name !== BASE)
+}
+
+/** The schema that the database should have in development; undefined where it is that of the migrations. */
+export async function developmentSnapshot(config: {
+  readonly migrationsDir: string
+}): Promise<readonly SchemaFile[] | undefined> {
+  const newest = (await developmentOf(config)).at(-1)
+  return newest && readSnapshot(newest)
+}
+
+/** Applies the schema's changes without a migration. @throws {RaysError}; nothing is applied then */
+export async function draft(context: Context, options: DraftOptions = {}): Promise<DraftResult> {
+  const { config, host } = context
+  const undone = options.undo ? await undo(context, options.y === true) : []
+  const applied = options.undo ? undefined : await step(context, options)
+  const changed = undone.length > 0 || applied !== undefined
+  const generated = await generateClient(config, host, changed && (options.generate ?? config.generate))
+  return {
+    applied: applied ? [applied] : [],
+    undone,
+    pending: (await developmentOf(config)).map(({ name }) => name),
+    generated,
+  }
+}
+
+/** Watches the schema and applies each change, until the signal. Errors of the schema are told and waited out. */
+export async function dev(context: Context, options: DevOptions = {}): Promise<DevResult> {
+  const { host } = context
+  const applied: { name: string; summary: string }[] = []
+  const follow = async () => {
+    try {
+      const result = await draft(context, options)
+      applied.push(...result.applied)
+      options.onChange?.(result)
+    } catch (error) {
+      if (!(error instanceof RaysError) || error instanceof InterruptedError) throw error
+      host.warn([error.message, error.where, error.hint && `Fix: ${error.hint}`].filter(Boolean).join('\n'))
+    }
+  }
+  await requireApplied(context)
+  await follow()
+  const { layout, path: schemaPath } = (await openProject(context)).schema
+  host.note(`Watching ${schemaPath}. Ctrl-C ends it; rays save makes one migration of everything.`)
+  for await (const _ of changesIn(schemaPath, layout, host.signal)) await follow()
+  return { applied }
+}
+
+/** Yields after each burst of changes. A file that is replaced by another is watched through its folder. */
+async function* changesIn(schemaPath: string, layout: 'file' | 'folder', signal: AbortSignal): AsyncGenerator<void> {
+  let wake: () => void = () => undefined
+  let timer: NodeJS.Timeout | undefined
+  let waiting = false
+  const changed = () => {
+    clearTimeout(timer)
+    // Editors write in several steps.
+    timer = setTimeout(() => {
+      waiting = true
+      wake()
+    }, 150)
+  }
+  const folder = layout === 'file' ? path.dirname(schemaPath) : schemaPath
+  const watcher = watch(folder, { recursive: layout === 'folder' }, (_, name) => {
+    if (name === null || (layout === 'file' ? name === path.basename(schemaPath) : name.endsWith('.prisma'))) changed()
+  })
+  const onAbort = () => wake()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    while (!signal.aborted) {
+      if (!waiting) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      if (signal.aborted) return
+      waiting = false
+      yield
+    }
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+    watcher.close()
+  }
+}
+
+async function requireApplied(context: Context): Promise<void> {
+  const project = await openProject(context)
+  const all = await folders(project)
+  await withConnection(project, context.host, { readOnly: true }, async (connection) => {
+    const known = records((await new Recorder(connection).read()) ?? [])
+    const applied = new Set(known.flatMap((record) => (record.state === 'applied' ? [record.name] : [])))
+    const pending = all.filter(({ name }) => !applied.has(name))
+    if (pending.length === 0) return
+    throw new UsageError(`Not applied yet:\n${bullets(pending.map(({ name }) => name))}`, {
+      code: 'E_PENDING',
+      hint: 'rays migrate, then go on.',
+    })
+  })
+}
+
+/** One change of the schema, applied. Undefined: there was none. */
+async function step(
+  context: Context,
+  options: DraftOptions,
+): Promise<{ readonly name: string; readonly summary: string } | undefined> {
+  const { config, host } = context
+  await requireApplied(context)
+  const project = await openProject(context)
+  const root = folderOf(config)
+  await layBase(project, root)
+  const inside: Context = { config: { ...config, migrationsDir: root }, host }
+  const made = await makeMigration(inside, {
+    name: 'watch',
+    verify: false,
+    autoresolve: true,
+    ...(options.rename !== undefined && { rename: options.rename }),
+    ...(options.defaults && { defaults: options.defaults }),
+  }).catch(async (error: unknown) => {
+    if (error instanceof RaysError && error.code === 'E_OLD_SCHEMA') return makeBack(error)
+    throw error
+  })
+  if (made.migrations.length === 0) {
+    if ((await developmentOf(config)).length === 0) await rm(root, { recursive: true, force: true })
+    return undefined
+  }
+  const names: string[] = []
+  try {
+    for (const { name } of made.migrations) names.push(await asWatched(root, name))
+    const own = (await developmentOf(config)).filter(({ name }) => names.includes(name))
+    await consent(context, made, options.y === true)
+    await withConnection(project, host, {}, (connection) =>
+      withLock(config, host, connection, async () => {
+        for (const migration of own) await run(connection, migration, 'up')
+      }),
+    )
+  } catch (error) {
+    for (const name of names) await rm(path.join(root, name), { recursive: true, force: true })
+    if ((await developmentOf(config)).length === 0) await rm(root, { recursive: true, force: true })
+    throw error
+  }
+  return { name: names.at(-1)!, summary: made.summary }
+}
+
+/** Back to an earlier state is a change like any other, but rays cannot tell it from a schema that was set back. */
+function makeBack(cause: RaysError): never {
+  throw new UsageError('The schema is back at an earlier state of this work.', {
+    cause,
+    code: 'E_OLD_SCHEMA',
+    hint: 'rays draft --undo takes everything back that was applied without a migration; then go on.',
+  })
+}
+
+/** The newest migration's snapshot is what the first change starts from. */
+async function layBase(project: Project, root: string): Promise<void> {
+  const { config, schema } = project
+  if ((await developmentOf(config)).length > 0) return
+  await rm(root, { recursive: true, force: true })
+  await mkdir(root, { recursive: true })
+  await writeFile(path.join(root, '.gitignore'), '*\n')
+  const newest = (await folders(project)).at(-1)
+  if (newest === undefined) return
+  const snapshot = await readSnapshot(newest)
+  if (snapshot === undefined) throw new UsageError(`${newest.name} has no snapshot.`, { hint: 'rays adopt first.' })
+  const base = path.join(root, BASE)
+  await mkdir(base)
+  await writeFile(path.join(base, 'migration.sql'), EMPTY_SCRIPT)
+  await replaceSnapshot(base, {
+    layout: snapshot.length > 1 || schema.layout === 'folder' ? 'folder' : 'file',
+    files: snapshotOf(snapshot),
+    insideSchemaFolder: insideSchemaFolder({ ...config, migrationsDir: root }, schema),
+  })
+}
+
+/** `20261120130501_watch` becomes `watch-20261120130501`. */
+async function asWatched(root: string, name: string): Promise<string> {
+  let stamp = BigInt(name.slice(0, 14))
+  for (;;) {
+    try {
+      await rename(path.join(root, name), path.join(root, `watch-${stamp}`))
+      return `watch-${stamp}`
+    } catch (error) {
+      if (!/ENOTEMPTY|EEXIST/.test(String((error as NodeJS.ErrnoException).code))) throw error
+      stamp += 1n
+    }
+  }
+}
+
+async function consent({ host }: Context, made: MakeMigrationResult, yes: boolean): Promise<void> {
+  const losing = made.hazards.filter((hazard) => hazard.destructive && hazard.rows !== 0)
+  if (losing.length === 0 || yes) return
+  const sure = await host.confirm({
+    message: `${losing.map(({ message }) => message).join('\n')}\nGo on?`,
+    flag: '--y',
+  })
+  if (!sure) throw new UsageError('Not confirmed; nothing was applied.', { code: 'E_DECLINED' })
+}
+
+async function run(connection: Connection, migration: Migration, direction: 'up' | 'down'): Promise<void> {
+  const loaded = await loadMigration(migration, { runScript: (script) => connection.script(script) })
+  const order = [...loaded.operations.keys()]
+  if (direction === 'down') order.reverse()
+  const work = async () => {
+    for (const operation of order)
+      await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0 })
+  }
+  const atomic = connection.engine.transactionalDdl && loaded.transaction
+  try {
+    if (atomic) await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
+    else await work()
+  } catch (error) {
+    throw operationError(
+      error,
+      { connection, direction },
+      loaded,
+      atomic ? 'Nothing was changed.' : 'What ran before it stays.',
+    )
+  } finally {
+    await connection.restoreSettings()
+  }
+}
+
+/** Takes back what was applied without a migration, newest first. */
+async function undo(context: Context, yes: boolean): Promise<string[]> {
+  const { config, host } = context
+  const entries = (await developmentOf(config)).reverse()
+  if (entries.length === 0) return []
+  const project = await openProject(context)
+  if (!yes) {
+    const sure = await host.confirm({
+      message: `Undo ${entries.length} change${entries.length === 1 ? '' : 's'} of the database, with the values in what they added?`,
+      flag: '--y',
+    })
+    if (!sure) throw new InterruptedError('Not confirmed; nothing was changed.')
+  }
+  await withConnection(project, host, {}, (connection) =>
+    withLock(config, host, connection, async () => {
+      for (const migration of entries) {
+        await run(connection, migration, 'down')
+        await rm(migration.directory, { recursive: true, force: true })
+      }
+    }),
+  )
+  await rm(folderOf(config), { recursive: true, force: true })
+  return entries.map(({ name }) => name)
+}
+
+/**
+ * `makemigration`: where changes were applied without a migration, all of them become one, which is recorded as applied.
+ * @throws {RaysError}
+ */
+export async function makeCollapsing(
+  context: Context,
+  options: MakeMigrationOptions = {},
+): Promise<MakeMigrationResult> {
+  const { config, host } = context
+  const entries = await developmentOf(config)
+  if (entries.length === 0 || options.check || options.dryRun) return makeMigration(context, options)
+  await step(context, {
+    ...(options.rename !== undefined && { rename: options.rename }),
+    ...(options.defaults && { defaults: options.defaults }),
+  })
+  const project = await openProject(context)
+  return withConnection(project, host, {}, (connection) =>
+    withLock(config, host, connection, async () => {
+      const live = { kind: 'database' as const, connection, context: project.schema.files }
+      const diff = await project.schemaEngine.diff(
+        live,
+        { kind: 'schema', files: project.schema.files },
+        project.filter,
+      )
+      if (!diff.empty) {
+        throw new FailedError('The database is not what the schema says, although every change was applied.', {
+          code: 'E_DRIFT',
+          where: diff.summary,
+          hint: 'rays doctor names what was changed by hand.',
+        })
+      }
+      const made = await makeMigration(context, options)
+      for (const { name } of made.migrations) await recordApplied(project, connection, name)
+      await rm(folderOf(config), { recursive: true, force: true })
+      if (made.migrations.length > 0) host.note('The database has these changes already: recorded as applied.')
+      return made
+    }),
+  )
+}

@@ -1,0 +1,115 @@
+/** Working on the schema with a database that follows. */
+import { describeDatabases, dumpSchema } from '../support/databases.js'
+import { type Workspace, workspace } from '../support/workspace.js'
+
+const user = (...fields: string[]) => `model User {\n  id Int @id\n${fields.map((field) => `  ${field}\n`).join('')}}\n`
+
+describeDatabases('draft', (on) => {
+  let ws: Workspace
+  beforeAll(async () => {
+    ws = await workspace(on, { schema: user() })
+    await ws.ok('makemigration --name init --no-verify')
+    await ws.ok('migrate --no-generate')
+    await ws.sql('INSERT INTO "User" ("id") VALUES (1)')
+  })
+  afterAll(() => ws.drop())
+
+  test('applies the changes without a migration, and that is no drift', async () => {
+    ws.project.schema(user('a Int?'))
+    await ws.ok('draft --no-generate')
+    ws.project.schema(user('a Int?', 'b Int?'))
+    await ws.ok('draft --no-generate')
+    expect(await ws.sql('SELECT * FROM "User"')).toEqual([{ id: 1, a: null, b: null }])
+    expect(await ws.applied()).toEqual(['init'])
+    expect(ws.folders()).toHaveLength(1)
+    await ws.ok('status --check')
+    const { data } = (await ws.ok('doctor --json')).json<{ data: { findings: { code: string }[] } }>()
+    expect(data.findings.map(({ code }) => code)).toEqual(['schema-changed'])
+    expect((await ws.ok('draft --no-generate')).stdout).toContain('Nothing to do')
+  })
+
+  test('the next migration holds all of it, recorded as applied, without touching data', async () => {
+    await ws.sql('UPDATE "User" SET "a" = 5')
+    ws.project.schema(user('a Int?', 'b Int?', 'c Int?'))
+    await ws.ok('makemigration --name everything')
+    expect(await ws.applied()).toEqual(['init', 'everything'])
+    expect(ws.exists('prisma/rays-watch')).toBe(false)
+    expect(await ws.sql('SELECT * FROM "User"')).toEqual([{ id: 1, a: 5, b: null, c: null }])
+    for (const column of ['a', 'b', 'c'])
+      expect(ws.migration('everything', 'migration.sql')).toMatch(new RegExp(`["\`]${column}["\`]`))
+    await ws.ok('status --check --strict')
+    await ws.ok('doctor --check')
+    await ws.ok('migrate --name -1 --y --no-generate')
+    expect(await ws.sql('SELECT * FROM "User"')).toEqual([{ id: 1 }])
+    await ws.ok('migrate --no-generate')
+  })
+
+  test('--undo takes everything back that has no migration', async () => {
+    const before = await dumpSchema(ws.db)
+    ws.project.schema(user('a Int?', 'b Int?', 'c Int?', 'd Int?'))
+    await ws.ok('draft --no-generate')
+    await ws.fails(2, 'draft --undo')
+    await ws.ok('draft --undo --y --no-generate')
+    if (on.provider !== 'sqlite') expect(await dumpSchema(ws.db)).toBe(before)
+    expect(await dumpSchema(ws.db)).not.toMatch(/["`]d["`]/)
+    expect(ws.exists('prisma/rays-watch')).toBe(false)
+  })
+
+  test('it asks where values would be lost, and applies nothing until then', async () => {
+    ws.project.schema(user('b Int?', 'c Int?'))
+    await ws.sql('UPDATE "User" SET "a" = 5')
+    const before = [await dumpSchema(ws.db), ws.exists('prisma/rays-watch')]
+    expect((await ws.fails(2, 'draft')).stderr).toContain('User.a')
+    expect([await dumpSchema(ws.db), ws.exists('prisma/rays-watch')]).toEqual(before)
+    await ws.ok('draft --y --no-generate')
+    await ws.ok('makemigration --name no_a')
+    expect(await ws.applied()).toEqual(['init', 'everything', 'no_a'])
+  })
+
+  test('a pending migration comes first', async () => {
+    await ws.ok('makemigration --name blank --blank')
+    expect((await ws.fails(2, 'draft')).stderr).toContain('rays migrate')
+    await ws.ok('migrate --no-generate')
+  })
+})
+
+describeDatabases('dev', (on) => {
+  test('follows each change of the schema at once, waits out a wrong one, and save makes one migration', async () => {
+    const ws = await workspace(on, { schema: user() })
+    try {
+      await ws.ok('makemigration --name init --no-verify')
+      await ws.ok('migrate --no-generate')
+      let told = ''
+      const until = async (text: string | RegExp) => {
+        for (let i = 0; i < 300 && told.search(text) === -1; i++)
+          await new Promise((resolve) => setTimeout(resolve, 100))
+        if (told.search(text) === -1) throw new Error(`${text} was not told:\n${told}`)
+        told = told.slice(told.search(text) + 1)
+      }
+      let stop: () => void = () => undefined
+      const running = ws.rays('dev --no-generate', {
+        onStart: (child) => {
+          child.stderr?.on('data', (chunk: string) => {
+            told += chunk
+          })
+          stop = () => void child.kill('SIGINT')
+        },
+      })
+      await until('Watching')
+      ws.project.schema(user('a Int?'))
+      await until(/Applied without a migration: watch-\d{14}/)
+      ws.project.schema('model User {')
+      await until('Warning')
+      ws.project.schema(user('a Int?', 'b Int?'))
+      await until('Applied without a migration')
+      stop()
+      await running
+      expect(await ws.applied()).toEqual(['init'])
+      await ws.ok('save --name both --no-verify')
+      expect(await ws.applied()).toEqual(['init', 'both'])
+      await ws.ok('status --check --strict')
+    } finally {
+      await ws.drop()
+    }
+  })
+})
