@@ -78,8 +78,8 @@ export async function proxy(href: string, at: AtCommit, nth = 1, options: { stay
   }
 }
 
-/** PostgreSQL: a simple query. MySQL: a packet with the command 3. Nothing but the word. */
+/** PostgreSQL: a simple query. MySQL: a packet with the command 3. The word alone, or the last of a message. */
 function isCommit(chunk: Buffer): boolean {
   const text = chunk.toString('latin1')
-  return /^Q....COMMIT\0$/s.test(text) || /^...\0\x03COMMIT$/s.test(text)
+  return /^Q....(?:.*;\s*)?COMMIT;?\s*\0$/s.test(text) || /^...\0\x03COMMIT$/s.test(text)
 }
