@@ -32,7 +32,10 @@ export async function prisma({ config, host }: Context, args: readonly string[])
     engine,
     cwd: process.cwd(),
     // What rays was told by raysconfig or .env; the environment itself goes first, as everywhere in rays.
-    env: { ...(config.databaseUrl && { DATABASE_URL: config.databaseUrl.reveal() }), ...process.env },
+    env: {
+      ...process.env,
+      ...(!process.env.DATABASE_URL && config.databaseUrl && { DATABASE_URL: config.databaseUrl.reveal() }),
+    },
     signal: host.signal,
   })
   return { exitCode, version: found.version }
