@@ -200,6 +200,7 @@ export async function writeMigration(
   const draft = path.join(parent, `rays-new-${process.pid}-${randomBytes(6).toString('hex')}`)
   try {
     await fs.mkdir(root, { recursive: true })
+    await removeDrafts(parent)
     await fs.mkdir(draft)
     await writeFiles(draft, migration)
     const name = await claimName(root, draft, migration)
@@ -225,6 +226,24 @@ export async function writeMigration(
           code === 'ENOSPC' ? 'Free some disk space and run the command again.' : `Check the permissions of ${root}.`,
       },
     )
+  }
+}
+
+/** Drafts of processes that were killed while they wrote. */
+async function removeDrafts(parent: string): Promise<void> {
+  for (const name of await fs.readdir(parent)) {
+    const maker = /^rays-new-(\d+)-[0-9a-f]{12}$/.exec(name)?.[1]
+    if (maker !== undefined && !isAlive(Number(maker)))
+      await fs.rm(path.join(parent, name), { recursive: true, force: true }).catch(() => undefined)
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
