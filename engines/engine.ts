@@ -193,7 +193,10 @@ export interface Connection extends Client {
   raw(sql: string, params?: readonly unknown[]): Promise<Row[]>
   /** Like raw, and returns the number of rows the statement changed. */
   change(sql: string, params?: readonly unknown[]): Promise<number>
-  /** Runs a script of any number of statements as the server itself reads it. Never adds a transaction. */
+  /**
+   * Runs a script of any number of statements as the server itself reads it. Never adds a transaction.
+   * @throws the driver's error; where nothing rolls back, its `completed` is the number of statements that ended well
+   */
   script(sql: string): Promise<void>
   /** Whether the table exists in the connection's namespace. */
   hasTable(name: string): Promise<boolean>

@@ -153,6 +153,7 @@ export class MysqlConnection implements Connection {
   /** One statement after the other; the rest of the script is read anew when a statement changed the lexical rules. */
   async script(sql: string): Promise<void> {
     let from = 0
+    let completed = 0
     while (from < sql.length) {
       const before = this.#syntax
       const start = from
@@ -160,7 +161,10 @@ export class MysqlConnection implements Connection {
       for (const statement of splitStatements(sql.slice(start), before)) {
         try {
           await this.#send(statement.text)
+          completed += 1
         } catch (error) {
+          if (error instanceof Error)
+            Object.defineProperty(error, 'completed', { value: completed, configurable: true })
           throw atOffset(error, start + statement.start)
         }
         if (sameRules(before, this.#syntax)) continue

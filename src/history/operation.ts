@@ -66,12 +66,17 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
       run.operation,
       operationName(work),
       statementOf(error) ?? client.lastStatement,
-      client.completed,
+      client.completed + completedOf(error),
       error,
     )
   } finally {
     client.watchIdle(false)
   }
+}
+
+/** How many statements of a script had ended well, which the client did not see (see Connection.script). */
+function completedOf(error: unknown): number {
+  return typeof error === 'object' && error !== null ? ((error as { completed?: number }).completed ?? 0) : 0
 }
 
 function statementOf(error: unknown): string | undefined {
