@@ -255,6 +255,8 @@ export interface ShadowRequest {
   readonly clear: boolean
   readonly connect: ConnectOptions
   readonly schemas?: readonly string[]
+  /** Another process has to reach it as well: a file, never this process's memory. */
+  readonly shared?: boolean
 }
 
 /** Something in a database that a Prisma schema does not model: a view, trigger, function, check, partial index, extension. */

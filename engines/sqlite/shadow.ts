@@ -1,7 +1,9 @@
 /** Shadow databases of SQLite: in memory, or a configured file that is emptied. */
-import { existsSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Engine, type Shadow, ShadowRefusedError, type ShadowRequest } from '../engine.js'
-import type { DatabaseUrl } from '../url.js'
+import { DatabaseUrl } from '../url.js'
 import { SqliteConnection } from './connection.js'
 import { create, open, openInMemory } from './session.js'
 import { sqlitePath, withSqliteFile } from './url.js'
@@ -16,8 +18,23 @@ const ROW_LIMIT = 1000
  */
 export async function openShadow(engine: Engine, request: ShadowRequest): Promise<Shadow> {
   if (request.configured) return openConfigured(engine, request, request.configured)
+  if (request.shared) return openShared(engine, request)
   const connection = new SqliteConnection(engine, await openInMemory(), 'sqlite in memory', request.connect)
   return { connection, dispose: () => connection.close().catch(() => undefined) }
+}
+
+async function openShared(engine: Engine, request: ShadowRequest): Promise<Shadow> {
+  const folder = mkdtempSync(join(tmpdir(), 'rays-shadow-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  try {
+    const shadow = await openConfigured(engine, request, {
+      url: new DatabaseUrl(`file:${join(folder, 'shadow.db')}`, folder),
+    })
+    return { ...shadow, dispose: () => shadow.dispose().finally(remove) }
+  } catch (error) {
+    remove()
+    throw error
+  }
 }
 
 async function openConfigured(

@@ -321,6 +321,7 @@ export async function openShadow(
       clear: options.clear,
       connect: connectOptions(config, host),
       schemas: project.schemas,
+      shared: config.schemaEngine === 'prisma-cli',
     })
   } catch (error) {
     if (error instanceof ShadowRefusedError) {

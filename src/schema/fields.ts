@@ -1,6 +1,6 @@
 /** The models of a Prisma schema, read far enough to tell tables, columns and the places of their attributes. Pure. */
 
-import { type Block, blocksOf, type Token } from '../../engines/psl.js'
+import { type Block, blocksOf, type Token, unquote } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 
 export interface Attribute {
@@ -200,12 +200,4 @@ function mapped(attributes: readonly Attribute[]): string | undefined {
     .find((attribute) => attribute.name === 'map')
     ?.arguments?.find(({ kind }) => kind === 'string')
   return name && unquote(name.text)
-}
-
-function unquote(text: string): string {
-  try {
-    return JSON.parse(text) as string
-  } catch {
-    return text.replace(/^"|"$/g, '')
-  }
 }

@@ -3,6 +3,7 @@ import { type Engine, InvalidSchemaError } from '../../engines/engine.js'
 import type { SchemaEngine, SchemaState } from '../../engines/schema-engine.js'
 import type { DatabaseUrl } from '../../engines/url.js'
 import { SchemaInvalidError } from '../errors.js'
+import { withWholeDefaults } from './defaults.js'
 import { forEngine } from './prisma-schema.js'
 import { rememberTexts } from './remember.js'
 
@@ -37,9 +38,10 @@ async function anySchemaEngine(
   engine: Engine,
   options: SchemaEngineOptions,
 ): Promise<SchemaEngine> {
-  if (kind === 'prisma-cli') return (await import('./prisma-cli.js')).createPrismaCliEngine(engine, options)
+  if (kind === 'prisma-cli')
+    return withWholeDefaults(await (await import('./prisma-cli.js')).createPrismaCliEngine(engine, options))
   if (engine.planner) return inOurWords(await engine.planner())
-  return (await import('./wasm-engine.js')).createWasmEngine(options)
+  return withWholeDefaults((await import('./wasm-engine.js')).createWasmEngine(options))
 }
 
 /** Engines know nothing of rays' errors, nor of what schemas of older Prisma versions may hold: both are translated here. */

@@ -2,6 +2,7 @@
 import { type CompareOptions, castBetween } from './casts.js'
 import type { ColumnPair } from './steps.js'
 import type { Column, ColumnDefault, Index, KeyColumn } from './tables.js'
+import { plainTime, serverTime } from './times.js'
 
 /** What differs between two columns of the same name. */
 export function compareColumns(from: Column, to: Column, options: CompareOptions): ColumnPair {
@@ -37,8 +38,8 @@ function defaultsDiffer(from: Column, to: Column, options: CompareOptions): bool
   const next = options.serverDefaults ? storedDefault(to) : to.default
   if (next?.kind === 'dbgenerated' && next.text === undefined) return false
   if (!previous || !next) return previous !== next
-  if (isLiteral(previous, 'datetime') || isLiteral(next, 'datetime')) return false
   if (options.serverDefaults) return canonical(previous, from) !== canonical(next, to)
+  if (isLiteral(previous, 'datetime') || isLiteral(next, 'datetime')) return false
   if (previous.kind === 'now' || next.kind === 'now') return previous.kind !== next.kind
   if (previous.kind === 'dbgenerated' || next.kind === 'dbgenerated') {
     if (previous.kind !== next.kind) return true
@@ -77,6 +78,7 @@ function canonical(value: ColumnDefault, { type }: Column): string {
   if (value.kind === 'literal') {
     if (value.of === 'number') return numberText(value.text)
     if (value.of === 'boolean') return value.text === 'true' ? '1' : '0'
+    if (value.of === 'datetime') return `'${serverTime(value.text, type)}'`
     return `'${value.text}'`
   }
   const parts = (value.text ?? '').split(/('(?:[^'\\]|\\.|'')*')/)
@@ -89,7 +91,10 @@ function canonical(value: ColumnDefault, { type }: Column): string {
   if (native === 'Date') text = text.replace(/^(?:curdate|current_date)(?:\(\))?$/, 'current_timestamp')
   if (native === 'Time') text = text.replace(/^(?:curtime|current_time)(?:\(\d*\))?$/, 'current_timestamp')
   text = text.replace(/^b'([01]{1,64})'$/, (_, bits: string) => String(BigInt(`0b${bits}`)))
-  if (text.startsWith("'")) return `'${text.slice(1, -1).replace(/''/g, "'")}'`
+  if (text.startsWith("'")) {
+    const content = text.slice(1, -1).replace(/''/g, "'")
+    return `'${type.kind === 'native' && type.scalar === 'DateTime' ? plainTime(content) : content}'`
+  }
   return numberText(text === 'true' ? '1' : text === 'false' ? '0' : text)
 }
 

@@ -1,6 +1,7 @@
 /** Steps -> SQL, byte for byte as Prisma writes it. */
 import type { Clause, Step } from './steps.js'
 import type { Column, ColumnType, ForeignKey, Index, KeyColumn, NativeName, Table } from './tables.js'
+import { serverTime } from './times.js'
 
 /** How SQL is written. */
 export interface RenderOptions {
@@ -166,6 +167,7 @@ function defaultText(column: Column, options: RenderOptions): string | undefined
     case 'dbgenerated':
       return value.text
     case 'literal':
+      if (value.of === 'datetime' && !options.copyPrisma) return `'${serverTime(value.text, column.type)}'`
       return value.of === 'string' || value.of === 'enum' || value.of === 'datetime'
         ? stringLiteral(value.text, options)
         : value.text

@@ -10,6 +10,7 @@ describe('a configuration that is plain JavaScript runs without a transpiler', (
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'rays-plain-'))
     const stub = path.join(folder, 'stub.mjs')
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the template is the stub's
     writeFileSync(stub, 'export const defineConfig = (config) => config\nexport const env = (name) => `<${name}>`\n')
     alias = { 'prisma/config': stub, 'dotenv/config': stub }
   })

@@ -24,6 +24,7 @@ interface Kind {
 
 const numbers = [literal('number', '0'), literal('number', '7')]
 const texts = [literal('string', ''), literal('string', "it's"), literal('string', 'a\\b')]
+const time = literal('datetime', '2026-01-02T03:04:05.120+00:00')
 const KINDS: readonly Kind[] = [
   { type: native('Int', 'Int'), defaults: numbers, key: true },
   { type: native('Int', 'UnsignedSmallInt'), defaults: numbers, key: true },
@@ -36,8 +37,8 @@ const KINDS: readonly Kind[] = [
   { type: native('String', 'Text'), defaults: [], key: false },
   { type: native('Json', 'Json'), defaults: [], key: false },
   { type: native('Bytes', 'LongBlob'), defaults: [], key: false },
-  { type: native('DateTime', 'DateTime', 3), defaults: [{ kind: 'now' }], key: true },
-  { type: native('DateTime', 'Date'), defaults: [{ kind: 'now' }], key: true },
+  { type: native('DateTime', 'DateTime', 3), defaults: [{ kind: 'now' }, time], key: true },
+  { type: native('DateTime', 'Date'), defaults: [{ kind: 'now' }, time], key: true },
   { type: native('DateTime', 'Timestamp', 0), defaults: [{ kind: 'now' }], key: true },
   { type: { kind: 'enum', name: 'E', values: ['A', 'B'] }, defaults: [literal('enum', 'B')], key: true },
   { type: { kind: 'enum', name: 'E', values: ['B', "it's", 'A'] }, defaults: [literal('enum', "it's")], key: true },
