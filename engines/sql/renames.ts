@@ -10,13 +10,45 @@ export interface RenameDialect {
   readonly namedForeignKeys: boolean
   /** Columns that number themselves have a sequence that is named after them. */
   readonly sequences: boolean
+  /** What ALTER TABLE calls the drop of a foreign key. */
+  readonly dropForeignKey: string
+  /** Renames an index where it is; undefined: it is dropped and made anew. */
+  readonly renameIndex:
+    | ((index: { schema?: string | undefined; table: string; from: string; to: string }) => string)
+    | undefined
 }
 
-// RENAMES: one line a database.
+const double = (name: string) => `"${name.replaceAll('"', '""')}"`
+const tick = (name: string) => `\`${name.replaceAll('`', '``')}\``
+
+// RENAMES: one entry a database.
 const DIALECTS: Readonly<Record<Provider, RenameDialect>> = {
-  postgresql: { limit: 63, namedPrimaryKeys: true, namedForeignKeys: true, sequences: true },
-  mysql: { limit: 64, namedPrimaryKeys: false, namedForeignKeys: true, sequences: false },
-  sqlite: { limit: 10_000, namedPrimaryKeys: false, namedForeignKeys: false, sequences: false },
+  postgresql: {
+    limit: 63,
+    namedPrimaryKeys: true,
+    namedForeignKeys: true,
+    sequences: true,
+    dropForeignKey: 'DROP CONSTRAINT',
+    // An index can be there under the name of another version of Prisma.
+    renameIndex: ({ schema, from, to }) =>
+      `ALTER INDEX IF EXISTS ${schema === undefined ? '' : `${double(schema)}.`}${double(from)} RENAME TO ${double(to)}`,
+  },
+  mysql: {
+    limit: 64,
+    namedPrimaryKeys: false,
+    namedForeignKeys: true,
+    sequences: false,
+    dropForeignKey: 'DROP FOREIGN KEY',
+    renameIndex: ({ table, from, to }) => `ALTER TABLE ${tick(table)} RENAME INDEX ${tick(from)} TO ${tick(to)}`,
+  },
+  sqlite: {
+    limit: 10_000,
+    namedPrimaryKeys: false,
+    namedForeignKeys: false,
+    sequences: false,
+    dropForeignKey: 'DROP CONSTRAINT',
+    renameIndex: undefined,
+  },
 }
 
 export function renameDialect({ provider }: Pick<Engine, 'provider'>): RenameDialect {

@@ -62,7 +62,7 @@ export interface Effect {
   readonly values?: readonly string[]
   /** Of a created table. */
   readonly definition?: { readonly columns: readonly ColumnDefinition[]; readonly keys: readonly KeyDefinition[] }
-  /** Of an INSERT ... SELECT: what is selected, in the order of `columns`, as written; and the table it comes from. */
+  /** Of INSERT ... SELECT and CREATE TABLE ... AS SELECT: what is selected, in order, as written; and the table it comes from. */
   readonly selected?: readonly string[]
   readonly from?: string
   /** Of a column clause: where its text lies in the statement. */
@@ -174,6 +174,8 @@ class Parser {
     if (this.#take('TABLE')) {
       this.#take('IF', 'NOT', 'EXISTS')
       const named = this.#named()
+      if (this.#take('AS', 'SELECT'))
+        return [{ action: 'create', object: 'table', ...named, table: named.name, ...this.#selection() }]
       const definition = tableDefinition(this.#list(), this.#text)
       this.#rest()
       return [{ action: 'create', object: 'table', ...named, table: named.name, definition }]
@@ -238,6 +240,7 @@ class Parser {
       return [{ action: 'create', object: 'enumValue', ...schema, type: named.name, name: value.value }]
     }
     if (this.#take('INDEX')) {
+      this.#take('IF', 'EXISTS')
       const named = this.#named()
       this.#need('RENAME', 'TO')
       return [{ action: 'rename', object: 'index', ...named, newName: this.#name() }]
@@ -263,14 +266,20 @@ class Parser {
     const into = this.#named()
     const columns = this.#list().map((item) => item[0]!.value)
     this.#need('SELECT')
-    const rest = this.#lexemes.slice(this.#i)
-    const from = topLevel(rest, 'FROM')
-    const table = rest[from + 1]
-    if (from === -1 || table === undefined || rest.length !== from + 2) throw new Unknown()
-    const selected = split(rest.slice(0, from)).map((item) => slice(this.#text, item))
+    const { selected, from } = this.#selection()
     if (selected.length !== columns.length) throw new Unknown()
-    this.#i = this.#lexemes.length
-    return [{ action: 'insert', object: 'table', ...into, table: into.name, columns, selected, from: table.value }]
+    return [{ action: 'insert', object: 'table', ...into, table: into.name, columns, selected, from }]
+  }
+
+  /** What follows SELECT, up to the end: columns of one whole table. */
+  #selection(): { selected: string[]; from: string } {
+    const rest = this.#lexemes.slice(this.#i)
+    const at = topLevel(rest, 'FROM')
+    if (at === -1) throw new Unknown()
+    this.#i += at + 1
+    const { name } = this.#named()
+    if (this.#i < this.#lexemes.length) throw new Unknown()
+    return { selected: split(rest.slice(0, at)).map((item) => slice(this.#text, item)), from: name }
   }
 
   #next(): Lexeme {

@@ -12,7 +12,7 @@ import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 import { groupOperations, type OperationPlan, planOperations } from '../migrations/operations.js'
-import { scriptWithRenames, summaryOf, withRenames } from '../migrations/rename-operations.js'
+import { scriptWithRenames, withRenames } from '../migrations/rename-operations.js'
 import { repairScript } from '../migrations/repair.js'
 import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { type Proof, ProofError, prove } from '../proof/proof.js'
@@ -86,7 +86,7 @@ export async function makeMigration(
   if (options.check) {
     return { changes: true, summary: forward.summary, migrations: [], hazards: [], written: false }
   }
-  const renamed = await resolveRenames(host, project.engine, from, next, options)
+  const renamed = await resolveRenames(host, project.engine, from, next, options, (files) => maker.build(files))
   const start = renamed && from ? renamed.apply(from) : from
   const change = renamed ? await maker.diff(start, next) : forward
   const backward = await maker.diff(next, start, false)
@@ -111,7 +111,7 @@ export async function makeMigration(
     made.push(await maker.make(state, part.files, part.slug, last ? forward : undefined, hazards, changes))
     state = part.files
   }
-  const renames = renamed?.steps.map((step) => `[*] ${summaryOf(step)}`) ?? []
+  const renames = renamed?.steps.map((step) => `[*] ${step.summary}`) ?? []
   const summary = [...renames, change.summary].join('\n').trim()
   return { changes: true, summary, migrations: made, hazards, written: !options.dryRun }
 }
@@ -179,6 +179,11 @@ class Maker {
     const state = (files: readonly SchemaFile[] | undefined): SchemaState =>
       files === undefined ? { kind: 'empty' } : { kind: 'schema', files }
     return this.#project.schemaEngine.diff(state(from), state(to), { ...this.#project.filter, summary })
+  }
+
+  /** The script that builds a schema from nothing. */
+  async build(files: readonly SchemaFile[]): Promise<string> {
+    return (await this.diff(undefined, files, false)).script
   }
 
   async unchanged(slug: string): Promise<MakeMigrationResult> {
@@ -255,7 +260,7 @@ class Maker {
     const reverse = backward.empty ? '' : backward.script
     const repaired = forward.empty ? '' : repairScript(forward.script, reverse, this.#project.engine.syntax)
     // How the state before is built tells the types of columns and the keys that both scripts take for granted.
-    const base = start === undefined ? '' : (await this.diff(undefined, start, false)).script
+    const base = start === undefined ? '' : await this.build(start)
     const filled = given ? fillScript(repaired, base, this.#project.engine, given) : repaired
     const script = scriptWithRenames(filled, steps)
     const input = {
@@ -284,7 +289,7 @@ class Maker {
     for (const note of notes) this.#context.host.warn(note)
     const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
     const written = await this.#write(slug, plan, script, to, {
-      summary: [...steps.map((step) => `[*] ${summaryOf(step)}`), forward.summary].join('\n').trim(),
+      summary: [...steps.map((step) => `[*] ${step.summary}`), forward.summary].join('\n').trim(),
       down: down.map((statement) => `${statement};`).join('\n'),
       warnings: hazards.map((hazard) => hazard.message),
       notes,

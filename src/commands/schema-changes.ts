@@ -3,6 +3,7 @@ import type { Engine } from '../../engines/engine.js'
 import { UsageError } from '../errors.js'
 import type { GivenValue } from '../migrations/given.js'
 import { columnsOf, enumsOf, type Field, type Model, modelsOf } from '../schema/fields.js'
+import { joinTableMoves, joinTableSteps } from '../schema/join-tables.js'
 import {
   applyRenames,
   fieldCandidates,
@@ -27,13 +28,17 @@ export interface Renamed {
   readonly steps: readonly RenameStep[]
 }
 
-/** @throws {UsageError} for a rename that the schemas do not bear out */
+/**
+ * @param scriptOf the script that builds a schema from nothing
+ * @throws {UsageError} for a rename that the schemas do not bear out
+ */
 export async function resolveRenames(
   host: Host,
-  engine: Pick<Engine, 'provider' | 'quote'>,
+  engine: Pick<Engine, 'provider' | 'quote' | 'syntax'>,
   before: readonly SchemaFile[] | undefined,
   after: readonly SchemaFile[],
   options: RenameOptions,
+  scriptOf: (files: readonly SchemaFile[]) => Promise<string>,
 ): Promise<Renamed | undefined> {
   if (before === undefined) {
     if (options.rename && options.rename.length > 0)
@@ -54,11 +59,13 @@ export async function resolveRenames(
   if (unused !== undefined) throw unknownRename(unused, 'no such model or field is gone while the other is new')
   const chosen = [...models, ...fields]
   if (chosen.length === 0) return undefined
-  refuseJoinTables(before, models)
-  return {
-    apply: (files) => applyRenames(files, chosen, engine),
-    steps: renameSteps(chosen, engine),
-  }
+  const apply = (files: readonly SchemaFile[]) => applyRenames(files, chosen, engine)
+  const moves = joinTableMoves(before, models)
+  const { first, last } =
+    moves.length === 0
+      ? { first: [], last: [] }
+      : joinTableSteps(moves, await scriptOf(before), await scriptOf(apply(before)), engine)
+  return { apply, steps: [...first, ...renameSteps(chosen, engine), ...last] }
 }
 
 type Named = (text: string) => Rename | undefined
@@ -151,26 +158,6 @@ function unknownRename(text: string, why: string): UsageError {
     code: 'E_RENAME',
     hint: 'Write it with the names of the schema, the old one first: --rename User.name:fullName, --rename User:Person.',
   })
-}
-
-/** The table behind an implicit many-to-many relation is named after both models, and its columns are ordered by their names. */
-function refuseJoinTables(before: readonly SchemaFile[], renames: readonly Rename[]): void {
-  const models = modelsOf(before)
-  for (const rename of renames) {
-    if (rename.kind !== 'model' || rename.from.name === rename.to.name) continue
-    for (const field of rename.from.fields) {
-      const other = models.find(({ name }) => name === field.type)
-      const back = other?.fields.some(({ type, arity }) => type === rename.from.name && arity === 'list')
-      if (field.arity !== 'list' || !other || !back) continue
-      throw new UsageError(
-        `${rename.from.name} cannot be renamed to ${rename.to.name} here: the table behind ${rename.from.name}.${field.name} and ${other.name} is named after the two models.`,
-        {
-          code: 'E_RENAME',
-          hint: `Keep the database's names: rename the model with @@map(${JSON.stringify(rename.from.table)}) after giving the relation a model of its own; or --no-rename, which starts both tables empty.`,
-        },
-      )
-    }
-  }
 }
 
 export interface GivenOptions {

@@ -81,7 +81,9 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
         else former.set(id(effect, effect.newName!), former.get(id(effect, name)) ?? { table: name, columns: {} })
       } else if (object === 'table' && action === 'drop') {
         const replaced = has((other) => other.action === 'rename' && other.object === 'table' && other.newName === name)
-        if (!replaced && !created.has(id(effect, name)))
+        // CREATE TABLE ... AS SELECT: the rows were set aside.
+        const copied = has((other) => other.action === 'create' && other.object === 'table' && other.from === name)
+        if (!replaced && !copied && !created.has(id(effect, name)))
           add('drop-table', name, `Table ${name} is dropped with its rows.`)
       } else if (object === 'column' && table !== undefined && !created.has(id(effect, table))) {
         const where = `${table}.${name}`

@@ -178,10 +178,14 @@ function cut(text: string, bytes: number): string {
   return encoded.subarray(0, end).toString()
 }
 
-/** A rename as statements both ways, with the words for it. */
+/** A rename, or a part of one, as statements both ways, with the words for it. */
 export interface RenameStep extends ReversibleStep {
-  readonly rename: Rename
-  readonly comment: 'RenameTable' | 'RenameColumn'
+  /** The comment above its statements in the script, as Prisma writes them: `RenameTable`. */
+  readonly comment: string
+  /** `rename User.name to fullName`. */
+  readonly summary: string
+  /** The functions that do it and undo it: `renameUserNameToFullName`, `renameUserFullNameToName`. */
+  readonly names: { readonly up: string; readonly down: string }
 }
 
 /** The statements of the renames, tables first, in the order of the way up. */
@@ -196,7 +200,8 @@ export function renameSteps(renames: readonly Rename[], engine: Pick<Engine, 'pr
         .filter(numbersItself)
         .flatMap(({ column }) => renameSequence(engine, from.schema, [a, column], [b, column])),
     ]
-    steps.push({ rename, comment: 'RenameTable', up: way(from.table, to.table), down: way(to.table, from.table) })
+    const words = renamed(from.name === to.name ? [from.table, to.table] : [from.name, to.name])
+    steps.push({ comment: 'RenameTable', ...words, up: way(from.table, to.table), down: way(to.table, from.table) })
   }
   for (const rename of renames) {
     if (rename.kind !== 'field' || rename.from.column === rename.to.column) continue
@@ -205,9 +210,30 @@ export function renameSteps(renames: readonly Rename[], engine: Pick<Engine, 'pr
       renameColumn(engine, toModel.schema, toModel.table, a, b),
       ...(numbersItself(from) ? renameSequence(engine, toModel.schema, [toModel.table, a], [toModel.table, b]) : []),
     ]
-    steps.push({ rename, comment: 'RenameColumn', up: way(from.column, to.column), down: way(to.column, from.column) })
+    const words = renamed(from.name === to.name ? [from.column, to.column] : [from.name, to.name], toModel.name)
+    steps.push({
+      comment: 'RenameColumn',
+      ...words,
+      up: way(from.column, to.column),
+      down: way(to.column, from.column),
+    })
   }
   return steps
+}
+
+/** The words of a rename: the schema's names, or the database's where the schema's did not change. */
+export function renamed([from, to]: readonly [string, string], owner = ''): Pick<RenameStep, 'summary' | 'names'> {
+  const name = (a: string, b: string) => `rename${owner}${capital(a)}To${capital(b)}`
+  return {
+    summary: `rename ${owner === '' ? '' : `${owner}.`}${from} to ${to}`,
+    names: { up: name(from, to), down: name(to, from) },
+  }
+}
+
+/** A part of a function's name. */
+export function capital(text: string): string {
+  const bare = text.replace(/\W+/g, '_')
+  return bare.charAt(0).toUpperCase() + bare.slice(1)
 }
 
 function numbersItself(field: Field): boolean {
