@@ -184,6 +184,8 @@ export interface Connection extends Client {
   readonly history: HistoryDialect
   /** The name of the database, as a person would confirm it. */
   readonly database: string
+  /** The name by which `Engine.withDatabase` leads to this database: of a file its absolute path. */
+  readonly place: string
   /** Server product and version, for messages: `PostgreSQL 15.19`, `MariaDB 10.11.19`. */
   readonly version: string
   /**

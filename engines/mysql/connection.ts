@@ -42,6 +42,7 @@ export class MysqlConnection implements Connection {
   readonly engine: Engine
   readonly target: string
   readonly database: string
+  readonly place: string
   readonly version: string
   readonly history: HistoryDialect
   /** What the server told when the session began. */
@@ -69,6 +70,7 @@ export class MysqlConnection implements Connection {
     this.target = describeTarget(where)
     // The server's spelling: with lower_case_table_names it may differ from the URL's.
     this.database = facts.database ?? where.database
+    this.place = this.database
     this.version = `${facts.mariadb ? 'MariaDB' : facts.vitess ? 'Vitess' : 'MySQL'} ${/^[\d.]+/.exec(facts.version.replace(/^5\.5\.5-(?=\d+\.)/, ''))?.[0] ?? facts.version}`
     this.history = historyDialect(this.database)
   }

@@ -28,6 +28,7 @@ import { literal, quote } from './values.js'
 export class PostgresConnection implements Connection {
   readonly target: string
   readonly database: string
+  readonly place: string
   readonly history: HistoryDialect
   readonly #lock: MigrationLock
   readonly #pooled: boolean
@@ -43,6 +44,7 @@ export class PostgresConnection implements Connection {
     const { url, options } = session
     this.target = describePostgres(url)
     this.database = url.database
+    this.place = this.database
     this.#pooled = options.transactionLock === true || url.pooled
     this.#lock = new MigrationLock(session, this.#pooled)
     this.history = historyDialect(url.schema)

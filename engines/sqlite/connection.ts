@@ -55,6 +55,7 @@ export class SqliteConnection implements Connection {
   readonly lockPerTransaction = true
   readonly version: string
   readonly database: string
+  readonly place: string
   readonly #memoryId = randomUUID()
   #lockTimeoutMs: number
 
@@ -67,6 +68,7 @@ export class SqliteConnection implements Connection {
   ) {
     this.#lockTimeoutMs = options.lockTimeoutMs
     this.database = basename(handle.name)
+    this.place = handle.name
     this.version = `SQLite ${handle.prepare('SELECT sqlite_version()').pluck().get()}`
   }
 

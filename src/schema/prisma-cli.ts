@@ -247,7 +247,7 @@ async function urlOf(engine: Engine, main: DatabaseUrl | undefined, connection: 
   }
   const timeouts = { connectTimeoutMs: 10_000, lockTimeoutMs: 10_000, statementTimeoutMs: 0, readOnly: true }
   const identity = await connection.identify()
-  for (const url of [main, engine.withDatabase(main, connection.database)]) {
+  for (const url of [main, engine.withDatabase(main, connection.place)]) {
     const other = await engine.connect(url, timeouts).catch(() => undefined)
     const same = other !== undefined && (await other.identify()) === identity
     await other?.close()
