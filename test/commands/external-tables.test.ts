@@ -15,7 +15,7 @@ describeDatabases('tables that are managed elsewhere', (database) => {
     const app = project({ provider: db.provider, url: db.href, schema: CAT + OWNER, config })
     try {
       const made = await app.rays(['makemigration', '--name', 'cats', '--json'])
-      expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+      expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect(made.json()).toMatchObject({ data: { migrations: [{ proof: 'proven' }] } })
       const folder = path.join(app.folder, 'prisma/migrations')
       const [name] = readdirSync(folder).filter((each) => /_cats$/.test(each))

@@ -12,7 +12,7 @@ describeDatabases(
         expect((await app.rays(['makemigration', '--name', 'a'])).code).toBe(0)
         app.schema('model A {\n  id Int @id\n  at DateTime\n}\n')
         const made = await app.rays(['makemigration', '--name', 'at'])
-        expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+        expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
         expect(made.stderr).toContain('A.at is added as required without a default')
       } finally {
         app.remove()

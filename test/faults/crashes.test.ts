@@ -43,7 +43,7 @@ for (const when of ['before', 'after'] as const)
       const done = when === 'after' && k !== 1
       const decision = [done ? '--skip-op' : '--retry-op', String(k)]
       const back = await c.rays(['migrate', '--undo', ...decision])
-      expect({ code: back.code, stderr: back.stderr }).toMatchObject({ code: 0 })
+      expect({ code: back.code, stderr: back.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect(await c.state()).toEqual(before)
       await c.rays(['migrate']).then((again) => expect(again.code).toBe(137))
       // Going on runs the rest of the very same file; only the killing is over.
@@ -52,7 +52,7 @@ for (const when of ['before', 'after'] as const)
         expect(resumed.code).toBe(137)
         await c.rays(['migrate', '--undo', ...decision]).then((undone) => expect(undone.code).toBe(0))
         c.repair()
-      } else expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+      } else expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       await c.next()
       expect(await c.tables()).toEqual(['a', 'b', 'c', 'd'])
       expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
@@ -79,7 +79,7 @@ fault(
       stderr: expect.stringMatching(/operation in question is 1/),
     })
     const resumed = await c.rays(['migrate', '--resume', '--retry-op', '1'], { env: { ALIVE: '1' } })
-    expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
     expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
     await c.next()
   },
@@ -94,7 +94,7 @@ fault('a migration outside of its transaction is journalled wherever it runs', a
   expect(await journal(c)).toMatchObject({ op: 1, state: 'running', dir: 'up', steps: 1 })
   await c.next({ refused: { code: 3, says: /operation 1 was started and is in doubt/ } })
   const resumed = await c.rays(['migrate', '--resume', '--retry-op', '1'], { env: { ALIVE: '1' } })
-  expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+  expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   await c.next()
   expect(await c.tables()).toEqual(['a', 'b', 'c', 'd'])
 })
@@ -122,7 +122,7 @@ for (const at of ['hold-before', 'hold-after'] as const)
         expect(await c.db.query('SELECT id FROM a')).toHaveLength(committed ? 2 : 0)
         await c.next({ refused: { code: 3, says: /--resume/ } })
         const resumed = await c.rays(['migrate', '--resume', ...(committed ? [] : ['--retry-op', '1'])])
-        expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+        expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
         return void (await c.next())
       }
       if (at === 'hold-before') await c.clean(before)
@@ -162,7 +162,7 @@ for (const [at, stayDown] of [
         expect(await journal(c)).toMatchObject(committed ? { op: 2, state: 'idle' } : { op: 1, state: 'running' })
         await c.next({ refused: { code: 3, says: /--resume/ } })
         const resumed = await c.rays(['migrate', '--resume', ...(committed ? [] : ['--retry-op', '1'])])
-        expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+        expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       } else if (stayDown) {
         expect({ code: run.code, stderr: run.stderr }).toEqual({
           code: 3,
@@ -170,7 +170,7 @@ for (const [at, stayDown] of [
         })
         expect(await c.applied()).toEqual([M1, M2])
       } else if (at === 'cut-after') {
-        expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+        expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
         expect(await c.applied()).toEqual([M1, M2, M3])
       } else {
         expect({ code: run.code, stderr: run.stderr }).toEqual({
@@ -303,7 +303,7 @@ fault(
     )) as [{ type: string }]
     const finished = type === 'varchar(70)'
     const resumed = await c.rays(['migrate', '--resume', finished ? '--skip-op' : '--retry-op', '0'])
-    expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
     await c.next()
   },
   { on: ['mysql'] },

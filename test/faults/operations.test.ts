@@ -66,7 +66,7 @@ fault('an error that an operation swallows does not pass for success', async (c)
     const before = await c.state()
     const run = await c.rays(['migrate', '--name', M2])
     if (c.provider !== 'postgresql') {
-      expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect(await c.applied()).toEqual([M1, M2])
       break
     }
@@ -133,7 +133,7 @@ for (const [what, up] of [
     await c.fixture({ 1: { up: `${SECOND[1]!.up}\n  ${up}` } })
     const run = await c.rays(['migrate'])
     if (!c.atomic) {
-      expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       return c.next()
     }
     expect({ code: run.code, stderr: run.stderr }).toEqual({
@@ -284,7 +284,7 @@ fault(
     await c.db.query('DROP INDEX one_v')
     await c.db.query('DELETE FROM a WHERE id = 2')
     const resumed = await c.rays(['migrate', '--resume', '--retry-op', '0'])
-    expect({ code: resumed.code, stderr: resumed.stderr }).toMatchObject({ code: 0 })
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
     await c.next()
   },
   { on: ['postgresql'] },

@@ -98,7 +98,7 @@ fault("a shadow that holds somebody else's data is refused, and a large one even
     expect(await other.query('SELECT id FROM theirs')).toHaveLength(1002)
     await other.query('DELETE FROM theirs WHERE id > 3')
     const made = await make('--clear-shadow')
-    expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+    expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   } finally {
     await other.drop()
   }
@@ -137,7 +137,7 @@ for (const stage of ['shadow', 'replay', 'proof', 'write'] as const)
           'migration.sql',
         ])
       const again = await c.rays(['makemigration', '--name', 'more'])
-      expect({ code: again.code, stderr: again.stderr }).toMatchObject({ code: 0 })
+      expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect(hashTree(root)).not.toContain('rays-new-')
       expect((await c.rays(['migrate'])).code).toBe(0)
       expect(await c.tables()).toEqual(['a', 'more'])
@@ -157,7 +157,7 @@ fault(
     ]
     for (const name of [old, young]) await c.db.query(`CREATE DATABASE ${name}`)
     const run = await c.rays(['makemigration', '--name', 'more'])
-    expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
     const left = await c.db.query(
       c.provider === 'mysql'
         ? `SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name IN ('${old}', '${young}')`
@@ -208,6 +208,6 @@ fault('nothing is emptied without consent, and consent shows what it is given fo
   running.child.kill('SIGKILL')
   await running.output
   const again = await c.rays(['push', '--force-reset', '--y'])
-  expect({ code: again.code, stderr: again.stderr }).toMatchObject({ code: 0 })
+  expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect(await c.tables()).toEqual(['a', 'more'])
 })

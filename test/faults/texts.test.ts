@@ -65,13 +65,13 @@ fault('identifiers of any kind reach the database as they are', async (c) => {
     .join('\n')
   c.project.schema(models)
   const made = await c.rays(['makemigration', '--name', 'names'])
-  expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+  expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect((await c.rays(['migrate'])).code).toBe(0)
   expect(await c.tables()).toEqual([...names].sort())
   const status = await c.rays(['status', '--check'])
-  expect({ code: status.code, stdout: status.stdout }).toMatchObject({ code: 0 })
+  expect({ code: status.code, stdout: status.stdout }).toEqual({ code: 0, stdout: expect.any(String) })
   const down = await c.rays(['migrate', '--name', 'zero', '--y'])
-  expect({ code: down.code, stderr: down.stderr }).toMatchObject({ code: 0 })
+  expect({ code: down.code, stderr: down.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect(await c.tables()).toEqual([])
 })
 
@@ -85,7 +85,7 @@ fault(
       c.project.schema('model a {\n  id Int @id\n}\n')
       const env = { DATABASE_URL: href }
       const made = await c.rays(['makemigration', '--name', 'init'], { env })
-      expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+      expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect((await c.rays(['migrate'], { env })).code).toBe(0)
       expect((await c.rays(['status', '--check'], { env })).code).toBe(0)
       const shadow = `sh"a'd;ow\` ${c.db.name.slice(-8)}`
@@ -95,9 +95,9 @@ fault(
         env: { ...env, RAYS_SHADOW_DATABASE_NAME: shadow },
       })
       await c.db.query(`DROP DATABASE ${q(c, shadow)}`)
-      expect({ code: again.code, stderr: again.stderr }).toMatchObject({ code: 0 })
+      expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       const push = await c.rays(['push', '--force-reset', '--y'], { env })
-      expect({ code: push.code, stderr: push.stderr }).toMatchObject({ code: 0 })
+      expect({ code: push.code, stderr: push.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
     } finally {
       await c.db.query(`DROP DATABASE ${q(c, name)}`)
     }
@@ -212,7 +212,7 @@ fault('the code that is generated evaluates to the very same SQL', async (c) => 
     `model a {\n  id Int @id\n  v  String @default(${JSON.stringify(nasty).replaceAll('\\\\\\\\', '\\\\')})\n}\n`,
   )
   const made = await c.rays(['makemigration', '--name', 'nasty'])
-  expect({ code: made.code, stderr: made.stderr }).toMatchObject({ code: 0 })
+  expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   const [name] = readdirSync(path.join(c.project.folder, 'prisma/migrations')).filter((each) => /^\d/.test(each)) as [
     string,
   ]
@@ -250,7 +250,7 @@ fault(
     ]
     for (const target of ['two', 'one', 'two']) {
       const run = await c.rays(['migrate', '--name', target, '--y'])
-      expect({ code: run.code, stderr: run.stderr }).toMatchObject({ code: 0 })
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect(await count()).toEqual([3, 1])
     }
     await c.db.query('PRAGMA foreign_keys = ON')
