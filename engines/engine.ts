@@ -331,6 +331,14 @@ export interface Engine {
   connect(url: DatabaseUrl, options: ConnectOptions): Promise<Connection>
   /** Creates the database where it is missing. Returns whether it was created. */
   createDatabase(url: DatabaseUrl, options: ConnectOptions): Promise<boolean>
+  /**
+   * Where tables are changed by building them anew: what stands around each statement of a session, so that the tables keep
+   * what no schema models. Connections of the engine do it by themselves.
+   * @param send sends one statement of its own
+   */
+  rebuilds?(send: (sql: string, params?: readonly unknown[]) => Promise<Row[]>): {
+    run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T>
+  }
   /** A plain copy of the URL that names another database on the same server. */
   withDatabase(url: DatabaseUrl, name: string): DatabaseUrl
   openShadow(request: ShadowRequest): Promise<Shadow>

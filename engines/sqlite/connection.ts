@@ -22,6 +22,7 @@ import { splitStatements } from '../sql/scanner.js'
 import { sqliteAdapter } from './adapter.js'
 import { dropEverything, readTables } from './catalog.js'
 import { isBusy } from './errors.js'
+import { Rebuilds, type Send } from './rebuilds.js'
 import { retryBusy } from './session.js'
 import { exactRow, historyDialect, parameters } from './values.js'
 
@@ -57,6 +58,7 @@ export class SqliteConnection implements Connection {
   readonly database: string
   readonly place: string
   readonly #memoryId = randomUUID()
+  readonly #rebuilds: Rebuilds
   #lockTimeoutMs: number
 
   constructor(
@@ -69,6 +71,9 @@ export class SqliteConnection implements Connection {
     this.#lockTimeoutMs = options.lockTimeoutMs
     this.database = basename(handle.name)
     this.place = handle.name
+    const send: Send = (sql, params = []) =>
+      retryBusy(this.#lockTimeoutMs, () => this.#once(sql, parameters(params)).rows)
+    this.#rebuilds = new Rebuilds(send, engine.syntax)
     this.version = `SQLite ${handle.prepare('SELECT sqlite_version()').pluck().get()}`
   }
 
@@ -106,7 +111,7 @@ export class SqliteConnection implements Connection {
     // Inside a transaction SQLite has the lock already, and only COMMIT can be held up, by a reader.
     const limit = this.handle.inTransaction && !/^\s*(?:COMMIT|END)\b/i.test(sql) ? 0 : this.#lockTimeoutMs
     try {
-      return await retryBusy(limit, () => this.#once(sql, values))
+      return await this.#rebuilds.run(sql, (text) => retryBusy(limit, () => this.#once(text, values)))
     } catch (error) {
       // The driver prepares exactly one statement: none is nothing to do, several are a script.
       const { name, message } = error as Error

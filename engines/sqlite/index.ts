@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import type { Engine, StatementSyntax } from '../engine.js'
 import { SqliteConnection } from './connection.js'
 import { explainSqlite } from './errors.js'
+import { Rebuilds } from './rebuilds.js'
 import { create, open } from './session.js'
 import { openShadow } from './shadow.js'
 import { readStructure } from './structure.js'
@@ -48,6 +49,7 @@ export const sqlite: Engine = {
     await create(path)
     return true
   },
+  rebuilds: (send) => new Rebuilds(send, syntax),
   withDatabase: withSqliteFile,
   openShadow: (request) => openShadow(sqlite, request),
   explain: explainSqlite,

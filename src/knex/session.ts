@@ -15,6 +15,8 @@ export class KnexSession implements Client, HistorySession {
   /** Connections that hold the migration lock until Knex gives them back. */
   static readonly #locked = new WeakMap<object, string>()
 
+  #rebuilds: ReturnType<NonNullable<Engine['rebuilds']>> | undefined
+
   private constructor(
     readonly client: KnexClient,
     readonly connection: object,
@@ -49,6 +51,14 @@ export class KnexSession implements Client, HistorySession {
   }
 
   async #send(sql: string, params: readonly unknown[] = [], method = 'raw') {
+    this.#rebuilds ??= this.engine.rebuilds?.(async (own, values) =>
+      this.dialect.rows(await this.#sendOne(own, values)),
+    )
+    const send = (text: string) => this.#sendOne(text, params, method)
+    return this.#rebuilds ? this.#rebuilds.run(sql, send) : send(sql)
+  }
+
+  async #sendOne(sql: string, params: readonly unknown[] = [], method = 'raw') {
     const bindings = this.client.prepBindings([...params])
     this.client.emit('query', { sql, bindings, method })
     try {

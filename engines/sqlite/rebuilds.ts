@@ -1,0 +1,203 @@
+/**
+ * What a table keeps when it is built anew. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
+ * renaming `new_T`; everything of `T` that no Prisma schema models would go with it: triggers, partial and expression
+ * indexes, checks, and the count of AUTOINCREMENT. And the renaming fails while a view or a trigger elsewhere names `T`.
+ */
+import { EngineError, type Row, type StatementSyntax } from '../engine.js'
+import { describeStatement } from '../sql/statements.js'
+import { type Token, tokens } from '../sql/tokens.js'
+import { literal, quote } from './values.js'
+
+/** Sends one statement with nothing added to it. */
+export type Send = (sql: string, params?: readonly unknown[]) => Promise<Row[]>
+
+interface Kept {
+  readonly objects: readonly { readonly kind: string; readonly name: string; readonly sql: string }[]
+  readonly columns: ReadonlySet<string>
+  readonly sequence: unknown
+}
+
+const PREFIX = 'new_'
+const SUSPECT = /^\s*(?:--[^\n]*\n\s*)*(?:CREATE|DROP|ALTER)\s+TABLE\b/i
+
+/** The tables that a session is building anew. */
+export class Rebuilds {
+  readonly #send: Send
+  readonly #syntax: StatementSyntax
+  readonly #begun = new Set<string>()
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(send: Send, syntax: StatementSyntax) {
+    this.#send = send
+    this.#syntax = syntax
+  }
+
+  /**
+   * Runs a statement, and around it what the table that it builds anew has to keep.
+   * @param work sends the statement that it is given: the one that came, or the same with the checks of the old table
+   * @throws {EngineError} for a trigger that the table as it is now would break
+   */
+  async run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
+    const [effect] = SUSPECT.test(sql) ? (describeStatement(sql, this.#syntax) ?? []) : []
+    if (effect?.object !== 'table') return work(sql)
+    const { action, name } = effect
+    if (action === 'create' && name.startsWith(PREFIX)) {
+      const result = await work(await this.#withChecks(sql, name.slice(PREFIX.length)))
+      this.#begun.add(name.slice(PREFIX.length))
+      return result
+    }
+    if (action === 'drop' && this.#begun.has(name)) {
+      const kept = await this.#read(name)
+      const result = await work(sql)
+      this.#kept.set(name, kept)
+      return result
+    }
+    const kept = this.#kept.get(effect.newName ?? '')
+    if (action !== 'rename' || !kept || name !== PREFIX + effect.newName) return work(sql)
+    const result = await this.#unchecked(() => work(sql))
+    this.#begun.delete(effect.newName!)
+    this.#kept.delete(effect.newName!)
+    await this.#restore(effect.newName!, kept)
+    return result
+  }
+
+  /** SQLite: a renaming checks every view and trigger, unless it is done as of old, which leaves other tables' keys alone. */
+  async #unchecked<T>(work: () => Promise<T>): Promise<T> {
+    const [before] = await this.#send('PRAGMA legacy_alter_table')
+    await this.#send('PRAGMA legacy_alter_table = ON')
+    try {
+      return await work()
+    } finally {
+      if (Number(before?.legacy_alter_table) !== 1) await this.#send('PRAGMA legacy_alter_table = OFF')
+    }
+  }
+
+  async #columns(table: string): Promise<Set<string>> {
+    const rows = await this.#send(`SELECT name FROM pragma_table_info(${literal(table)})`)
+    return new Set(rows.map(({ name }) => String(name).toLowerCase()))
+  }
+
+  async #read(table: string): Promise<Kept> {
+    const rows = await this.#send(
+      "SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND sql IS NOT NULL ORDER BY rowid",
+      [table],
+    )
+    const objects = rows.map(({ type, name, sql }) => ({ kind: String(type), name: String(name), sql: String(sql) }))
+    const counts = (await this.#send("SELECT 1 AS found FROM sqlite_schema WHERE name = 'sqlite_sequence'")).length > 0
+    const [counted] = counts ? await this.#send('SELECT seq FROM sqlite_sequence WHERE name = ?', [table]) : []
+    return {
+      objects: [...objects.filter(({ kind, sql }) => kind === 'trigger' || !isPlain(sql, this.#syntax))],
+      columns: await this.#columns(table),
+      sequence: counted?.seq,
+    }
+  }
+
+  async #restore(table: string, { objects, columns, sequence }: Kept): Promise<void> {
+    const now = await this.#columns(table)
+    const gone = [...columns].filter((column) => !now.has(column))
+    for (const { kind, name, sql } of objects) {
+      const [there] = await this.#send('SELECT 1 AS found FROM sqlite_schema WHERE type = ? AND name = ?', [kind, name])
+      if (there) continue
+      // As in other databases, an index goes with a column of its own.
+      if (kind === 'index' && mentions(sql, gone, this.#syntax)) continue
+      await this.#send(sql)
+      if (kind === 'trigger') await this.#tryTrigger(table, name, sql)
+    }
+    if (sequence === undefined || sequence === null) return
+    const [counted] = await this.#send('SELECT seq FROM sqlite_sequence WHERE name = ?', [table])
+    if (!counted) await this.#send('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', [table, sequence])
+    else if (BigInt(String(counted.seq)) < BigInt(String(sequence)))
+      await this.#send('UPDATE sqlite_sequence SET seq = ? WHERE name = ?', [sequence, table])
+  }
+
+  /** A trigger is compiled only with the statement that fires it. */
+  async #tryTrigger(table: string, name: string, sql: string): Promise<void> {
+    const event = /\b(INSERT|UPDATE|DELETE)\b/i.exec(sql.slice(sql.search(/\bTRIGGER\b/i)))?.[1]?.toUpperCase()
+    const [column] = await this.#columns(table)
+    const firing =
+      event === 'DELETE'
+        ? `DELETE FROM ${quote(table)}`
+        : event === 'UPDATE'
+          ? `UPDATE ${quote(table)} SET ${quote(column!)} = ${quote(column!)}`
+          : `INSERT INTO ${quote(table)} DEFAULT VALUES`
+    try {
+      await this.#send(`EXPLAIN ${firing}`)
+    } catch (error) {
+      throw new EngineError(
+        `the table ${table} is built anew, and its trigger ${name} does not work on it any more: ${(error as Error).message}. Drop or change the trigger in an operation before it`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** The statement with the checks of the table that it replaces, but for those on columns that are gone. */
+  async #withChecks(sql: string, table: string): Promise<string> {
+    const [row] = await this.#send("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", [table])
+    const checks = row ? checksOf(String(row.sql), this.#syntax) : []
+    if (checks.length === 0) return sql
+    const [effect] = describeStatement(sql, this.#syntax) ?? []
+    const now = new Set(effect?.definition?.columns.map(({ name }) => name.toLowerCase()))
+    const gone = [...(await this.#columns(table))].filter((column) => !now.has(column))
+    const has = new Set(checksOf(sql, this.#syntax).map(bare))
+    const kept = checks.filter((check) => !mentions(check, gone, this.#syntax) && !has.has(bare(check)))
+    const end = closingParenthesis(sql, this.#syntax)
+    if (kept.length === 0 || end === undefined) return sql
+    return `${sql.slice(0, end).trimEnd()}${kept.map((check) => `,\n    ${check}`).join('')}\n${sql.slice(end)}`
+  }
+}
+
+const bare = (check: string) => check.replace(/^CONSTRAINT\s+\S+\s+/i, '').replace(/\s+/g, '')
+
+/** A full index on columns alone, which a Prisma schema models: the script makes it where the schema has it. */
+function isPlain(sql: string, syntax: StatementSyntax): boolean {
+  const words = wordsOf(sql, syntax)
+  const open = words.findIndex(({ text }) => text === '(')
+  return !words.some(({ text }) => /^where$/i.test(text)) && !words.slice(open + 1).some(({ text }) => text === '(')
+}
+
+interface Word extends Token {
+  readonly text: string
+}
+
+function wordsOf(sql: string, syntax: StatementSyntax): Word[] {
+  return [...tokens(sql, syntax)]
+    .filter(({ kind }) => kind !== 'comment')
+    .map((token) => ({ ...token, text: sql.slice(token.start, token.end) }))
+}
+
+function mentions(sql: string, columns: readonly string[], syntax: StatementSyntax): boolean {
+  if (columns.length === 0) return false
+  return wordsOf(sql, syntax).some(
+    ({ kind, text }) =>
+      (kind === 'word' || kind === 'identifier') && columns.includes(text.replace(/^["`[]|["`\]]$/g, '').toLowerCase()),
+  )
+}
+
+/** The checks of a CREATE TABLE, with their names: `CONSTRAINT positive CHECK (price > 0)`. */
+export function checksOf(sql: string, syntax: StatementSyntax): string[] {
+  const words = wordsOf(sql, syntax)
+  const found: string[] = []
+  for (let i = 0; i < words.length; i++) {
+    if (words[i]!.kind !== 'word' || !/^check$/i.test(words[i]!.text)) continue
+    const named = words[i - 2]?.kind === 'word' && /^constraint$/i.test(words[i - 2]!.text)
+    const start = words[named ? i - 2 : i]!.start
+    let depth = 0
+    for (i++; i < words.length; i++) {
+      if (words[i]!.text === '(') depth++
+      else if (words[i]!.text === ')') depth--
+      if (depth === 0) break
+    }
+    if (words[i]) found.push(sql.slice(start, words[i]!.end))
+  }
+  return found
+}
+
+/** Where the list of a CREATE TABLE ends. */
+function closingParenthesis(sql: string, syntax: StatementSyntax): number | undefined {
+  let depth = 0
+  for (const { text, start } of wordsOf(sql, syntax)) {
+    if (text === '(') depth++
+    else if (text === ')' && --depth === 0) return start
+  }
+  return undefined
+}
