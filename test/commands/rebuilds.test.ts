@@ -1,5 +1,8 @@
 /** On SQLite a changed table is built anew. What a Prisma schema does not model stays on it. */
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import { databases, type FreshDatabase } from '../support/databases.js'
+import { knexProject } from '../support/knex.js'
 import { project, type TestProject } from '../support/project.js'
 
 const ACCOUNT =
@@ -126,5 +129,32 @@ describe('a table that is built anew', () => {
     await ok('draft', '--y')
     expect(await names()).toEqual(before)
     await works()
+  })
+
+  run('keeps them when Knex runs the migration', async () => {
+    const before = await names()
+    app.schema(ACCOUNT.replace('note    String?', 'note    String  @default("")') + LOG)
+    await ok('makemigration', '--name', 'second')
+    const withKnex = knexProject(db, { schema: '' })
+    try {
+      withKnex.write(
+        Object.fromEntries(
+          readdirSync(path.join(app.folder, 'prisma'), { recursive: true, withFileTypes: true })
+            .filter((entry) => entry.isFile())
+            .map(({ parentPath, name }) => {
+              const file = path.join(parentPath, name)
+              return [path.relative(app.folder, file), readFileSync(file, 'utf8')]
+            }),
+        ),
+      )
+      for (const command of ['migrate:up', 'migrate:down', 'migrate:latest']) {
+        const ran = await withKnex.knex(command)
+        expect([command, ran.code, ran.stderr]).toEqual([command, 0, expect.any(String)])
+        expect(await names()).toEqual(before)
+        await works()
+      }
+    } finally {
+      withKnex.remove()
+    }
   })
 })
