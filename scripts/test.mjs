@@ -1,6 +1,6 @@
 // npm test: makes the checkout usable, checks format and types, then runs jest; its arguments are passed on.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -46,10 +46,11 @@ function check(title, script, scriptArgs) {
 function jest(jestArgs) {
   const report = path.join(folder, `${passed + failed}-${Date.now()}.json`)
   const options = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim()
+  const cache = path.join(tmpdir(), 'rays-test-transformed')
   const status = run(
     'node_modules/jest/bin/jest.js',
-    ['--passWithNoTests', '--json', `--outputFile=${report}`, ...jestArgs],
-    { NODE_OPTIONS: options },
+    ['--passWithNoTests', '--json', `--outputFile=${report}`, `--cacheDirectory=${cache}`, ...jestArgs],
+    { NODE_OPTIONS: options, TMPDIR: quickest() },
   )
   let failures = 0
   try {
@@ -61,4 +62,15 @@ function jest(jestArgs) {
     // Jest wrote no report: it ended before the tests.
   }
   failed += status === 0 ? failures : Math.max(failures, 1)
+}
+
+/** Where servers, databases and projects of the tests live: in memory where there is room, which saves a quarter of the time. */
+function quickest() {
+  const [memory, enough] = ['/dev/shm', 4 * 1024 ** 3]
+  try {
+    const { bavail, bsize } = statfsSync(memory)
+    return process.env.TMPDIR === undefined && bavail * bsize > enough ? memory : tmpdir()
+  } catch {
+    return tmpdir()
+  }
 }
