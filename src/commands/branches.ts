@@ -1,8 +1,10 @@
 /** Migrations that were made on two branches from the same snapshot, found by their snapshots and scripts. */
+import { readFileSync } from 'node:fs'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError } from '../errors.js'
 import { readScript, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
+import { readFollows } from '../migrations/writer.js'
 import { type BlockChange, changesOf, lacking, overlap } from '../schema/merge.js'
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import type { Project } from './project.js'
@@ -56,16 +58,23 @@ function changesBetween(
   return after === undefined || before === undefined ? [] : changesOf(before, after)
 }
 
-/** The index of the migration from whose snapshot this one was made: the one whose difference is its script. -1: none. */
+/**
+ * The index of the migration from whose snapshot this one was made. -1: none. Its code tells; where it does not (another
+ * tool or a person wrote it), it is the one whose difference is its script, to the statement.
+ */
 async function parentOf(
   project: Project,
   all: readonly Migration[],
   index: number,
   snapshots: ReadonlyMap<Migration, readonly SchemaFile[] | undefined>,
 ): Promise<number> {
-  const own = snapshots.get(all[index]!)!
-  const wanted = statementsOf(project, await readScript(all[index]!))
-  let best = { index: index - 1, likeness: -1 }
+  const migration = all[index]!
+  const follows = migration.codeFile === undefined ? undefined : readFollows(readFileSync(migration.codeFile, 'utf8'))
+  if (follows === null) return -1
+  const told = all.findIndex(({ name }) => name === follows)
+  if (told !== -1) return told
+  const own = snapshots.get(migration)!
+  const wanted = statementsOf(project, await readScript(migration))
   for (let candidate = index - 1; candidate >= -1 && candidate >= index - NEWEST; candidate--) {
     const files = candidate === -1 ? undefined : snapshots.get(all[candidate]!)
     if (candidate !== -1 && files === undefined) continue
@@ -76,13 +85,9 @@ async function parentOf(
       { ...project.filter, summary: false },
     )
     const found = statementsOf(project, diff.empty ? '' : diff.script)
-    const common = [...found].filter((statement) => wanted.has(statement)).length
-    const together = new Set([...found, ...wanted]).size
-    const likeness = together === 0 ? 1 : common / together
-    if (likeness === 1) return candidate
-    if (likeness > best.likeness) best = { index: candidate, likeness }
+    if (found.size === wanted.size && [...found].every((statement) => wanted.has(statement))) return candidate
   }
-  return best.index
+  return index - 1
 }
 
 function statementsOf({ engine }: Project, script: string): Set<string> {

@@ -135,12 +135,14 @@ class Maker {
   readonly #context: Context
   readonly #project: Project
   readonly #all: readonly Migration[]
+  #newest: string | undefined
   readonly #options: MakeMigrationOptions
 
   constructor(context: Context, project: Project, all: readonly Migration[], options: MakeMigrationOptions) {
     this.#context = context
     this.#project = project
     this.#all = all
+    this.#newest = all.at(-1)?.name
     this.#options = options
   }
 
@@ -392,10 +394,10 @@ class Maker {
     if (this.#options.dryRun) return { name: slug, directory: shortPath(config, config.migrationsDir) }
     const relative = path.relative(schema.path, config.migrationsDir)
     const inside = schema.layout === 'folder' && !relative.startsWith('..') && !path.isAbsolute(relative)
-    return writeMigration(config.migrationsDir, {
+    const written = await writeMigration(config.migrationsDir, {
       safeName: slug,
       script,
-      code: renderMigration(plan, { module }),
+      code: renderMigration(plan, { module, follows: this.#newest ?? null }),
       codeExtension: 'js',
       readme: renderReadme({
         name: slug,
@@ -412,5 +414,7 @@ class Maker {
       provider: datasource.provider,
       at: this.#context.host.now(),
     })
+    this.#newest = written.name
+    return written
   }
 }

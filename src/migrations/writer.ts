@@ -8,6 +8,18 @@ export interface RenderOptions {
   readonly module: 'commonjs' | 'esm'
   /** False: the migration asks to run outside a transaction. */
   readonly transaction?: boolean
+  /** The name of the migration before it, from whose snapshot it was made; null for the first of all. */
+  readonly follows?: string | null
+}
+
+/** The line of a migration's code that tells which migration it was made after (see {@link RenderOptions.follows}). */
+const FOLLOWS = /^\/\/ Follows (\S+)\.$/m
+const NOTHING = 'nothing'
+
+/** What the code says that its migration follows: a name, null for nothing, undefined where it does not say. */
+export function readFollows(code: string): string | null | undefined {
+  const name = FOLLOWS.exec(code)?.[1]
+  return name === NOTHING ? null : name
 }
 
 /** The width by which Prettier breaks lines, when nothing else is configured. */
@@ -21,6 +33,7 @@ export function renderMigration(plan: Pick<OperationPlan, 'operations'>, options
       '// The operations of this migration as [up, down]. Ups run from first to last,',
       '// downs from last to first. Add your own: `:?` marks a parameter, as in',
       '// await client.execute(`UPDATE "User" SET "name" = :?`, ["Ada"]).',
+      ...(options.follows === undefined ? [] : [`// Follows ${options.follows ?? NOTHING}.`]),
     ].join('\n'),
   ]
   if (esm && options.transaction === false) blocks.push('export const transaction = false;')

@@ -1,5 +1,5 @@
 /** Two branches made migrations from the same snapshot. */
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases } from '../support/databases.js'
 import { type Workspace, workspace } from '../support/workspace.js'
@@ -124,5 +124,19 @@ describeDatabases('two branches', (on) => {
     await ws.ok('makemigration --name other --no-verify')
     await ws.ok('makemigration --check')
     expect((await ws.ok('rebase')).stdout).toContain('Nothing to rebase')
+  })
+
+  test('a migration that renames everything before it is none, whether its code tells what it follows or not', async () => {
+    ws.project.schema(user().replace('User', 'Person'))
+    await ws.ok('makemigration --name renamed --rename User:Person --no-verify')
+    expect(ws.migration('renamed')).toContain(`// Follows ${ws.folder('init')}.`)
+    ws.project.schema(user('age Int?').replace('User', 'Person'))
+    await ws.ok('makemigration --name aged --no-verify')
+    const file = path.join(migrations(), ws.folder('renamed'), 'migration.js')
+    writeFileSync(file, ws.migration('renamed').replace(/^\/\/ Follows .*\n/m, ''))
+    ws.project.schema(user('age Int?', 'size Int?').replace('User', 'Person'))
+    await ws.ok('makemigration --name sized --no-verify')
+    await ws.ok('migrate --no-generate')
+    await ws.ok('status --check')
   })
 })
