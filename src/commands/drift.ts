@@ -3,7 +3,7 @@ import type { Connection, Structure } from '../../engines/engine.js'
 import { readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import { replay } from '../proof/replay.js'
-import { findReversal, type Reversal, repairs } from '../proof/reversal.js'
+import { findReversal, missingExtensions, type Reversal, repairs } from '../proof/reversal.js'
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import type { Host } from './host.js'
 import { openShadow, type Project } from './project.js'
@@ -27,6 +27,8 @@ export interface ExplainedDrift extends Drift {
   readonly summary: string
   readonly reversal: Reversal
 }
+
+const HINT = 'rays doctor --ignore <object> leaves alone what cannot be made anew.'
 
 /** Structures are compared without what is managed elsewhere. */
 function without(structure: Structure, ignored: readonly string[]): Structure {
@@ -108,10 +110,12 @@ export async function explain(
   const next = await schemaEngine.introspect(live, previous)
   const state = (files: readonly SchemaFile[]): SchemaState => ({ kind: 'schema', files })
   const diff = await schemaEngine.diff(state(previous), state(next), { ...filter, summary: true })
-  const scripted = diff.empty ? '' : diff.script
-  await runScript(project, shadow, scripted)
+  const scripted = [missingExtensions(drift.expected, drift.found), diff.empty ? '' : diff.script]
+    .filter(Boolean)
+    .join('\n\n')
+  await runScript(project, shadow, scripted, HINT)
   const rest = repairs(drift.found, await engine.structure(shadow, schemas))
-  await runScript(project, shadow, rest.map((statement) => `${statement};\n`).join(''))
+  await runScript(project, shadow, rest.map((statement) => `${statement};\n`).join(''), HINT)
   const script = [scripted, ...rest.map((statement) => `${statement};`)].filter(Boolean).join('\n\n')
   const after = await engine.structure(shadow, schemas)
   const base = await schemaEngine.diff({ kind: 'empty' }, state(previous), { ...filter, summary: false })
@@ -133,7 +137,7 @@ export async function explain(
     rebuild: async () => {
       await shadow.reset(schemas)
       await replay(shadow, migrations)
-      await runScript(project, shadow, script)
+      await runScript(project, shadow, script, HINT)
     },
   })
   const told = [...drift.missing.map((line) => `- ${line}`), ...drift.extra.map((line) => `+ ${line}`)]

@@ -95,7 +95,12 @@ export async function resetWithConsent(
 }
 
 /** Runs a script in one transaction where the database has that; a new enum value is committed before it is used. */
-export async function runScript(project: Project, connection: Connection, script: string): Promise<void> {
+export async function runScript(
+  project: Project,
+  connection: Connection,
+  script: string,
+  hint = 'Correct the schema and run rays push again.',
+): Promise<void> {
   const parts = splitUnsafeEnum(script, connection.syntax) ?? [script]
   try {
     for (const part of parts) {
@@ -127,7 +132,7 @@ export async function runScript(project: Project, connection: Connection, script
         hint:
           info.kind === 'data'
             ? 'The rows in the table do not fit the new schema: correct them, or rays push --force-reset to start from nothing.'
-            : (info.hint ?? 'Correct the schema and run rays push again.'),
+            : (info.hint ?? hint),
       },
     )
   }

@@ -12,7 +12,7 @@ import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import type { PlannedOperation } from '../migrations/operations.js'
 import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { replay } from '../proof/replay.js'
-import { findReversal, repairs } from '../proof/reversal.js'
+import { findReversal, missingExtensions, repairs } from '../proof/reversal.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
@@ -222,7 +222,9 @@ class Squash {
     const begin = await this.#look()
     const state = (files: readonly SchemaFile[] | undefined): SchemaState =>
       files === undefined ? { kind: 'empty' } : { kind: 'schema', files }
-    const scripted = await this.#diff(state(previous), state(target.snapshot))
+    const scripted = [missingExtensions(begin, target.after), await this.#diff(state(previous), state(target.snapshot))]
+      .filter(Boolean)
+      .join('\n\n')
     await runScript(project, connection, scripted)
     const rest = repairs(target.after, await this.#look())
     await runScript(project, connection, rest.map((statement) => `${statement};\n`).join(''))

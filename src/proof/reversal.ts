@@ -111,6 +111,13 @@ async function attempt(request: ReversalRequest, plan: TakeoverPlan): Promise<Tr
   return { failure, repair }
 }
 
+/** The script that makes the extensions of the one structure that the other lacks: columns and indexes may need them. */
+export function missingExtensions(now: Structure, wanted: Structure): string {
+  const has = new Set(now.objects.map(keyOf))
+  const missing = wanted.objects.filter((object) => object.kind === 'extension' && !has.has(keyOf(object)))
+  return missing.map(({ make }) => `${make};`).join('\n')
+}
+
 /** The statements that lead from one structure to another, where they differ in parts that can be put right. */
 export function repairs(wanted: Structure, now: Structure): string[] {
   const extra = without(now.lines, wanted.lines).flatMap((line) => now.repairs.get(line) ?? [])

@@ -116,3 +116,33 @@ describeDatabases('doctor', (on) => {
     expect((await history(ws.db)).length).toBe(3)
   })
 })
+
+describeDatabases(
+  'doctor, where extensions were made by hand',
+  (on) => {
+    test('--adopt takes the extension along that an index or a column needs', async () => {
+      const ws = await workspace(on, { schema: SCHEMA })
+      try {
+        await ws.ok('makemigration --name init --no-verify')
+        await ws.ok('migrate --no-generate')
+        await ws.sql('CREATE EXTENSION pg_trgm')
+        await ws.sql('CREATE INDEX "User_trigrams" ON "User" USING gin ("name" gin_trgm_ops)')
+        await ws.ok('doctor --adopt trigrams')
+        expect(ws.migration('trigrams', 'migration.sql')).toMatch(
+          /CREATE EXTENSION IF NOT EXISTS pg_trgm;[\s\S]*gin_trgm_ops/,
+        )
+        await ws.ok('status --check --strict')
+        await ws.ok('migrate --name zero --y --no-generate')
+        await ws.sql('DROP EXTENSION pg_trgm')
+        await ws.ok('migrate --no-generate')
+        await ws.ok('doctor --check')
+        await ws.ok('squash init trigrams --name all')
+        expect(ws.migration('all', 'migration.sql')).toContain('CREATE EXTENSION IF NOT EXISTS pg_trgm')
+        await ws.ok('status --check')
+      } finally {
+        await ws.drop()
+      }
+    })
+  },
+  (provider) => provider === 'postgresql',
+)
