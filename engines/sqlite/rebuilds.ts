@@ -1,11 +1,11 @@
 /**
  * What a table keeps when it is built anew. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
  * renaming `new_T`; everything of `T` that no Prisma schema models would go with it: triggers, partial and expression
- * indexes, checks, and the count of AUTOINCREMENT. And the renaming fails while a view or a trigger elsewhere names `T`.
+ * indexes, checks, collations, generated columns, STRICT, and the count of AUTOINCREMENT. And the renaming fails while a view or a trigger elsewhere names `T`.
  */
 import { EngineError, type Row, type StatementSyntax } from '../engine.js'
 import { describeStatement } from '../sql/statements.js'
-import { type Token, tokens } from '../sql/tokens.js'
+import { definitionOf, merged, wordsOf } from './definition.js'
 import { literal, quote } from './values.js'
 
 /** Sends one statement with nothing added to it. */
@@ -34,7 +34,7 @@ export class Rebuilds {
 
   /**
    * Runs a statement, and around it what the table that it builds anew has to keep.
-   * @param work sends the statement that it is given: the one that came, or the same with the checks of the old table
+   * @param work sends the statement that it is given: the one that came, or the same with what the old table's definition has beyond it
    * @throws {EngineError} for a trigger that the table as it is now would break
    */
   async run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
@@ -42,7 +42,7 @@ export class Rebuilds {
     if (effect?.object !== 'table') return work(sql)
     const { action, name } = effect
     if (action === 'create' && name.startsWith(PREFIX)) {
-      const result = await work(await this.#withChecks(sql, name.slice(PREFIX.length)))
+      const result = await work(await this.#completed(sql, name.slice(PREFIX.length)))
       this.#begun.add(name.slice(PREFIX.length))
       return result
     }
@@ -130,23 +130,15 @@ export class Rebuilds {
     }
   }
 
-  /** The statement with the checks of the table that it replaces, but for those on columns that are gone. */
-  async #withChecks(sql: string, table: string): Promise<string> {
+  /** The statement with what the definition of the table that it replaces has beyond it, but for what is about columns that are gone. */
+  async #completed(sql: string, table: string): Promise<string> {
     const [row] = await this.#send("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", [table])
-    const checks = row ? checksOf(String(row.sql), this.#syntax) : []
-    if (checks.length === 0) return sql
-    const [effect] = describeStatement(sql, this.#syntax) ?? []
-    const now = new Set(effect?.definition?.columns.map(({ name }) => name.toLowerCase()))
-    const gone = [...(await this.#columns(table))].filter((column) => !now.has(column))
-    const has = new Set(checksOf(sql, this.#syntax).map(bare))
-    const kept = checks.filter((check) => !mentions(check, gone, this.#syntax) && !has.has(bare(check)))
-    const end = closingParenthesis(sql, this.#syntax)
-    if (kept.length === 0 || end === undefined) return sql
-    return `${sql.slice(0, end).trimEnd()}${kept.map((check) => `,\n    ${check}`).join('')}\n${sql.slice(end)}`
+    if (!row) return sql
+    return merged(definitionOf(String(row.sql), this.#syntax), definitionOf(sql, this.#syntax), (text, columns) =>
+      mentions(text, columns, this.#syntax),
+    )
   }
 }
-
-const bare = (check: string) => check.replace(/^CONSTRAINT\s+\S+\s+/i, '').replace(/\s+/g, '')
 
 /** A full index on columns alone, which a Prisma schema models: the script makes it where the schema has it. */
 function isPlain(sql: string, syntax: StatementSyntax): boolean {
@@ -155,49 +147,10 @@ function isPlain(sql: string, syntax: StatementSyntax): boolean {
   return !words.some(({ text }) => /^where$/i.test(text)) && !words.slice(open + 1).some(({ text }) => text === '(')
 }
 
-interface Word extends Token {
-  readonly text: string
-}
-
-function wordsOf(sql: string, syntax: StatementSyntax): Word[] {
-  return [...tokens(sql, syntax)]
-    .filter(({ kind }) => kind !== 'comment')
-    .map((token) => ({ ...token, text: sql.slice(token.start, token.end) }))
-}
-
 function mentions(sql: string, columns: readonly string[], syntax: StatementSyntax): boolean {
   if (columns.length === 0) return false
   return wordsOf(sql, syntax).some(
     ({ kind, text }) =>
       (kind === 'word' || kind === 'identifier') && columns.includes(text.replace(/^["`[]|["`\]]$/g, '').toLowerCase()),
   )
-}
-
-/** The checks of a CREATE TABLE, with their names: `CONSTRAINT positive CHECK (price > 0)`. */
-export function checksOf(sql: string, syntax: StatementSyntax): string[] {
-  const words = wordsOf(sql, syntax)
-  const found: string[] = []
-  for (let i = 0; i < words.length; i++) {
-    if (words[i]!.kind !== 'word' || !/^check$/i.test(words[i]!.text)) continue
-    const named = words[i - 2]?.kind === 'word' && /^constraint$/i.test(words[i - 2]!.text)
-    const start = words[named ? i - 2 : i]!.start
-    let depth = 0
-    for (i++; i < words.length; i++) {
-      if (words[i]!.text === '(') depth++
-      else if (words[i]!.text === ')') depth--
-      if (depth === 0) break
-    }
-    if (words[i]) found.push(sql.slice(start, words[i]!.end))
-  }
-  return found
-}
-
-/** Where the list of a CREATE TABLE ends. */
-function closingParenthesis(sql: string, syntax: StatementSyntax): number | undefined {
-  let depth = 0
-  for (const { text, start } of wordsOf(sql, syntax)) {
-    if (text === '(') depth++
-    else if (text === ')' && --depth === 0) return start
-  }
-  return undefined
 }

@@ -14,7 +14,8 @@ const BY_HAND = [
   'DROP TABLE Account',
   `CREATE TABLE "Account" (
     "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    "owner" TEXT NOT NULL,
+    "owner" TEXT NOT NULL COLLATE NOCASE,
+    "loud" TEXT GENERATED ALWAYS AS (upper("owner")) VIRTUAL,
     "balance" INTEGER NOT NULL DEFAULT 0 CHECK (balance >= 0),
     "note" TEXT,
     "old" TEXT,
@@ -73,6 +74,7 @@ describe('a table that is built anew', () => {
     await db.query(`UPDATE Account SET balance = balance + 1 WHERE owner = 'Ada'`)
     expect(await db.query('SELECT text FROM Log')).toEqual([{ text: expect.stringMatching(/^Ada \d+$/) }])
     expect(await db.query('SELECT owner FROM wealth ORDER BY owner')).toEqual([{ owner: 'Ada' }, { owner: 'Bob' }])
+    expect(await db.query(`SELECT loud FROM Account WHERE owner = 'aDA'`)).toEqual([{ loud: 'ADA' }])
     // AUTOINCREMENT: the number of a row that was deleted is not given again.
     await db.query(`INSERT INTO Account (owner) VALUES ('New')`)
     const [row] = await db.query(`SELECT id FROM Account WHERE owner = 'New'`)

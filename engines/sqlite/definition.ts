@@ -1,0 +1,137 @@
+/** A CREATE TABLE taken apart into columns and constraints, and put together again. Pure. */
+import type { StatementSyntax } from '../engine.js'
+import { type Token, tokens } from '../sql/tokens.js'
+
+export interface Word extends Token {
+  readonly text: string
+}
+
+/** The tokens of a statement with their texts, without comments. */
+export function wordsOf(sql: string, syntax: StatementSyntax): Word[] {
+  return [...tokens(sql, syntax)]
+    .filter(({ kind }) => kind !== 'comment')
+    .map((token) => ({ ...token, text: sql.slice(token.start, token.end) }))
+}
+
+interface Item {
+  readonly text: string
+  /** Of a column: its name, in lower case. */
+  readonly column: string | undefined
+  /** `COLLATE NOCASE`. */
+  readonly collation: string | undefined
+  /** It is computed from others. */
+  readonly generated: boolean
+  /** With their names: `CONSTRAINT positive CHECK (price > 0)`. */
+  readonly checks: readonly string[]
+}
+
+export interface Definition {
+  readonly sql: string
+  readonly items: readonly Item[]
+  /** Where the list begins and ends: behind the opening parenthesis and before the closing one. */
+  readonly start: number
+  readonly end: number
+  /** `STRICT`, `WITHOUT ROWID`, as written behind the list. */
+  readonly options: string
+}
+
+const CONSTRAINT = /^(?:constraint|primary|unique|check|foreign)$/i
+
+/** Reads a CREATE TABLE with a list of columns. */
+export function definitionOf(sql: string, syntax: StatementSyntax): Definition {
+  const words = wordsOf(sql, syntax)
+  const open = words.findIndex(({ text }) => text === '(')
+  const items: Item[] = []
+  let depth = 0
+  let from = open + 1
+  let close = words.length
+  for (let i = open; i >= 0 && i < words.length; i++) {
+    const { text } = words[i]!
+    if (text === '(') depth++
+    else if (text === ')') depth--
+    if (!(depth === 0 || (depth === 1 && text === ','))) continue
+    items.push(itemOf(sql, words.slice(from, i)))
+    from = i + 1
+    if (depth === 0) {
+      close = i
+      break
+    }
+  }
+  const end = words[close]
+  return {
+    sql,
+    items,
+    start: words[open]?.end ?? sql.length,
+    end: end?.start ?? sql.length,
+    options: end ? sql.slice(end.end).trim() : '',
+  }
+}
+
+function itemOf(sql: string, words: readonly Word[]): Item {
+  const [first] = words
+  const is = (i: number, pattern: RegExp) => words[i]?.kind === 'word' && pattern.test(words[i]!.text)
+  const column = first && !is(0, CONSTRAINT) ? bareName(first.text) : undefined
+  const checks: string[] = []
+  let collation: string | undefined
+  let generated = false
+  let depth = 0
+  for (let i = 1; i < words.length; i++) {
+    const { text } = words[i]!
+    if (text === '(') depth++
+    else if (text === ')') depth--
+    if (depth !== 0) continue
+    if (is(i, /^collate$/i)) collation = sql.slice(words[i]!.start, words[i + 1]?.end)
+    if (is(i, /^as$/i) && words[i + 1]?.text === '(') generated = true
+  }
+  for (let i = 0; i < words.length; i++) {
+    if (!is(i, /^check$/i)) continue
+    const start = words[is(i - 2, /^constraint$/i) ? i - 2 : i]!.start
+    let nested = 0
+    for (i++; i < words.length; i++) {
+      if (words[i]!.text === '(') nested++
+      else if (words[i]!.text === ')') nested--
+      if (nested === 0) break
+    }
+    if (words[i]) checks.push(sql.slice(start, words[i]!.end))
+  }
+  const text = first ? sql.slice(first.start, words.at(-1)!.end) : ''
+  return { text, column, collation: column === undefined ? undefined : collation, generated, checks }
+}
+
+const bareName = (text: string) => text.replace(/^["`[]|["`\]]$/g, '').toLowerCase()
+const squeezed = (check: string) => check.replace(/^CONSTRAINT\s+\S+\s+/i, '').replace(/\s+/g, '')
+
+/**
+ * The statement `next` with what `old` has beyond it: checks, collations, generated columns and table options. Checks and
+ * generated columns that mention a column which `next` does not have are left out, as other databases drop them with it.
+ */
+export function merged(
+  old: Definition,
+  next: Definition,
+  mentions: (text: string, columns: readonly string[]) => boolean,
+): string {
+  const now = new Set(next.items.flatMap(({ column }) => column ?? []))
+  const generated = old.items.filter((item) => item.generated && !now.has(item.column!))
+  const gone = old.items.flatMap(({ column, generated: computed }) =>
+    column === undefined || computed || now.has(column) ? [] : [column],
+  )
+  const had = new Set(next.items.flatMap(({ checks }) => checks.map(squeezed)))
+  const checks = old.items
+    .filter((item) => !item.generated)
+    .flatMap((item) => item.checks)
+    .filter((check) => !had.has(squeezed(check)) && !mentions(check, gone))
+  const items = next.items.map((item) => {
+    const before = old.items.find(({ column }) => column !== undefined && column === item.column)
+    return before?.collation && item.collation === undefined ? `${item.text} ${before.collation}` : item.text
+  })
+  // Columns come before constraints.
+  const firstConstraint = next.items.findIndex(({ column }) => column === undefined)
+  const at = firstConstraint === -1 ? items.length : firstConstraint
+  items.splice(at, 0, ...generated.filter(({ text }) => !mentions(text, gone)).map(({ text }) => text))
+  items.push(...checks)
+  const options = next.options === '' && old.options !== '' ? ` ${old.options}` : ''
+  const same = items.length === next.items.length && items.every((text, i) => text === next.items[i]!.text)
+  if (same && options === '') return next.sql
+  const list = same ? next.sql.slice(next.start, next.end) : `\n${items.map((text) => `    ${text}`).join(',\n')}\n`
+  return `${next.sql.slice(0, next.start)}${list}${next.sql.slice(next.end)}${options}`
+}
