@@ -57,6 +57,14 @@ export class SchemaInvalidError extends RaysError {
   }
 }
 
+/** What an engine says of a schema that it cannot read. */
+export function invalidSchema(told: string, cause: unknown): SchemaInvalidError {
+  return new SchemaInvalidError(`The Prisma schema is not valid.\n${told}`, {
+    cause,
+    hint: 'Correct the lines named above; prisma validate shows the same.',
+  })
+}
+
 /** A migration folder or file cannot be used. Exit 2: nothing ran. */
 export class MigrationInvalidError extends RaysError {
   override readonly name = 'MigrationInvalidError'

@@ -104,7 +104,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       'create-db': { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' },
       generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
       'ignore-missing': { type: 'boolean', describe: 'go up although applied migrations have no folder here' },
-      'allow-out-of-order': { type: 'boolean', describe: 'apply folders older than the newest applied migration' },
+      'allow-out-of-order': {
+        type: 'boolean',
+        describe: 'apply folders older than the newest applied migration, and those made on two branches',
+      },
       'fail-on-destructive': { type: 'boolean', describe: 'refuse migrations that lose data' },
       'lock-timeout': LOCK_TIMEOUT,
       'statement-timeout': STATEMENT_TIMEOUT,

@@ -211,7 +211,7 @@ function countsLine(counts: StatusResult['counts']): string {
 }
 
 function driftLines({ drift }: StatusResult): string {
-  if (drift.state === 'none') return 'Database: as the applied migrations made it.'
+  if (drift.state === 'none') return `Database: as the applied migrations made it. ${drift.summary}`.trim()
   if (drift.state === 'unknown') return `Database: not compared. ${drift.summary}`
   return lines('Database: changed without a migration (drift):', indent(drift.summary))
 }

@@ -96,10 +96,19 @@ function statementsOf({ engine }: Project, script: string): Set<string> {
   )
 }
 
-/** @throws {FailedError} explaining each branch, where there is one */
-export async function refuseBranches(project: Project, all: readonly Migration[]): Promise<void> {
-  const branches = await findBranches(project, all)
+/**
+ * @param applying only branches whose second side is among these count: they are about to be applied
+ * @throws {FailedError} explaining each branch, where there is one
+ */
+export async function refuseBranches(
+  project: Project,
+  all: readonly Migration[],
+  applying?: readonly Migration[],
+): Promise<void> {
+  const found = await findBranches(project, all)
+  const branches = applying ? found.filter(({ second }) => applying.includes(second)) : found
   if (branches.length === 0) return
+  const anyway = applying ? '; rays migrate --allow-out-of-order applies them as they are' : ''
   throw new FailedError(branches.map(explainBranch).join('\n'), {
     code: 'E_BRANCHES',
     data: {
@@ -110,7 +119,7 @@ export async function refuseBranches(project: Project, all: readonly Migration[]
         overlap,
       })),
     },
-    hint: 'rays rebase puts your own migrations after the others, made anew from the newest snapshot.',
+    hint: `rays rebase puts your own migrations after the others, made anew from the newest snapshot${anyway}.`,
   })
 }
 

@@ -172,10 +172,9 @@ async function step(
     verify: false,
     autoresolve: true,
     ...(options.rename !== undefined && { rename: options.rename }),
+    // An edit that is taken back is a change like any other.
+    anyState: true,
     ...(options.defaults && { defaults: options.defaults }),
-  }).catch(async (error: unknown) => {
-    if (error instanceof RaysError && error.code === 'E_OLD_SCHEMA') return makeBack(error)
-    throw error
   })
   if (made.migrations.length === 0) {
     if ((await developmentOf(config)).length === 0) await rm(root, { recursive: true, force: true })
@@ -197,15 +196,6 @@ async function step(
     throw error
   }
   return { name: names.at(-1)!, summary: made.summary }
-}
-
-/** Back to an earlier state is a change like any other, but rays cannot tell it from a schema that was set back. */
-function makeBack(cause: RaysError): never {
-  throw new UsageError('The schema is back at an earlier state of this work.', {
-    cause,
-    code: 'E_OLD_SCHEMA',
-    hint: 'rays draft --undo takes everything back that was applied without a migration; then go on.',
-  })
 }
 
 /** The newest migration's snapshot is what the first change starts from. */

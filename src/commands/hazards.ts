@@ -44,12 +44,13 @@ export async function countHazards(
   const live = hazards.some((hazard) => ASKS_THE_TABLE.has(hazard.kind)) ? await connection.tables(schemas) : []
   const counts = new Map<string, number | undefined>()
   const counted: CountedHazard[] = []
-  for (const hazard of hazards.flatMap((found) => rebuilt(found, live))) {
+  for (const hazard of hazards.flatMap((found) => rebuilt(found, hazards, live))) {
     const destructive = DESTRUCTIVE.has(hazard.kind)
     if (OF_AN_ENUM.has(hazard.kind)) {
       counted.push({ ...hazard, rows: undefined, destructive })
       continue
     }
+    if (hazard.kind === 'unique' && isKeyed(hazard, live)) continue
     const column = columnOf(hazard, live)
     if (column && isHarmless(hazard, column)) continue
     const { quote } = connection.engine
@@ -64,7 +65,7 @@ export async function countHazards(
   return counted
 }
 
-const ASKS_THE_TABLE: ReadonlySet<HazardKind> = new Set(['rebuild-table', 'set-required', 'type-change'])
+const ASKS_THE_TABLE: ReadonlySet<HazardKind> = new Set(['rebuild-table', 'set-required', 'type-change', 'unique'])
 
 /** The name that the table, or a column of it, still has in the database: the same script renames it first. */
 function nowCalled({ table, before }: Hazard, column?: string): string {
@@ -107,19 +108,28 @@ function rowsText(rows: number | undefined): string {
   return rows === 0 ? ' The table is empty.' : ` The table is not empty (${rows} ${rows === 1 ? 'row' : 'rows'}).`
 }
 
-/** A table that is built anew loses the columns that are not copied. */
-function rebuilt(hazard: Found, live: readonly TableInfo[]): Found[] {
+/** A table that is built anew loses the columns that are not copied: those that the script itself does not tell of. */
+function rebuilt(hazard: Found, all: readonly Found[], live: readonly TableInfo[]): Found[] {
   if (hazard.kind !== 'rebuild-table') return [hazard]
+  const { columns: kept, ...rest } = hazard
+  const told = (name: string) =>
+    all.some((other) => other.kind === 'drop-column' && other.table === hazard.table && other.column === name)
   const table = live.find((candidate) => candidate.name === nowCalled(hazard))
-  const lost = (table?.columns ?? []).filter(
-    (column) => !hazard.columns?.some((name) => nowCalled(hazard, name) === column.name),
-  )
-  return lost.map((column) => ({
-    ...hazard,
-    kind: 'drop-column' as const,
-    column: column.name,
-    message: `The column "${column.name}" of "${hazard.table}" is dropped with all its values.`,
-  }))
+  return (table?.columns ?? [])
+    .filter(({ name }) => !told(name) && !kept?.some((copied) => nowCalled(hazard, copied) === name))
+    .map(({ name }) => ({
+      ...rest,
+      kind: 'drop-column' as const,
+      column: name,
+      message: `Column ${hazard.table}.${name} is dropped with its values.`,
+    }))
+}
+
+/** The table has the unique key already. */
+function isKeyed(hazard: Found, live: readonly TableInfo[]): boolean {
+  const table = live.find((candidate) => candidate.name === nowCalled(hazard))
+  const wanted = (hazard.columns ?? []).map((name) => nowCalled(hazard, name))
+  return (table?.uniques ?? []).some((key) => key.join('\0') === wanted.join('\0'))
 }
 
 async function countRows(connection: Connection, table: string): Promise<number | undefined> {

@@ -39,6 +39,8 @@ export interface MakeMigrationOptions {
   readonly failOnDestructive?: boolean
   /** `User.name:fullName`, `User:Person`; false: nothing was renamed, and nobody is asked. */
   readonly rename?: readonly string[] | false
+  /** The schema may be that of an older migration. */
+  readonly anyState?: boolean
   /** `User.age=0`: SQL for the rows that a new required field meets. */
   readonly defaults?: readonly string[]
 }
@@ -74,15 +76,16 @@ export async function makeMigration(
   }
   const slug = await safeName(options.name ?? 'migration')
   const project = await openProject(context)
-  await project.schemaEngine.validate(project.schema.files)
   const all = await folders(project)
+  // Before the schema is looked at: after a merge it may hold the marks of a conflict.
   await refuseBranches(project, all)
+  await project.schemaEngine.validate(project.schema.files)
   const maker = new Maker(context, project, all, options)
   const from = await maker.startingState()
   const next = project.schema.files
   const forward = await maker.diff(from, next)
   if (forward.empty) return maker.unchanged(slug)
-  await refuseOldSchema(all, next)
+  if (!options.anyState) await refuseOldSchema(all, next)
   if (options.check) {
     return { changes: true, summary: forward.summary, migrations: [], hazards: [], written: false }
   }
@@ -277,7 +280,7 @@ class Maker {
     let proof: Proof | undefined
     let proven = false
     if (this.#options.verify !== false && this.#canProve()) {
-      const result = await this.#prove(from, to, script, plan, () => withRenames(groupOperations(input), steps))
+      const result = await this.#prove(from, to, script, plan, () => withRenames(groupOperations(input), steps), given)
       plan = result.plan
       proof = result.proof
       proven = proof !== undefined
@@ -322,9 +325,10 @@ class Maker {
     script: string,
     paired: OperationPlan,
     group: () => OperationPlan,
+    given: GivenValue | undefined,
   ): Promise<{ plan: OperationPlan; proof: Proof | undefined }> {
     try {
-      return { plan: paired, proof: await this.#proveOnce(from, to, script, paired) }
+      return { plan: paired, proof: await this.#proveOnce(from, to, script, paired, given) }
     } catch (error) {
       if (error instanceof RaysError && error.code === 'E_CONNECTION' && !(error instanceof ProofError)) {
         this.#context.host.note(`The migration is not proven: ${error.message}`)
@@ -332,7 +336,7 @@ class Maker {
       }
       if (!(error instanceof ProofError) || paired.grouped) throw error
       const grouped = group()
-      return { plan: grouped, proof: await this.#proveOnce(from, to, script, grouped) }
+      return { plan: grouped, proof: await this.#proveOnce(from, to, script, grouped, given) }
     }
   }
 
@@ -341,6 +345,7 @@ class Maker {
     to: readonly SchemaFile[],
     script: string,
     plan: OperationPlan,
+    given: GivenValue | undefined,
   ): Promise<Proof> {
     const draft = await mkdtemp(path.join(tmpdir(), 'rays-proof-'))
     try {
@@ -366,6 +371,7 @@ class Maker {
         replay: this.#all.length > 0 ? (connection) => replay(connection, this.#all) : undefined,
         schemas: this.#project.schemas,
         filter: this.#project.filter,
+        filled: given && ((schema, table, column) => given(schema, table, column) !== undefined),
       })
     } catch (error) {
       if (error instanceof EngineError)

@@ -11,6 +11,7 @@ import { checksumMatches, readScript } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
+import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import { programsAround, runForAll, withFunctions, withScripts } from './hooks.js'
 import type { Context } from './host.js'
@@ -125,6 +126,9 @@ async function run(
   await warnOfEdits(all, known, host.warn)
   const batch = nextBatch(known)
   if (planned.migrations.length === 0) return { all, plan: planned, steps: [], batch, hazards: [] }
+  // What was made from an older snapshot may take back what others made since (a table that is built anew).
+  if (planned.direction === 'up' && !options.fake && !options.allowOutOfOrder)
+    await refuseBranches(project, all, planned.migrations)
   const loaded =
     options.fake && planned.direction === 'down'
       ? planned.migrations.map(recordOnly)

@@ -238,5 +238,7 @@ function nextCommand(
     return 'The database was changed without a migration: write it into the schema, or undo it by hand.'
   if (counts.pending > 0) return 'Apply what is pending: rays migrate.'
   if (schema.state === 'changed') return 'Write a migration for the changed schema: rays makemigration --name <name>.'
+  if (drift.state === 'none' && drift.summary !== '')
+    return 'The schema is that of the migrations again, the database is not: rays draft brings it along.'
   return 'Everything is in step.'
 }

@@ -52,6 +52,7 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
   const all = statements.flat()
   const hazards: Hazard[] = []
   const created = new Set<string>()
+  const rebuilt = new Set<string>()
   const createdColumns = new Set<string>()
   const former = new Map<string, NonNullable<Hazard['before']>>()
   const id = ({ schema }: Effect, name: string) => `${schema ?? ''}\0${name}`
@@ -74,8 +75,11 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
         })
       if (object === 'table' && action === 'create') {
         created.add(id(effect, name))
-        const rebuilt = finalName('table', name)
-        if (rebuilt !== undefined) rebuiltTable(effect, rebuilt, all, back, add)
+        const becomes = finalName('table', name)
+        if (becomes !== undefined) {
+          if (all.some((other) => other.action === 'insert' && other.name === name)) rebuilt.add(id(effect, becomes))
+          rebuiltTable(effect, becomes, all, back, add)
+        }
       } else if (object === 'table' && action === 'rename') {
         if (created.has(id(effect, name))) created.add(id(effect, effect.newName!))
         else former.set(id(effect, effect.newName!), former.get(id(effect, name)) ?? { table: name, columns: {} })
@@ -123,8 +127,12 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
           if (effect.notNull)
             add('set-required', table, `Column ${where} is required: fails where it holds NULL.`, column)
         }
-      } else if (object === 'uniqueIndex' && action === 'create' && !created.has(id(effect, table ?? ''))) {
+      } else if (object === 'uniqueIndex' && action === 'create') {
+        const fresh = created.has(id(effect, table ?? '')) && !rebuilt.has(id(effect, table ?? ''))
         const columns = effect.columns ?? []
+        // A table that is built anew gets the keys that it had as well.
+        const had = rebuilt.has(id(effect, table ?? '')) && back.some((other) => sameUnique(other, effect))
+        if (fresh || had) continue
         add('unique', table ?? '', `${table} gets a unique key on ${columns.join(', ')}: fails where values repeat.`, {
           columns,
         })
@@ -152,6 +160,12 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
   return hazards
 }
 
+function sameUnique(a: Effect, b: Effect): boolean {
+  const key = ({ action, object, schema, table, columns }: Effect) =>
+    JSON.stringify([action, object, schema, table, columns])
+  return key(a) === key(b)
+}
+
 type Add = (kind: HazardKind, table: string, message: string, more?: Partial<Hazard>) => void
 
 /** A table that is built under another name, filled from the old one and renamed (SQLite). */
@@ -166,7 +180,15 @@ function rebuiltTable(effect: Effect, table: string, all: readonly Effect[], bac
   for (const lost of columnsAfter(back, table))
     if (!columns.includes(lost))
       add('drop-column', table, `Column ${table}.${lost} is dropped with its values.`, { column: lost })
+  const was = definitionAfter(back, table)
   for (const { name, notNull, hasDefault, primaryKey, type } of effect.definition?.columns ?? []) {
+    const selected = copy.selected?.[columns.indexOf(name)]
+    const before = was?.find((column) => column.name === name)
+    // Without the way back the live table tells whether it is required already.
+    if (notNull && selected !== undefined && bare(selected) === name && !primaryKey && !before?.notNull)
+      add('set-required', table, `Column ${table}.${name} becomes required: fails where it holds NULL.`, {
+        column: name,
+      })
     const numbersItself = primaryKey && /^integer$/i.test(type)
     if (columns.includes(name) || !notNull || hasDefault || numbersItself) continue
     const message = `Column ${table}.${name} is added as required without a default: fails where the table has rows.`
@@ -176,11 +198,18 @@ function rebuiltTable(effect: Effect, table: string, all: readonly Effect[], bac
 
 /** The columns that a script says a table has in the end. */
 function columnsAfter(script: readonly Effect[], table: string): string[] {
-  const rebuilt = script.find((e) => e.object === 'table' && e.action === 'rename' && e.newName === table)
-  const definition = script.find((e) => e.action === 'create' && e.object === 'table' && e.name === rebuilt?.name)
   const added = script.filter((e) => e.action === 'create' && e.object === 'column' && e.table === table)
-  return [...(definition?.definition?.columns ?? []), ...added].map(({ name }) => name)
+  return [...(definitionAfter(script, table) ?? []), ...added].map(({ name }) => name)
 }
+
+/** The columns of a table that a script builds anew. */
+function definitionAfter(script: readonly Effect[], table: string) {
+  const rebuilt = script.find((e) => e.object === 'table' && e.action === 'rename' && e.newName === table)
+  const made = script.find((e) => e.action === 'create' && e.object === 'table' && e.name === rebuilt?.name)
+  return made?.definition?.columns
+}
+
+const bare = (selected: string) => selected.replace(/^["`]|["`]$/g, '')
 
 /** The type belongs to an enum that this script builds anew: the column keeps its values. */
 function isBuiltAnew(type: string | undefined, all: readonly Effect[]): boolean {

@@ -9,7 +9,7 @@ import { FailedError } from '../errors.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { createExternal } from './external.js'
-import { type Contents, fillTables, lostRows, readContents } from './rows.js'
+import { type Contents, type FilledColumns, fillTables, lostRows, readContents } from './rows.js'
 
 export interface ProofRequest {
   readonly schemaEngine: SchemaEngine
@@ -26,6 +26,8 @@ export interface ProofRequest {
   readonly replay: ((connection: Connection) => Promise<void>) | undefined
   readonly schemas: readonly string[]
   readonly filter?: DiffOptions
+  /** Columns that get a value where they have none. */
+  readonly filled?: FilledColumns | undefined
   /** The migration changes data or code of its own; only the schema is proven. */
   readonly onStage?: (stage: string) => void
 }
@@ -210,7 +212,7 @@ class RoundTrip {
   async #compare(what: string, before: Contents | undefined, held: readonly Contents[]): Promise<Contents | undefined> {
     if (before === undefined) return undefined
     const now = await readContents(this.connection, this.request.schemas)
-    const lost = lostRows(before, now, held)
+    const lost = lostRows(before, now, held, this.request.filled)
     if (lost.length > 0) throw new ProofError(`${what} lost rows that both schemas can hold.`, lost.join('\n'))
     return now
   }

@@ -125,14 +125,22 @@ function sampleOf(
 /** The rows of every table, one text a row and column, for comparison. */
 export type Contents = ReadonlyMap<
   string,
-  { readonly columns: ReadonlyMap<string, string>; readonly rows: readonly ReadonlyMap<string, string>[] }
+  {
+    readonly table: { readonly schema?: string | undefined; readonly name: string }
+    readonly columns: ReadonlyMap<string, string>
+    readonly rows: readonly ReadonlyMap<string, string>[]
+  }
 >
 
 export async function readContents(connection: Connection, schemas: readonly string[]): Promise<Contents> {
-  const contents = new Map<string, { columns: Map<string, string>; rows: Map<string, string>[] }>()
+  const contents = new Map<
+    string,
+    { table: { schema: string | undefined; name: string }; columns: Map<string, string>; rows: Map<string, string>[] }
+  >()
   for (const table of await connection.tables(schemas)) {
     const rows = await connection.raw(`SELECT * FROM ${qualified(connection.engine, table)}`)
     contents.set(tableKey(table), {
+      table: { schema: table.schema, name: table.name },
       columns: new Map(table.columns.map((column) => [column.name, column.type])),
       rows: rows.map((row) => new Map(Object.entries(row).map(([name, value]) => [name, textOf(value)]))),
     })
@@ -148,11 +156,19 @@ function textOf(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
+export type FilledColumns = (schema: string | undefined, table: string, column: string) => boolean
+
 /**
  * What was lost between two moments: rows, or values in columns that `held` (the schemas in between) could hold all the
  * while, with the same name and type.
+ * @param filled columns whose NULLs the migration fills
  */
-export function lostRows(before: Contents, after: Contents, held: readonly Contents[] = []): string[] {
+export function lostRows(
+  before: Contents,
+  after: Contents,
+  held: readonly Contents[] = [],
+  filled: FilledColumns = () => false,
+): string[] {
   const lost: string[] = []
   for (const [name, table] of before) {
     const others = [...held, after].map((contents) => contents.get(name))
@@ -163,7 +179,11 @@ export function lostRows(before: Contents, after: Contents, held: readonly Conte
       continue
     }
     const columns = [...table.columns]
-      .filter(([column, type]) => others.every((other) => other!.columns.get(column) === type))
+      .filter(
+        ([column, type]) =>
+          !filled(table.table.schema, table.table.name, column) &&
+          others.every((other) => other!.columns.get(column) === type),
+      )
       .map(([column]) => column)
     const multiset = (rows: readonly ReadonlyMap<string, string>[]) =>
       rows.map((row) => JSON.stringify(columns.map((c) => row.get(c)))).sort()

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { Connection, Engine } from '../../engines/engine.js'
 import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { type DatabaseUrl, redact } from '../../engines/url.js'
-import { ConfigError, FailedError, SchemaInvalidError, UsageError } from '../errors.js'
+import { ConfigError, FailedError, invalidSchema, UsageError } from '../errors.js'
 import { replaceModels } from './models.js'
 import { datasourceOf, forEngine, withUrl } from './prisma-schema.js'
 import type { SchemaEngineOptions } from './schema-engine.js'
@@ -351,9 +351,7 @@ function quiet(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 function refusal({ stderr, stdout }: Output): Error {
   const message = stderr || plain(stdout).trim()
   if (/P1012|Prisma schema validation/.test(message)) {
-    return new SchemaInvalidError(`The Prisma schema is not valid.\n${message}`, {
-      hint: 'Correct the lines named above; prisma validate shows the same.',
-    })
+    return invalidSchema(message, undefined)
   }
   return new FailedError(`Prisma refused: ${message}`, {
     code: 'E_ENGINE',

@@ -2,7 +2,7 @@
 import { type Engine, InvalidSchemaError } from '../../engines/engine.js'
 import type { SchemaEngine, SchemaState } from '../../engines/schema-engine.js'
 import type { DatabaseUrl } from '../../engines/url.js'
-import { SchemaInvalidError } from '../errors.js'
+import { invalidSchema } from '../errors.js'
 import { withWholeDefaults } from './defaults.js'
 import { forEngine } from './prisma-schema.js'
 import { rememberTexts } from './remember.js'
@@ -50,7 +50,7 @@ function inOurWords(planner: SchemaEngine): SchemaEngine {
     try {
       return await work
     } catch (error) {
-      if (error instanceof InvalidSchemaError) throw new SchemaInvalidError(error.message, { cause: error })
+      if (error instanceof InvalidSchemaError) throw invalidSchema(error.message, error)
       throw error
     }
   }

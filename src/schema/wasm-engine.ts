@@ -2,7 +2,7 @@
 import type { Connection, Provider } from '../../engines/engine.js'
 import { type AdapterFactory, adapterFactory, ColumnType, withoutPartialIndexes } from '../../engines/prisma-adapter.js'
 import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
-import { FailedError, RaysError, SchemaInvalidError, UsageError } from '../errors.js'
+import { FailedError, invalidSchema, RaysError, SchemaInvalidError, UsageError } from '../errors.js'
 import { replaceModels } from './models.js'
 import { datasourceOf, forEngine, generatorsOf } from './prisma-schema.js'
 import { createWasmRuntime, type EngineLog, EngineRefusal, type OpenEngine } from './wasm-runtime.js'
@@ -195,10 +195,7 @@ export function staticAdapter(provider: Provider, namespace: string): AdapterFac
 function engineError(error: unknown): unknown {
   if (!(error instanceof EngineRefusal)) return error
   if (error.code === 'P1012') {
-    return new SchemaInvalidError(`The Prisma schema is not valid.\n${error.message}`, {
-      cause: error,
-      hint: 'Correct the lines named above; prisma validate shows the same.',
-    })
+    return invalidSchema(error.message, error)
   }
   return new FailedError(`Prisma's engine refused: ${error.message}${error.code ? ` (${error.code})` : ''}`, {
     cause: error,

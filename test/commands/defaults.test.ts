@@ -95,3 +95,28 @@ describeDatabases('a new required enum', (database) => {
     }
   })
 })
+
+describeDatabases('a relation that becomes required', (database) => {
+  test('takes a value for the rows without one, and the proof knows', async () => {
+    const post = (mark: string) =>
+      `model User {\n  id    Int    @id\n  posts Post[]\n}\n\nmodel Post {\n  id       Int   @id\n  authorId Int${mark}\n  author   User${mark} @relation(fields: [authorId], references: [id])\n}\n`
+    const db = await database.fresh()
+    const app = project({ provider: db.provider, url: db.href, schema: post('?'), config: { generate: false } })
+    const q = (name: string) => (db.provider === 'mysql' ? `\`${name}\`` : `"${name}"`)
+    try {
+      await app.rays(['save', 'start', '--no-verify'])
+      await app.rays(['up', '--y'])
+      await db.query(`INSERT INTO ${q('User')} (id) VALUES (1)`)
+      await db.query(`INSERT INTO ${q('Post')} (id) VALUES (1)`)
+      app.schema(post(''))
+      const saved = await app.rays(['save', 'required', '--default', 'Post.authorId=1', '--json'])
+      expect([saved.code, saved.stderr]).toEqual([0, ''])
+      expect(saved.json<{ data: { migrations: { proof: string }[] } }>().data.migrations[0]!.proof).toBe('proven')
+      expect((await app.rays(['up', '--y'])).code).toBe(0)
+      expect((await db.query(`SELECT ${q('authorId')} AS a FROM ${q('Post')}`)).map(({ a }) => Number(a))).toEqual([1])
+    } finally {
+      app.remove()
+      await db.drop()
+    }
+  })
+})

@@ -44,6 +44,25 @@ describeDatabases('draft', (on) => {
     await ws.ok('migrate --no-generate')
   })
 
+  test('an edit that is taken back is a change like any other', async () => {
+    const now = ['a Int?', 'b Int?', 'c Int?']
+    ws.project.schema(user(...now, 'd Int?'))
+    await ws.ok('draft --no-generate')
+    ws.project.schema(user(...now, 'd Int?', 'e Int?'))
+    await ws.ok('draft --no-generate')
+    ws.project.schema(user(...now, 'd Int?'))
+    await ws.fails(2, 'draft --no-generate')
+    await ws.ok('draft --y --no-generate')
+    expect(Object.keys((await ws.sql('SELECT * FROM "User"'))[0]!)).toEqual(['id', 'a', 'b', 'c', 'd'])
+    ws.project.schema(user(...now))
+    expect((await ws.ok('status')).stdout).toContain('rays draft')
+    await ws.ok('draft --y --no-generate')
+    expect((await ws.ok('makemigration --name nothing')).stdout).toContain('No schema changes detected')
+    expect(ws.exists('prisma/rays-watch')).toBe(false)
+    await ws.ok('status --check --strict')
+    await ws.ok('doctor --check')
+  })
+
   test('--undo takes everything back that has no migration', async () => {
     const before = await dumpSchema(ws.db)
     ws.project.schema(user('a Int?', 'b Int?', 'c Int?', 'd Int?'))

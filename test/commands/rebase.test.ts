@@ -139,4 +139,24 @@ describeDatabases('two branches', (on) => {
     await ws.ok('migrate --no-generate')
     await ws.ok('status --check')
   })
+
+  test('are not applied one over the other: what the first added would be lost where a table is built anew', async () => {
+    const mine = await branch(user('nick String?'), 'mine', true)
+    const theirs = await branch(user('code String @default("z")'), 'theirs', false)
+    await ws.sql(`UPDATE "User" SET "nick" = 'kept'`)
+    mine()
+    theirs()
+    ws.project.schema(
+      `<<<<<<< HEAD\n${user('nick String?')}=======\n${user('code String @default("z")')}>>>>>>> theirs\n`,
+    )
+    const check = await ws.fails(1, 'makemigration --check')
+    expect(check.stderr).toContain('were made on two branches')
+    const { stderr } = await ws.fails(1, 'migrate')
+    for (const word of [ws.folder('mine'), ws.folder('theirs'), 'rays rebase', '--allow-out-of-order'])
+      expect(stderr).toContain(word)
+    expect(await ws.sql('SELECT "nick" FROM "User"')).toEqual([{ nick: 'kept' }])
+    ws.project.schema(user('nick String?', 'code String @default("z")'))
+    await ws.ok('rebase --y --no-generate')
+    await ws.ok('status --check')
+  })
 })

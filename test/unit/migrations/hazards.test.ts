@@ -37,6 +37,27 @@ describe('what a script destroys, or may fail on, is named:', () => {
     ])
   })
 
+  test('a SQLite table that is built anew: a column that becomes required', () => {
+    const rebuild = (mark: string, selected = '"a"') =>
+      `CREATE TABLE "new_T" ("id" INTEGER NOT NULL PRIMARY KEY, "a" TEXT${mark}); INSERT INTO "new_T" ("id", "a") SELECT "id", ${selected} FROM "T"; DROP TABLE "T"; ALTER TABLE "new_T" RENAME TO "T";`
+    const required = (...args: Parameters<typeof found>) => found(...args).filter(([kind]) => kind === 'set-required')
+    expect(required(rebuild(' NOT NULL'), sqlite, rebuild(''))).toEqual([['set-required', 'T', 'a']])
+    expect(required(rebuild(' NOT NULL'), sqlite, rebuild(' NOT NULL'))).toEqual([])
+    expect(required(rebuild(' NOT NULL DEFAULT 5', 'coalesce("a", 5) AS "a"'), sqlite, rebuild(''))).toEqual([])
+    expect(required(rebuild(''), sqlite, rebuild(' NOT NULL'))).toEqual([])
+  })
+
+  test('a SQLite table that is built anew: a unique key that it did not have', () => {
+    const rebuild = (...keys: string[]) =>
+      `CREATE TABLE "new_T" ("id" INTEGER NOT NULL PRIMARY KEY, "a" TEXT, "b" TEXT); INSERT INTO "new_T" ("id", "a", "b") SELECT "id", "a", "b" FROM "T"; DROP TABLE "T"; ALTER TABLE "new_T" RENAME TO "T";${keys.map((key) => ` CREATE UNIQUE INDEX "T_${key}_key" ON "T"("${key}");`).join('')}`
+    const uniques = (...args: Parameters<typeof found>) => found(...args).filter(([kind]) => kind === 'unique')
+    expect(uniques(rebuild('a', 'b'), sqlite, rebuild('a'))).toEqual([['unique', 'T', ['b']]])
+    expect(uniques(rebuild('a', 'b'), sqlite)).toEqual([
+      ['unique', 'T', ['a']],
+      ['unique', 'T', ['b']],
+    ])
+  })
+
   test('a SQLite table that is built anew: what is not copied, known from the way back', () => {
     const rebuild = (columns: string, copied: string) =>
       `CREATE TABLE "new_T" ("id" INTEGER NOT NULL PRIMARY KEY${columns}); INSERT INTO "new_T" (${copied}) SELECT ${copied} FROM "T"; DROP TABLE "T"; ALTER TABLE "new_T" RENAME TO "T"; CREATE UNIQUE INDEX "i" ON "T"("x");`
