@@ -66,6 +66,7 @@ const BY_NUMBER: Readonly<Record<number, Kind>> = {
   1169: 'data',
   1216: 'data',
   1217: 'data',
+  1242: 'data', // a subquery with two rows: the guard of a down (planner/inverse-alter.ts)
   1263: 'data',
   1264: 'data',
   1265: 'data',
@@ -118,6 +119,9 @@ const BY_CODE: Readonly<Record<string, Kind>> = {
   HANDSHAKE_UNKNOWN_ERROR: 'connection',
   AUTH_SWITCH_PLUGIN_ERROR: 'authentication',
 }
+
+/** The name of the column of a query that fails where a table has rows. */
+export const GUARD = 'fails if there are such rows'
 
 interface DriverError extends Error {
   code?: string
@@ -233,7 +237,10 @@ export function explain(thrown: unknown): ErrorInfo {
   return {
     kind,
     code: error.code ?? '',
-    message: error.sqlMessage ?? (error.message || nested || error.code || 'unknown error'),
+    message:
+      error.errno === 1242 && error.sql?.includes(GUARD)
+        ? 'the table has rows, and no value can be made up for them'
+        : (error.sqlMessage ?? (error.message || nested || error.code || 'unknown error')),
     ...(error.sqlState === undefined ? {} : { detail: `SQLSTATE ${error.sqlState}` }),
     ...(hint === undefined ? {} : { hint }),
     ...(position === undefined ? {} : { position }),

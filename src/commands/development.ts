@@ -3,13 +3,14 @@
  * migration of its own that is kept beside the migrations, not among them: Prisma takes every folder there for one. The
  * next `makemigration` or `save` puts all of them into one migration and records it; no data is touched.
  */
-import { watch } from 'node:fs'
+import { readFileSync, watch } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection } from '../../engines/engine.js'
 import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { operationError, runOperation } from '../history/operation.js'
-import { Recorder, records } from '../history/recorder.js'
+import { appliedNames } from '../history/recorder.js'
+import { type Answers, composeAnswers, readAnswers } from '../migrations/answers.js'
 import { EMPTY_SCRIPT, listMigrations, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
@@ -145,8 +146,7 @@ async function requireApplied(context: Context): Promise<void> {
   const project = await openProject(context)
   const all = await folders(project)
   await withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const known = records((await new Recorder(connection).read()) ?? [])
-    const applied = new Set(known.flatMap((record) => (record.state === 'applied' ? [record.name] : [])))
+    const applied = await appliedNames(connection)
     const pending = all.filter(({ name }) => !applied.has(name))
     if (pending.length === 0) return
     throw new UsageError(`Not applied yet:\n${bullets(pending.map(({ name }) => name))}`, {
@@ -292,6 +292,14 @@ async function undo(context: Context, yes: boolean): Promise<string[]> {
   return entries.map(({ name }) => name)
 }
 
+/** What was answered for the changes that are applied without a migration, as if it had been asked once for all of them. */
+async function answersOf(config: Context['config']): Promise<Answers> {
+  const answers = (await developmentOf(config)).flatMap(({ codeFile }) =>
+    codeFile === undefined ? [] : [readAnswers(readFileSync(codeFile, 'utf8'))],
+  )
+  return composeAnswers(answers)
+}
+
 /**
  * `makemigration`: where changes were applied without a migration, all of them become one, which is recorded as applied.
  * @throws {RaysError}
@@ -323,7 +331,7 @@ export async function makeCollapsing(
           hint: 'rays doctor names what was changed by hand.',
         })
       }
-      const made = await makeMigration(context, options)
+      const made = await makeMigration(context, { ...options, known: await answersOf(context.config) })
       for (const { name } of made.migrations) await recordApplied(project, connection, name)
       await rm(folderOf(config), { recursive: true, force: true })
       if (made.migrations.length > 0) host.note('The database has these changes already: recorded as applied.')

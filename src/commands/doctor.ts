@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, DatabaseObject } from '../../engines/engine.js'
 import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
-import { Recorder, records } from '../history/recorder.js'
+import { appliedNames } from '../history/recorder.js'
 import { replaceFile, safeName, writeMigration } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
 import type { Migration } from '../migrations/migration.js'
@@ -79,9 +79,7 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
   const findings: Finding[] = stand.migrations.flatMap((migration) => findingsOf(migration, stand.migrations, context))
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: !repairing }, async (connection) => {
-    const names = new Set(
-      records((await new Recorder(connection).read()) ?? []).flatMap((r) => (r.state === 'applied' ? [r.name] : [])),
-    )
+    const names = await appliedNames(connection)
     const applied = all.filter((migration) => names.has(migration.name))
     const pruned = stand.migrations.some(({ state }) => state === 'archived')
     const known = stand.counts.missing + stand.counts.failed === 0

@@ -6,6 +6,8 @@ import path from 'node:path'
 import { EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
+import { appliedNames } from '../history/recorder.js'
+import type { Answers } from '../migrations/answers.js'
 import { EMPTY_SCRIPT, readSnapshot, safeName, writeMigration } from '../migrations/directory.js'
 import { fillScript, type GivenValue } from '../migrations/given.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
@@ -24,7 +26,7 @@ import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { connect, folders, openProject, openShadow, type Project } from './project.js'
-import { type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
+import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
 import { shortPath } from './schema-file.js'
 
 export interface MakeMigrationOptions {
@@ -39,6 +41,8 @@ export interface MakeMigrationOptions {
   readonly failOnDestructive?: boolean
   /** `User.name:fullName`, `User:Person`; false: nothing was renamed, and nobody is asked. */
   readonly rename?: readonly string[] | false
+  /** What was answered before about the same changes: taken where it fits. */
+  readonly known?: Answers
   /** The schema may be that of an older migration. */
   readonly anyState?: boolean
   /** `User.age=0`: SQL for the rows that a new required field meets. */
@@ -85,17 +89,28 @@ export async function makeMigration(
   const next = project.schema.files
   const forward = await maker.diff(from, next)
   if (forward.empty) return maker.unchanged(slug)
-  if (!options.anyState) await refuseOldSchema(all, next)
+  if (!options.anyState) await refuseOldSchema(context, project, all, next)
   if (options.check) {
     return { changes: true, summary: forward.summary, migrations: [], hazards: [], written: false }
   }
-  const renamed = await resolveRenames(host, project.engine, from, next, options, (files) => maker.build(files))
+  const renamed = await resolveRenames(
+    host,
+    project.engine,
+    from,
+    next,
+    { ...options, knownRenames: options.known?.renames ?? [] },
+    (files) => maker.build(files),
+  )
   const start = renamed && from ? renamed.apply(from) : from
   const change = renamed ? await maker.diff(start, next) : forward
   const backward = await maker.diff(next, start, false)
   const script = scriptWithRenames(change.script, renamed?.steps ?? [])
   const found = await maker.hazards(script, backward.empty ? '' : backward.script, slug)
-  const given = await resolveGiven(host, start, next, found, options)
+  const answered = await resolveGiven(host, start, next, found, {
+    ...options,
+    knownDefaults: options.known?.defaults ?? [],
+  })
+  const given = answered?.value
   const hazards = found.filter(
     ({ schema, table, column }) => !given || column === undefined || given(schema, table, column) === undefined,
   )
@@ -110,7 +125,7 @@ export async function makeMigration(
   let state = from
   for (const part of maker.parts(forward, from, next, slug)) {
     const last = part.files === next
-    const changes = last ? { renamed, given } : {}
+    const changes = last ? { renamed, answered } : {}
     made.push(await maker.make(state, part.files, part.slug, last ? forward : undefined, hazards, changes))
     state = part.files
   }
@@ -119,18 +134,48 @@ export async function makeMigration(
   return { changes: true, summary, migrations: made, hazards, written: !options.dryRun }
 }
 
-/** A schema that is an older snapshot: its differences from the newest are migrations that were not applied yet. */
-async function refuseOldSchema(all: readonly Migration[], next: readonly SchemaFile[]): Promise<void> {
+/**
+ * A schema that is an older snapshot: where newer migrations were not applied yet, its differences from the newest are
+ * those. Where all of them are applied, somebody wants the older state back.
+ */
+async function refuseOldSchema(
+  context: Context,
+  project: Project,
+  all: readonly Migration[],
+  next: readonly SchemaFile[],
+): Promise<void> {
   // The schema is set back by going down, so it can only be a recent one; older ones are not worth reading.
   const same = sameModelsAs(next)
   for (const migration of all.slice(0, -1).slice(-20).reverse()) {
     const snapshot = await readSnapshot(migration)
     if (snapshot === undefined || !same(snapshot)) continue
     const newer = all.slice(all.indexOf(migration) + 1).map((m) => m.name)
-    throw new UsageError(`The schema is that of ${migration.name}, and newer migrations exist: ${newer.join(', ')}.`, {
-      code: 'E_OLD_SCHEMA',
-      hint: 'Apply them (rays migrate brings the schema along), or delete their folders if they are not wanted, then run the command again.',
-    })
+    const applied = await appliedHere(context, project)
+    if (applied && newer.every((name) => applied.has(name))) return
+    throw new UsageError(
+      applied
+        ? `The schema is that of ${migration.name}, and newer migrations exist that are not applied: ${newer.filter((name) => !applied.has(name)).join(', ')}.`
+        : `The schema is that of ${migration.name}, and newer migrations exist: ${newer.join(', ')}. Without a database it cannot be told whether they are applied.`,
+      {
+        code: 'E_OLD_SCHEMA',
+        hint: 'Apply them (rays migrate brings the schema along), or delete their folders if they are not wanted, then run the command again.',
+      },
+    )
+  }
+}
+
+/** The migrations that the database has; undefined where it cannot be asked. */
+async function appliedHere({ config, host }: Context, project: Project): Promise<Set<string> | undefined> {
+  if (config.databaseUrl === undefined) return undefined
+  try {
+    const connection = await connect(project, host, { readOnly: true })
+    try {
+      return await appliedNames(connection)
+    } finally {
+      await connection.close()
+    }
+  } catch {
+    return undefined
   }
 }
 
@@ -255,11 +300,12 @@ class Maker {
     slug: string,
     known: SchemaDiff | undefined,
     hazards: readonly CountedHazard[],
-    { renamed, given }: { renamed?: Renamed | undefined; given?: GivenValue | undefined } = {},
+    { renamed, answered }: { renamed?: Renamed | undefined; answered?: Given | undefined } = {},
   ): Promise<MadeMigration> {
     // Renames come first: everything else leads from the renamed state to the next and back.
     const start = renamed && from ? renamed.apply(from) : from
     const steps = renamed?.steps ?? []
+    const given = answered?.value
     const forward = known && from === undefined ? known : await this.diff(start, to)
     const backward = await this.diff(to, start, false)
     const reverse = backward.empty ? '' : backward.script
@@ -299,6 +345,7 @@ class Maker {
       warnings: hazards.map((hazard) => hazard.message),
       notes,
       before: from,
+      answers: { renames: renamed?.flags ?? [], defaults: answered?.flags ?? [] },
     })
     return {
       ...written,
@@ -393,6 +440,7 @@ class Maker {
       readonly warnings: readonly string[]
       readonly notes: readonly string[]
       readonly before?: readonly SchemaFile[] | undefined
+      readonly answers?: Answers
     },
   ): Promise<{ name: string; directory: string }> {
     const { config, schema, datasource } = this.#project
@@ -403,7 +451,11 @@ class Maker {
     const written = await writeMigration(config.migrationsDir, {
       safeName: slug,
       script,
-      code: renderMigration(plan, { module, follows: this.#newest ?? null }),
+      code: renderMigration(plan, {
+        module,
+        follows: this.#newest ?? null,
+        ...(readme.answers && { answers: readme.answers }),
+      }),
       codeExtension: 'js',
       readme: renderReadme({
         name: slug,

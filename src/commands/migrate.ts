@@ -120,7 +120,7 @@ async function run(
   await recordAbsorbed(connection, squashed)
   for (const { migration, replaced } of squashed)
     host.note(`Recorded ${migration.name} as applied in place of the ${replaced.length} migrations that it stands for.`)
-  const known = asAbsorbed(read, squashed)
+  const known = await asAbsorbed(read, squashed)
   const planned = plan(all, known, planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   await warnOfEdits(all, known, host.warn)
@@ -363,7 +363,7 @@ async function preview(
 ): Promise<MigrateResult> {
   const all = await folders(project)
   const read = records((await new Recorder(connection).read()) ?? [])
-  const known = asAbsorbed(read, absorbed(all, read))
+  const known = await asAbsorbed(read, absorbed(all, read))
   const planned = plan(all, known, planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   const loaded = await loadAll(planned.migrations, connection, false)

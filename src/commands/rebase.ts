@@ -1,8 +1,10 @@
 /** `rays rebase`: one's own migrations come after those of the others, made anew from the newest snapshot, and are applied again. */
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { RaysError, UsageError } from '../errors.js'
-import { Recorder, records } from '../history/recorder.js'
+import { appliedNames } from '../history/recorder.js'
+import { type Answers, NO_ANSWERS, readAnswers } from '../migrations/answers.js'
 import { nextTimestamp, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import { mergeSchemas } from '../schema/merge.js'
@@ -41,7 +43,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   const branches = await findBranches(project, all)
   if (branches.length === 0) return { rebased: [], others: [], overlap: [], undone: null, applied: null }
   for (const branch of branches) host.note(explainBranch(branch))
-  const applied = await appliedNames(project, context)
+  const applied = await appliedHere(project, context)
   const base = branches[0]!.base
   const after = all.slice(base === undefined ? 0 : all.indexOf(base) + 1)
   const own = ownOf(after, branches, applied, options.own)
@@ -59,8 +61,10 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
     for (const [index, migration] of own.entries()) {
       await putSchema(config.schemaPath, stages[index]!)
       const moved = { ...migration, ...within(aside, migration) }
-      const anew = await onlyChangesSchema(project, moved)
-      const to = anew ? await makeAnew(context, migration) : await move(project, moved, stages[index]!)
+      const answers = moved.codeFile === undefined ? NO_ANSWERS : readAnswers(readFileSync(moved.codeFile, 'utf8'))
+      const answered = answers.renames.length + answers.defaults.length > 0
+      const anew = await onlyChangesSchema(project, moved, answered)
+      const to = anew ? await makeAnew(context, migration, answers) : await move(project, moved, stages[index]!)
       if (to !== undefined) created.push(to)
       rebased.push({ from: migration.name, to: to ?? '', made: anew ? 'anew' : 'moved' })
     }
@@ -87,11 +91,10 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   }
 }
 
-async function appliedNames(project: Project, context: Context): Promise<Set<string>> {
+async function appliedHere(project: Project, context: Context): Promise<Set<string>> {
   if (project.config.databaseUrl === undefined) return new Set()
   return withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const known = records((await new Recorder(connection).read()) ?? [])
-    return new Set(known.flatMap((record) => (record.state === 'applied' ? [record.name] : [])))
+    return appliedNames(connection)
   })
 }
 
@@ -156,8 +159,12 @@ function within(
   }
 }
 
-async function makeAnew(context: Context, { name }: Migration): Promise<string | undefined> {
-  const made = await makeMigration(context, { name: name.replace(/^\d{14}_?/, '') || 'migration', rename: false })
+async function makeAnew(context: Context, { name }: Migration, known: Answers): Promise<string | undefined> {
+  const made = await makeMigration(context, {
+    name: name.replace(/^\d{14}_?/, '') || 'migration',
+    rename: false,
+    known,
+  })
   return made.migrations.at(-1)?.name
 }
 

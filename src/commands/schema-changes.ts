@@ -20,9 +20,13 @@ import type { Host } from './host.js'
 export interface RenameOptions {
   /** `User.name:fullName`, `User:Person`; false: nothing was renamed, and nobody is asked. */
   readonly rename?: readonly string[] | false
+  /** Renames that were answered before: taken where they fit. */
+  readonly knownRenames?: readonly string[]
 }
 
 export interface Renamed {
+  /** The renames as `--rename` says them. */
+  readonly flags: readonly string[]
   /** The first schema (with or without the enum values of the second) with the renames in it. */
   readonly apply: (before: readonly SchemaFile[]) => readonly SchemaFile[]
   readonly steps: readonly RenameStep[]
@@ -45,7 +49,9 @@ export async function resolveRenames(
       throw unknownRename(options.rename[0]!, 'there is no migration yet')
     return undefined
   }
-  const wanted = new Set(options.rename || [])
+  const known = options.knownRenames ?? []
+  const strict = new Set(options.rename || [])
+  const wanted = new Set([...strict, ...known])
   const asking = options.rename !== false
   const models = await choose(host, modelCandidates(before, after), wanted, asking, namedModel(before, after))
   const fields = await choose(
@@ -55,7 +61,7 @@ export async function resolveRenames(
     asking,
     namedField(before, after, models),
   )
-  const [unused] = wanted
+  const unused = [...wanted].find((text) => strict.has(text))
   if (unused !== undefined) throw unknownRename(unused, 'no such model or field is gone while the other is new')
   const chosen = [...models, ...fields]
   if (chosen.length === 0) return undefined
@@ -65,7 +71,7 @@ export async function resolveRenames(
     moves.length === 0
       ? { first: [], last: [] }
       : joinTableSteps(moves, await scriptOf(before), await scriptOf(apply(before)), engine)
-  return { apply, steps: [...first, ...renameSteps(chosen, engine), ...last] }
+  return { apply, flags: chosen.map(renameText), steps: [...first, ...renameSteps(chosen, engine), ...last] }
 }
 
 type Named = (text: string) => Rename | undefined
@@ -163,6 +169,14 @@ function unknownRename(text: string, why: string): UsageError {
 export interface GivenOptions {
   /** `User.age=0`: SQL for the rows that exist. */
   readonly defaults?: readonly string[]
+  /** The same, answered before: taken where they fit. */
+  readonly knownDefaults?: readonly string[]
+}
+
+export interface Given {
+  readonly value: GivenValue
+  /** The values as `--default` says them. */
+  readonly flags: readonly string[]
 }
 
 /**
@@ -177,16 +191,19 @@ export async function resolveGiven(
   after: readonly SchemaFile[],
   hazards: readonly CountedHazard[],
   options: GivenOptions,
-): Promise<GivenValue | undefined> {
+): Promise<Given | undefined> {
   const models = modelsOf(after)
   const values = new Map<string, string>()
+  const flags: string[] = []
   const waiting = hazards.filter(({ kind }) => kind === 'required-column' || kind === 'set-required')
-  for (const text of options.defaults ?? []) {
+  const strict = new Set(options.defaults ?? [])
+  for (const text of [...(options.knownDefaults ?? []), ...strict]) {
     const match = /^(\w+)\.(\w+)=(.*)$/s.exec(text)
     const model = models.find(({ name }) => name === match?.[1])
     const field = model?.fields.find(({ name }) => name === match?.[2])
     const needs = model !== undefined && field?.arity === 'required' && becomesRequired(model, field, before ?? [])
     if (!match || !model || !field || !needs || match[3]!.trim() === '') {
+      if (!strict.has(text)) continue
       throw new UsageError(
         match && field
           ? `--default ${match[1]}.${match[2]}: the field does not become required in this migration, or no value is given.`
@@ -198,6 +215,7 @@ export async function resolveGiven(
       )
     }
     values.set(key(model.schema, model.table, field.column), asSql(match[3]!.trim(), field.type, after))
+    flags.push(text)
   }
   for (const hazard of waiting) {
     const model = models.find(({ table }) => table === hazard.table)
@@ -216,10 +234,13 @@ export async function resolveGiven(
     })
     if (answer.trim() !== '') {
       values.set(key(model.schema, model.table, field.column), asSql(answer.trim(), field.type, after))
+      flags.push(`${model.name}.${field.name}=${answer.trim()}`)
     }
   }
   if (values.size === 0) return undefined
-  return (schema, table, column) => values.get(key(schema, table, column)) ?? values.get(key(undefined, table, column))
+  const value: GivenValue = (schema, table, column) =>
+    values.get(key(schema, table, column)) ?? values.get(key(undefined, table, column))
+  return { value, flags }
 }
 
 /** Rows of before may have no value: the column is new, or was optional. */

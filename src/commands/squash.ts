@@ -1,7 +1,8 @@
 /** `rays squash [<from>] <to>`: many migrations become one that leads to the very same structure. */
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Client, Connection, Engine, Row, Structure } from '../../engines/engine.js'
+import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from '../../engines/engine.js'
+import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, UsageError } from '../errors.js'
 import { runOperation } from '../history/operation.js'
 import { plan } from '../history/plan.js'
@@ -156,7 +157,7 @@ class Squash {
     const stops: { migration: Migration; kept: boolean; after: Structure; snapshot: readonly SchemaFile[] }[] = []
     for (const migration of range) {
       const loaded = await this.#load(migration)
-      const kept = !(await changesSchemaOnly(loaded, connection))
+      const kept = !(await changesSchemaOnly(loaded, connection.engine))
       if (kept && connection.engine.transactionalDdl && !loaded.transaction) {
         throw new UsageError(
           `${migration.name} runs code outside of a transaction; the others could not be undone with it.`,
@@ -317,14 +318,41 @@ function expectSame(what: string, wanted: Structure, found: Structure): void {
   })
 }
 
-/** Whether a migration is nothing but schema changes, so that it can be made anew from two schemas. */
-export async function onlyChangesSchema({ engine }: Project, migration: Migration): Promise<boolean> {
+/**
+ * Whether a migration is nothing but schema changes, so that it can be made anew from two schemas.
+ * @param answered the renames and values in it are known, and need not be kept for themselves
+ */
+export async function onlyChangesSchema(
+  { engine }: Project,
+  migration: Migration,
+  answered: boolean,
+): Promise<boolean> {
   const none = async () => undefined
-  return changesSchemaOnly(await loadMigration(migration, { runScript: none }), engine)
+  return changesSchemaOnly(await loadMigration(migration, { runScript: none }), engine, answered)
+}
+
+/** Whether going up takes rows along that two schemas do not tell of: renames, and values for columns. */
+function movesRows(statements: readonly string[], syntax: StatementSyntax): boolean {
+  const effects = statements.map((text) => describeStatement(text, syntax) ?? [])
+  const made = new Set(effects.flat().flatMap((e) => (e.action === 'create' && e.object === 'table' ? [e.name] : [])))
+  return effects.some(
+    (each, i) =>
+      /^\s*UPDATE\b/i.test(statements[i]!) ||
+      each.some(
+        (e) =>
+          (e.action === 'rename' && (e.object === 'column' || (e.object === 'table' && !made.has(e.name)))) ||
+          // Prisma copies a column as it is, or guarded by its default.
+          (e.action === 'insert' && e.selected?.some((text) => !/^(?:["`].*["`]|coalesce\(.*)$/is.test(text))),
+      ),
+  )
 }
 
 /** Whether the migration only sends statements that change the schema, whatever the rows are. */
-async function changesSchemaOnly(loaded: LoadedMigration, { syntax }: Pick<Engine, 'syntax'>): Promise<boolean> {
+async function changesSchemaOnly(
+  loaded: LoadedMigration,
+  { syntax }: Pick<Engine, 'syntax'>,
+  answered = false,
+): Promise<boolean> {
   const statements: string[] = []
   let reads = false
   const note = (sql: string, params?: readonly unknown[]) => {
@@ -353,6 +381,7 @@ async function changesSchemaOnly(loaded: LoadedMigration, { syntax }: Pick<Engin
       else if (statements.length === from) return false
     }
   }
+  if (!answered && movesRows(statements, syntax)) return false
   const script = statements.map((statement) => `${statement};\n`).join('')
   return readForeign(script, syntax).every(({ kind }) => kind === 'schema' || kind === 'session')
 }

@@ -59,7 +59,7 @@ export async function status(context: Context): Promise<StatusResult> {
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: true }, async (connection) => {
     const read = records((await new Recorder(connection).read()) ?? [])
-    const known = asAbsorbed(read, absorbed(all, read))
+    const known = await asAbsorbed(read, absorbed(all, read))
     const migrations = await listStatus(all, known)
     const drift = await driftOf(project, connection, all, known)
     const schema = await schemaState(project, all)

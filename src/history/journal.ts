@@ -263,8 +263,9 @@ export class Journal {
     if (error instanceof InterruptedError || error instanceof LockError) return error
     if (error instanceof UsageError || error instanceof DecisionError) return error
     const info = connection.engine.explain(error instanceof OperationFailure ? error.cause : error)
-    const told = (after: string) =>
-      operationError(error, { connection, direction: this.#note.dir === 'up' ? 'up' : 'down' }, this.#loaded, after)
+    // What failed going up is told so, whichever way the journal goes by then.
+    const direction = this.#note.dir === 'up' ? ('up' as const) : ('down' as const)
+    const told = (after: string) => operationError(error, { connection, direction }, this.#loaded, after)
     if (info.kind === 'connection') {
       return this.#leave(told(''), `The connection was lost during operation ${this.#note.op} of ${this.#name}.`)
     }

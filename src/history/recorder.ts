@@ -291,3 +291,9 @@ const NOTE_FIELDS: Readonly<Record<Exclude<keyof RaysNote, 'rays'>, (value: unkn
 export function nextBatch(all: readonly MigrationRecord[]): number {
   return all.reduce((most, r) => (r.state === 'applied' ? Math.max(most, r.note?.batch ?? 0) : most), 0) + 1
 }
+
+/** The names of the migrations that a database has applied. @throws where the history is there and cannot be read */
+export async function appliedNames(session: HistorySession): Promise<Set<string>> {
+  const known = records((await new Recorder(session).read()) ?? [])
+  return new Set(known.flatMap((record) => (record.state === 'applied' ? [record.name] : [])))
+}

@@ -40,13 +40,20 @@ export function absorbed(folders: readonly Migration[], records: readonly Migrat
 }
 
 /** The records as they will be once the squashed migrations are recorded. */
-export function asAbsorbed(records: readonly MigrationRecord[], found: readonly Absorbed[]): MigrationRecord[] {
+export async function asAbsorbed(
+  records: readonly MigrationRecord[],
+  found: readonly Absorbed[],
+): Promise<MigrationRecord[]> {
   if (found.length === 0) return [...records]
   const gone = new Set(found.flatMap(({ replaced }) => replaced.map(({ name }) => name)))
   const known = new Set(records.map(({ name }) => name))
-  const added = found.flatMap(({ migration, replaced }): MigrationRecord[] =>
-    known.has(migration.name) ? [] : [{ ...replaced.at(-1)!, name: migration.name, note: undefined }],
-  )
+  const added: MigrationRecord[] = []
+  for (const { migration, replaced } of found) {
+    if (known.has(migration.name)) continue
+    const last = replaced.at(-1)!
+    const row = { ...last.row, checksum: checksum(await readScript(migration)) }
+    added.push({ ...last, name: migration.name, note: undefined, row })
+  }
   return [...records.filter(({ name }) => !gone.has(name)), ...added].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 

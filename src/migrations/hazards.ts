@@ -189,6 +189,12 @@ function rebuiltTable(effect: Effect, table: string, all: readonly Effect[], bac
       add('set-required', table, `Column ${table}.${name} becomes required: fails where it holds NULL.`, {
         column: name,
       })
+    // SQLite: what does not fit the new type stays as it is, under a type that Prisma cannot read it by.
+    if (selected !== undefined && before?.type.toUpperCase() !== type.toUpperCase())
+      add('type-change', table, `Column ${table}.${name} becomes ${type}: values may be lost or refused.`, {
+        column: name,
+        type,
+      })
     const numbersItself = primaryKey && /^integer$/i.test(type)
     if (columns.includes(name) || !notNull || hasDefault || numbersItself) continue
     const message = `Column ${table}.${name} is added as required without a default: fails where the table has rows.`

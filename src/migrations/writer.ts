@@ -1,4 +1,5 @@
 /** Writes the code of a migration as text. README.md: readme.ts. */
+import { type Answers, answerLines, NO_ANSWERS } from './answers.js'
 import type { OperationPlan, PlannedFunction } from './operations.js'
 import { plainLine } from './readme.js'
 
@@ -10,6 +11,7 @@ export interface RenderOptions {
   readonly transaction?: boolean
   /** The name of the migration before it, from whose snapshot it was made; null for the first of all. */
   readonly follows?: string | null
+  readonly answers?: Answers
 }
 
 /** The line of a migration's code that tells which migration it was made after (see {@link RenderOptions.follows}). */
@@ -34,6 +36,7 @@ export function renderMigration(plan: Pick<OperationPlan, 'operations'>, options
       '// downs from last to first. Add your own: `:?` marks a parameter, as in',
       '// await client.execute(`UPDATE "User" SET "name" = :?`, ["Ada"]).',
       ...(options.follows === undefined ? [] : [`// Follows ${options.follows ?? NOTHING}.`]),
+      ...answerLines(options.answers ?? NO_ANSWERS),
     ].join('\n'),
   ]
   if (esm && options.transaction === false) blocks.push('export const transaction = false;')

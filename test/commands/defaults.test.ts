@@ -120,3 +120,33 @@ describeDatabases('a relation that becomes required', (database) => {
     }
   })
 })
+
+describeDatabases('a required key that goes', (database) => {
+  test('is written, and the way back says that it refuses tables with rows', async () => {
+    const item = (...fields: string[]) => `model Item {\n  id Int @id\n${fields.map((f) => `  ${f}\n`).join('')}}\n`
+    const db = await database.fresh()
+    const app = project({
+      provider: db.provider,
+      url: db.href,
+      schema: item('code Int @unique'),
+      config: { generate: false },
+    })
+    try {
+      await app.rays(['save', 'start', '--no-verify'])
+      await app.rays(['up', '--y'])
+      await db.query(`INSERT INTO ${db.provider === 'mysql' ? '`Item`' : '"Item"'} (id, code) VALUES (1, 1), (2, 2)`)
+      app.schema(item())
+      const saved = await app.rays(['save', 'gone', '--json'])
+      expect([saved.code, saved.stderr]).toEqual([0, ''])
+      expect(saved.json<{ warnings: string[] }>().warnings.join('\n')).toContain('The down refuses tables with rows')
+      expect((await app.rays(['up', '--y'])).code).toBe(0)
+      const down = await app.rays(['down', '--y'])
+      expect([down.code, down.stderr]).toEqual([1, expect.stringMatching(/operation \d, down/)])
+      if (db.provider === 'mysql') expect(down.stderr).toContain('no value can be made up for them')
+      expect((await app.rays(['status', '--check'])).code).toBe(0)
+    } finally {
+      app.remove()
+      await db.drop()
+    }
+  })
+})

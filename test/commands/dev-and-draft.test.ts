@@ -85,6 +85,24 @@ describeDatabases('draft', (on) => {
     expect(await ws.applied()).toEqual(['init', 'everything', 'no_a'])
   })
 
+  test('what was answered meanwhile is known to the one migration', async () => {
+    await ws.sql('UPDATE "User" SET "b" = 5')
+    ws.project.schema(user('bee Int?', 'c Int?'))
+    await ws.ok('draft --rename User.b:bee --no-generate')
+    ws.project.schema(user('beta Int?', 'c Int?', 'n Int'))
+    await ws.ok('draft --rename User.bee:beta --default User.n=3 --no-generate')
+    await ws.ok('makemigration --name answered')
+    expect(ws.migration('answered', 'migration.sql')).toContain('RENAME COLUMN')
+    await ws.ok('migrate --name -1 --y --no-generate')
+    expect(await ws.sql('SELECT "b" FROM "User"')).toEqual([{ b: 5 }])
+    await ws.ok('migrate --no-generate')
+    expect(await ws.sql('SELECT "beta", "n" FROM "User"')).toEqual([{ beta: 5, n: 3 }])
+    ws.project.schema(user('b Int?', 'c Int?'))
+    await ws.ok('makemigration --name back --rename User.beta:b')
+    await ws.ok('migrate --y --no-generate')
+    await ws.ok('status --check')
+  })
+
   test('a pending migration comes first', async () => {
     await ws.ok('makemigration --name blank --blank')
     expect((await ws.fails(2, 'draft')).stderr).toContain('rays migrate')

@@ -186,6 +186,7 @@ describeDatabases('a run that fails', (on) => {
     expect(await ws.sql('SELECT * FROM "Item"')).toEqual([])
     expect(stderr).toContain(ws.folder('add_beta'))
     expect(stderr).toContain('INSERT INTO nowhere')
+    expect(stderr).toMatch(/add_beta, operation 0, up/)
     expect(stderr).toMatch(/Done before it, and kept: \d{14}_add_alpha/)
     expect(stderr).toMatch(/Not run: \d{14}_add_gamma/)
   })

@@ -65,10 +65,13 @@ describeDatabases('squash', (on) => {
   })
 
   test('a database that has the originals is recognised: nothing runs, and Prisma agrees', async () => {
-    await ws.ok('status --check')
+    await ws.ok('status --check --strict')
+    expect((await ws.ok('doctor')).stdout).not.toContain('[edited]')
     expect((await ws.ok('migrate --check --no-generate')).stdout).toContain('Nothing would run')
     const before = await structure(ws)
-    expect((await ws.ok('migrate --no-generate')).stderr).toContain('in place of the 4 migrations')
+    const { stderr } = await ws.ok('migrate --no-generate')
+    expect(stderr).toContain('in place of the 4 migrations')
+    expect(stderr).not.toContain('edited')
     expect(await structure(ws)).toBe(before)
     expect(await ws.sql('SELECT name FROM "User"')).toEqual([{ name: 'Ada' }])
     expect((await history(ws.db)).map((row) => row.migration_name)).toEqual(ws.folders())
@@ -166,6 +169,34 @@ describeDatabases('squash of migrations with code', (on) => {
       await ws.ok('makemigration --name one --no-verify')
       await ws.fails(2, 'squash one')
       await ws.fails(2, 'squash nowhere')
+    } finally {
+      await ws.drop()
+    }
+  })
+})
+
+describeDatabases('squash of migrations that take rows along', (on) => {
+  test('keeps renames and given values, on databases that have rows', async () => {
+    const item = (...fields: string[]) => `model Item {\n  id Int @id\n${fields.map((f) => `  ${f}\n`).join('')}}\n`
+    const ws = await workspace(on, { schema: item('name String?') })
+    try {
+      await ws.ok('makemigration --name start --no-verify')
+      await ws.ok('migrate --no-generate')
+      await ws.sql(`INSERT INTO "Item" ("id", "name") VALUES (1, 'Ada')`)
+      ws.project.schema(item('title String?'))
+      await ws.ok('makemigration --name renamed --rename Item.name:title --no-verify')
+      ws.project.schema(item('title String?', 'age Int'))
+      await ws.ok('makemigration --name aged --default Item.age=7 --no-verify')
+      ws.project.schema(item('title String?', 'age Int', 'size Int?'))
+      await ws.ok('makemigration --name sized --no-verify')
+      await ws.ok('squash renamed sized --name all')
+      await ws.ok('migrate --no-generate')
+      expect(await ws.sql('SELECT "id", "title", "age", "size" FROM "Item"')).toEqual([
+        { id: 1, title: 'Ada', age: 7, size: null },
+      ])
+      await ws.ok('status --check')
+      await ws.ok('migrate --name -1 --y --no-generate')
+      expect(await ws.sql('SELECT "name" FROM "Item"')).toEqual([{ name: 'Ada' }])
     } finally {
       await ws.drop()
     }

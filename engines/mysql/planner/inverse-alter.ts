@@ -1,4 +1,5 @@
 /** The way back from an ALTER TABLE, on tables that hold rows. */
+import { GUARD } from '../errors.js'
 import { neutral } from '../values.js'
 import { castBetween } from './casts.js'
 import { hasSupport } from './database-view.js'
@@ -181,7 +182,7 @@ class WayBack {
 
   /** A query that fails if the table has such rows: a subquery with two rows is an error. MySQL has no other refusal in plain SQL. */
   private guard(where: string): string {
-    return `SELECT (SELECT 1 UNION ALL (SELECT 1 FROM ${this.name}${where} LIMIT 1)) AS \`fails if there are such rows\``
+    return `SELECT (SELECT 1 UNION ALL (SELECT 1 FROM ${this.name}${where} LIMIT 1)) AS \`${GUARD}\``
   }
 
   /** A column that becomes what it was. */

@@ -37,6 +37,14 @@ describe('what a script destroys, or may fail on, is named:', () => {
     ])
   })
 
+  test('a SQLite table that is built anew: a column of another type', () => {
+    const rebuild = (type: string) =>
+      `CREATE TABLE "new_T" ("id" INTEGER NOT NULL PRIMARY KEY, "a" ${type}); INSERT INTO "new_T" ("id", "a") SELECT "id", "a" FROM "T"; DROP TABLE "T"; ALTER TABLE "new_T" RENAME TO "T";`
+    const types = (...args: Parameters<typeof found>) => found(...args).filter(([kind]) => kind === 'type-change')
+    expect(types(rebuild('INTEGER'), sqlite, rebuild('TEXT'))).toEqual([['type-change', 'T', 'a']])
+    expect(types(rebuild('INTEGER'), sqlite, rebuild('integer'))).toEqual([])
+  })
+
   test('a SQLite table that is built anew: a column that becomes required', () => {
     const rebuild = (mark: string, selected = '"a"') =>
       `CREATE TABLE "new_T" ("id" INTEGER NOT NULL PRIMARY KEY, "a" TEXT${mark}); INSERT INTO "new_T" ("id", "a") SELECT "id", ${selected} FROM "T"; DROP TABLE "T"; ALTER TABLE "new_T" RENAME TO "T";`
