@@ -4,7 +4,7 @@ import { configure } from './commands/configure.js'
 import type { Context, Host, Question } from './commands/host.js'
 import type { Config } from './config/config.js'
 import { OPTIONS, type OptionName } from './config/options.js'
-import { ConfigError, UsageError } from './errors.js'
+import { ConfigError, InterruptedError, UsageError } from './errors.js'
 import type { Progress } from './history/executor.js'
 
 /** Options of raysconfig (docs/configuration.md). */
@@ -80,6 +80,7 @@ export type Rays = { readonly [Name in keyof Table]: Bound<FunctionOf<Name>> } &
 export function createRays(options: RaysOptions = {}): Rays {
   const call = (load: () => Promise<Command>) => async (given: unknown) => {
     const command = await load()
+    if (options.signal?.aborted) throw new InterruptedError('Interrupted before it began; nothing was changed.')
     return command({ config: await configuration(options), host: hostOf(options) }, given)
   }
   const commands = Object.entries<() => Promise<Command>>(COMMANDS).map(([name, load]) => [name, call(load)])

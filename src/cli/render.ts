@@ -218,7 +218,7 @@ function driftLines({ drift }: StatusResult): string {
 
 function schemaLines({ schema }: StatusResult): string {
   if (schema.state === 'in-sync') return 'Schema: as the newest migration has it.'
-  if (schema.state === 'unknown') return `Schema: not compared. ${schema.summary}`
+  if (schema.state === 'unknown' || schema.state === 'invalid') return `Schema: not compared. ${schema.summary}`
   return lines('Schema: changes that no migration has yet:', indent(schema.summary))
 }
 

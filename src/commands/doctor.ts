@@ -208,6 +208,7 @@ async function adoptDrift(
   drift: Explained,
 ): Promise<DoctorResult['done']> {
   const { config, schema, datasource } = project
+  refuseUnrepairable(drift.script, drift)
   const name = await safeName(options.adopt!)
   const { plan } = drift.reversal
   const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
@@ -240,6 +241,16 @@ async function adoptDrift(
   return { action: 'adopted', migration: written.name, script: drift.script }
 }
 
+/** @throws {FailedError} where no statement leads there: comments, engines and character sets of MySQL's tables */
+function refuseUnrepairable(statements: string, { missing, extra }: Explained): void {
+  if (statements.trim() !== '') return
+  throw new FailedError('What was changed by hand is nothing that a migration can change; nothing was done.', {
+    code: 'E_NOT_REPAIRABLE',
+    where: [...missing.map((line) => `- ${line}`), ...extra.map((line) => `+ ${line}`)].join('\n'),
+    hint: 'Change it back by hand, or rays doctor --ignore <object>.',
+  })
+}
+
 /** The proven way back, run on the database itself. */
 async function revert({ project, context, connection, options }: At, drift: Explained): Promise<DoctorResult['done']> {
   const { reversal } = drift
@@ -251,6 +262,7 @@ async function revert({ project, context, connection, options }: At, drift: Expl
     })
   }
   const statements = [...reversal.plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
+  refuseUnrepairable(statements.join(''), drift)
   const script = statements.map((statement) => `${statement};\n`).join('')
   const found = findHazards(script, connection.syntax).map((hazard) => ({ ...hazard, migration: 'revert' }))
   const losing = (await countHazards(connection, found, project.schemas)).filter(

@@ -104,8 +104,9 @@ export async function makeMigration(
   const start = renamed && from ? renamed.apply(from) : from
   const change = renamed ? await maker.diff(start, next) : forward
   const backward = await maker.diff(next, start, false)
-  const script = scriptWithRenames(change.script, renamed?.steps ?? [])
-  const found = await maker.hazards(script, backward.empty ? '' : backward.script, slug)
+  const reverse = backward.empty ? '' : backward.script
+  const repaired = repairScript(change.script, reverse, project.engine.syntax)
+  const found = await maker.hazards(scriptWithRenames(repaired, renamed?.steps ?? []), reverse, slug)
   const answered = await resolveGiven(host, start, next, found, {
     ...options,
     knownDefaults: options.known?.defaults ?? [],

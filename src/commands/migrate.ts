@@ -217,6 +217,7 @@ async function loadAll(
         ...(await loadMigration(source, {
           runScript: (script) => connection.script(script),
           ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
+          syntax: connection.syntax,
         })),
         migration,
       }

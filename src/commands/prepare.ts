@@ -1,6 +1,6 @@
 /** `rays prepare`: an existing database gets its first migration, recorded as applied. All data stays. */
-import { FailedError, UsageError } from '../errors.js'
-import { Recorder, records } from '../history/recorder.js'
+import { FailedError, InterruptedError, UsageError } from '../errors.js'
+import { appliedNames, Recorder } from '../history/recorder.js'
 import { checksum, listMigrations, readScript } from '../migrations/directory.js'
 import { datasourceOf, hasModels, writeSchema } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
@@ -29,8 +29,9 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
   const { host, config } = context
   let project = await openProject(context)
   await refuseInitialised(project)
+  let forgotten: readonly string[] = []
   const introspected = await withConnection(project, host, {}, async (connection) => {
-    await refuseHistory(connection)
+    if (!options.reset) forgotten = await oldHistory(context, connection, options.y === true)
     return !hasModels(project.schema.files) && (await introspect(project, context, connection))
   })
   if (introspected) project = await openProject(context)
@@ -57,7 +58,11 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         throw new UsageError('The schema has no models, so there is nothing to prepare.', {
           hint: 'Add a model, then rays makemigration.',
         })
-      await recordApplied(project, connection, migration.name)
+      await connection.transaction({}, async () => {
+        await recordApplied(project, connection, migration.name)
+        const recorder = new Recorder(connection)
+        for (const name of forgotten) await recorder.remove(name)
+      })
       return { migration, target: connection.target, introspected, reset: options.reset === true }
     }),
   )
@@ -75,16 +80,23 @@ async function refuseInitialised(project: Project): Promise<void> {
   })
 }
 
-async function refuseHistory(connection: Parameters<typeof requireSync>[1]): Promise<void> {
-  const history = records((await new Recorder(connection).read()) ?? []).filter((record) => record.state === 'applied')
-  if (history.length === 0) return
-  throw new UsageError(
-    `${connection.target} has ${history.length} applied migrations (${history[0]!.name} …), and the migrations folder is empty.`,
-    {
-      code: 'E_INITIALISED',
-      hint: 'Get the migration folders (git pull). To start anew without them, remove the rows of _prisma_migrations by hand.',
-    },
-  )
+/**
+ * The applied migrations whose folders were deleted to begin anew (the first migration then stands for all of them).
+ * @throws {RaysError} where nobody agrees to forget them
+ */
+async function oldHistory(
+  { host }: Context,
+  connection: Parameters<typeof requireSync>[1],
+  yes: boolean,
+): Promise<readonly string[]> {
+  const names = [...(await appliedNames(connection))].sort()
+  if (names.length === 0 || yes) return names
+  const sure = await host.confirm({
+    message: `${connection.target} has ${names.length} applied migrations (${names[0]} …), and the migrations folder is empty. Forget them, and begin anew with the database as it is? (If the folders are missing by mistake: git pull.)`,
+    flag: '--y',
+  })
+  if (!sure) throw new InterruptedError('Not confirmed; nothing was changed.')
+  return names
 }
 
 async function introspect(

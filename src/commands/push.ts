@@ -9,6 +9,7 @@ import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { bullets } from '../text.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import type { Context } from './host.js'
+import { differsByItself } from './noise.js'
 import { askUnlocked, changedWhileAsking, openProject, type Project, withConnection, withLock } from './project.js'
 import { type Generated, generateClient } from './schema-file.js'
 
@@ -48,7 +49,9 @@ async function pushLocked(project: Project, { host, config }: Context, connectio
   const live = { kind: 'database' as const, connection, context: project.schema.files }
   const diff = await project.schemaEngine.diff(live, next, { ...project.filter, summary: true })
   const base = { reset: options.forceReset === true, target: connection.target, summary: diff.summary }
-  if (diff.empty) return { ...base, changed: options.forceReset === true, script: '', hazards: [] }
+  if (diff.empty || (await differsByItself(project, project.schema.files, diff.script, 'schema'))) {
+    return { ...base, changed: options.forceReset === true, script: '', hazards: [] }
+  }
 
   const found = findHazards(diff.script, connection.syntax).map((hazard) => ({ ...hazard, migration: 'push' }))
   const hazards = await countHazards(connection, found, project.schemas)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
+import { SchemaInvalidError } from '../errors.js'
 import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed } from '../history/squashed.js'
 import { checksumMatches, readScript, readSnapshot } from '../migrations/directory.js'
@@ -11,6 +12,7 @@ import { snapshotOf } from '../schema/prisma-schema.js'
 import { compareNames } from '../text.js'
 import { developmentSnapshot } from './development.js'
 import type { Context } from './host.js'
+import { differsByItself } from './noise.js'
 import { folders, messageOf, openProject, type Project, withConnection } from './project.js'
 
 export interface StatusOptions {
@@ -46,7 +48,7 @@ export interface StatusResult {
   /** The live schema against the newest applied migration: what was changed without one. */
   readonly drift: { readonly state: 'none' | 'drift' | 'unknown'; readonly summary: string }
   /** schema.prisma against the newest migration. */
-  readonly schema: { readonly state: 'in-sync' | 'changed' | 'unknown'; readonly summary: string }
+  readonly schema: { readonly state: 'in-sync' | 'changed' | 'unknown' | 'invalid'; readonly summary: string }
   /** Whether the exit code should say that something is to be done. */
   readonly clean: boolean
   readonly strictlyClean: boolean
@@ -143,12 +145,15 @@ async function driftOf(
   try {
     const live = { kind: 'database' as const, connection, context: snapshot ?? project.schema.files }
     const diff = await project.schemaEngine.diff(from, live, { ...project.filter, summary: true })
-    if (!diff.empty && (await inDevelopment(project, connection))) {
+    if (diff.empty) return { state: 'none', summary: '' }
+    if (await inDevelopment(project, connection))
       return { state: 'none', summary: 'Changes were applied without a migration (rays draft, rays dev).' }
-    }
-    return diff.empty
-      ? { state: 'none', summary: '' }
-      : { state: 'drift', summary: diff.summary.trim() || diff.script.trim() }
+    // Nothing leads back from the database to the schema: an extension of PostgreSQL, say, that is always there.
+    const back = await project.schemaEngine.diff(live, from, { ...project.filter, summary: false })
+    if (back.empty) return { state: 'none', summary: '' }
+    if (snapshot && (await differsByItself(project, snapshot, diff.script, 'database')))
+      return { state: 'none', summary: '' }
+    return { state: 'drift', summary: diff.summary.trim() || diff.script.trim() }
   } catch (error) {
     return { state: 'unknown', summary: messageOf(error) }
   }
@@ -183,7 +188,7 @@ async function schemaState(project: Project, all: readonly Migration[]): Promise
       ? { state: 'in-sync', summary: '' }
       : { state: 'changed', summary: diff.summary.trim() || diff.script.trim() }
   } catch (error) {
-    return { state: 'unknown', summary: messageOf(error) }
+    return { state: error instanceof SchemaInvalidError ? 'invalid' : 'unknown', summary: messageOf(error) }
   }
 }
 
@@ -209,7 +214,8 @@ function summarise(
     missing: count('missing'),
     edited: migrations.filter((migration) => migration.edited !== null).length,
   }
-  const clean = counts.pending + counts.failed + counts.missing === 0 && drift.state !== 'drift'
+  const clean =
+    counts.pending + counts.failed + counts.missing === 0 && drift.state !== 'drift' && schema.state !== 'invalid'
   return {
     target: connection.target,
     provider: connection.version,
@@ -237,8 +243,10 @@ function nextCommand(
   if (drift.state === 'drift')
     return 'The database was changed without a migration: write it into the schema, or undo it by hand.'
   if (counts.pending > 0) return 'Apply what is pending: rays migrate.'
+  if (schema.state === 'invalid') return 'Correct the schema: prisma validate names the lines.'
   if (schema.state === 'changed') return 'Write a migration for the changed schema: rays makemigration --name <name>.'
   if (drift.state === 'none' && drift.summary !== '')
     return 'The schema is that of the migrations again, the database is not: rays draft brings it along.'
+  if (schema.state === 'unknown') return 'Give the migrations that Prisma made snapshots and ways back: rays adopt.'
   return 'Everything is in step.'
 }

@@ -107,7 +107,7 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
             add(
               'required-column',
               table,
-              `Column ${where} is added as required without a default: fails where the table has rows.`,
+              `Column ${where} is added as required without a default: ${withoutValue(syntax)}`,
               column,
             )
         } else if (createdColumns.has(`${id(effect, table)}\0${name}`)) {
@@ -158,6 +158,11 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
       }
     }
   return hazards
+}
+
+/** MySQL: rows get the implicit default of the type. */
+function withoutValue({ dialect }: StatementSyntax): string {
+  return dialect === 'mysql' ? "rows that exist get '' or 0." : 'fails where the table has rows.'
 }
 
 function sameUnique(a: Effect, b: Effect): boolean {

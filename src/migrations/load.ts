@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { StatementSyntax } from '../../engines/engine.js'
+import { ScriptError, splitStatements } from '../../engines/sql/scanner.js'
 import { MigrationInvalidError } from '../errors.js'
 import { isKnexForm, type KnexForm, overClient } from '../knex/form.js'
 import { loadModule } from '../modules.js'
@@ -20,6 +21,8 @@ export interface LoadOptions {
   readonly runScript: (script: string) => Promise<void>
   /** Where the script runs in a transaction: the lexical rules by which its own BEGIN and COMMIT are found and left out. */
   readonly inTransaction?: StatementSyntax
+  /** The lexical rules by which the script must be readable. */
+  readonly syntax?: StatementSyntax
 }
 
 /**
@@ -30,6 +33,7 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
   const script = await readScript(migration)
   const shared = { migration, checksum: checksum(script) }
   if (migration.codeFile === undefined) {
+    if (options.syntax) refuseUnreadable(migration, script, options.syntax)
     return {
       ...shared,
       operations: isEmptyScript(script) ? [[nothing, nothing]] : [[scriptOperation(script, options), null]],
@@ -77,6 +81,19 @@ async function knexOperations(
     foreignKeysOff: [source, String(knex.up), String(knex.down)].some((text) => FOREIGN_KEYS_OFF.test(text)),
     codeHash: createHash('sha256').update(source).digest('hex'),
     knex,
+  }
+}
+
+/** What cannot be split into statements is told before the first statement of any migration runs. */
+function refuseUnreadable({ sqlFile }: Migration, script: string, syntax: StatementSyntax): void {
+  try {
+    splitStatements(script, syntax)
+  } catch (error) {
+    if (!(error instanceof ScriptError)) throw error
+    throw new MigrationInvalidError(`${sqlFile} cannot be read: ${error.message}`, {
+      cause: error,
+      hint: 'Correct the file; nothing was run.',
+    })
   }
 }
 

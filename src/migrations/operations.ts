@@ -8,7 +8,7 @@ import { orderEnums, type Pair } from './enums.js'
 import { type FillingEngine, factsOf, fillStatements, type GivenValue } from './given.js'
 import { findHazards } from './hazards.js'
 import { Names } from './names.js'
-import { repairScript } from './repair.js'
+import { repairAddedValues, repairScript } from './repair.js'
 import { effectsOf, implicitNamespace, readSteps, type Step, stepOf, withoutNamespace } from './steps.js'
 import { inverted, signature, type Transition } from './transitions.js'
 
@@ -85,7 +85,7 @@ function read({ up, down, engine, base = '', given }: OperationInput): { ups: St
   const namespace = implicitNamespace(up, down, syntax)
   const back = namespace === undefined ? down : withoutNamespace(down, namespace, engine)
   const ups = readSteps(repairScript(up, back, syntax), syntax, namespace)
-  const downs = readSteps(repairScript(back, up, syntax), syntax, namespace)
+  const downs = readSteps(repairAddedValues(repairScript(back, up, syntax), up, base, syntax), syntax, namespace)
   const before = new ScriptFacts(
     [...readSteps(base, syntax, namespace), ...ups].flatMap((step) => effectsOf(step.statements)),
   )

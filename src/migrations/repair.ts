@@ -3,6 +3,7 @@ import type { StatementSyntax } from '../../engines/engine.js'
 import { splitStatements, tokens } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 import { columnId, madeOf, rebuildOf } from './enums.js'
+import { splitUnsafeEnum } from './hazards.js'
 import { effectsOf, readSteps, SEQUENCE_REPAIR } from './steps.js'
 
 /**
@@ -11,8 +12,79 @@ import { effectsOf, readSteps, SEQUENCE_REPAIR } from './steps.js'
  * @param reverse the script of the other direction, which tells the types of columns that are dropped
  */
 export function repairScript(script: string, reverse: string, syntax: StatementSyntax): string {
-  return repairEnums(repairSequences(script, syntax), reverse, syntax)
+  return repairEnums(repairSerials(repairSequences(script, syntax), syntax), reverse, syntax)
 }
+
+/**
+ * A way back that adds a value to an enum and uses it, which PostgreSQL refuses in one transaction (55P04): the enum is built
+ * anew instead, as the way up did to remove the value. Any other script is returned as it is.
+ * @param up the script of the way up
+ * @param base the script that builds the state before the way up from nothing
+ */
+export function repairAddedValues(back: string, up: string, base: string, syntax: StatementSyntax): string {
+  if (!splitUnsafeEnum(back, syntax)) return back
+  const steps = readSteps(up, syntax, undefined)
+  const texts = stepTexts(up, syntax)
+  const values = new Map(
+    splitStatements(base, syntax).flatMap(({ text }) => {
+      const [effect] = describeStatement(text, syntax) ?? []
+      return effect?.action === 'create' && effect.object === 'enum'
+        ? [[effect.name, effect.values ?? []] as const]
+        : []
+    }),
+  )
+  let repaired = ''
+  let copied = 0
+  const done = new Set<string>()
+  for (const { text, start, end } of splitStatements(back, syntax)) {
+    const [effect] = describeStatement(text, syntax) ?? []
+    const name = effect?.object === 'enumValue' ? effect.type : undefined
+    const at = name === undefined ? -1 : steps.findIndex((step) => rebuildOf(step)?.enums.has(name))
+    const all = name === undefined ? undefined : values.get(name)
+    if (name === undefined || at === -1 || at >= texts.length || !all) continue
+    const list = all.map((value) => `'${value.replaceAll("'", "''")}'`).join(', ')
+    const rebuild = texts[at]!.replace(/^(?:--[^\n]*\n)+/, '')
+      .replace(/( AS ENUM )\([^;]*?\);/, (_, words: string) => `${words}(${list});`)
+      .replace(/;\s*$/, '')
+    repaired += back.slice(copied, start) + (done.has(name) ? 'SELECT 1' : rebuild)
+    copied = end
+    done.add(name)
+  }
+  return repaired + back.slice(copied)
+}
+
+/**
+ * Prisma's engine retypes a column that numbers itself as SERIAL, which is no type but a word of CREATE TABLE. The type is
+ * that of the numbers, and the sequence has to count as far.
+ */
+function repairSerials(script: string, syntax: StatementSyntax): string {
+  if (!/SET DATA TYPE (?:BIG|SMALL)?SERIAL\b/.test(script)) return script
+  let repaired = ''
+  let copied = 0
+  for (const { text, start, end } of splitStatements(script, syntax)) {
+    const widened: string[] = []
+    for (const { change, schema, table, name, type } of describeStatement(text, syntax) ?? []) {
+      const number = SERIALS[type?.toUpperCase() ?? '']
+      if (change !== 'type' || number === undefined || table === undefined) continue
+      const quoted = [schema, table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
+      const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
+      const sequence = `pg_get_serial_sequence(${literal(quoted.join('.'))}, ${literal(name)})`
+      widened.push(
+        `;\n\nDO $rays$ DECLARE owned text := ${sequence}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'ALTER SEQUENCE ' || owned || ' AS ${number.toLowerCase()}'; END IF; END $rays$`,
+      )
+    }
+    if (widened.length === 0) continue
+    const typed = text.replace(
+      /(SET DATA TYPE )((?:BIG|SMALL)?SERIAL)\b/g,
+      (_, words: string, type: string) => words + SERIALS[type],
+    )
+    repaired += script.slice(copied, start) + typed + widened.join('')
+    copied = end
+  }
+  return repaired + script.slice(copied)
+}
+
+const SERIALS: Readonly<Record<string, string>> = { SERIAL: 'INTEGER', BIGSERIAL: 'BIGINT', SMALLSERIAL: 'SMALLINT' }
 
 /**
  * Prisma's engine, when it compares two schema texts, does not know the name of a sequence that goes with a column and

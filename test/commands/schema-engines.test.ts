@@ -40,7 +40,7 @@ describeDatabases('the two schema engines', (on) => {
       config: { schemaEngine, generate: false },
     })
     try {
-      await ws.ok('makemigration --name first', { env, limitMs: 120_000 })
+      await ws.ok('makemigration --name first --no-verify', { env, limitMs: 120_000 })
       await ws.ok('migrate', { env })
       ws.project.write({ 'prisma/schema.prisma': schema(SECOND) })
       await ws.ok('makemigration --name second', { env, limitMs: 120_000 })
@@ -50,7 +50,8 @@ describeDatabases('the two schema engines', (on) => {
       await ws.ok('migrate --name first --y', { env })
       return {
         scripts: ['first', 'second'].map((name) => ws.migration(name, 'migration.sql')),
-        code: ['first', 'second'].map((name) => ws.migration(name)),
+        // The folder that a migration follows is named by the second it was made in.
+        code: ['first', 'second'].map((name) => ws.migration(name).replace(/Follows \d{14}_/, 'Follows <time>_')),
         tables: await ws.tables(),
       }
     } finally {

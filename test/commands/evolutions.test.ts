@@ -1,0 +1,100 @@
+/** Ordinary edits of a schema that once could not be written, or were told wrongly. */
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { describeDatabases } from '../support/databases.js'
+import { type Workspace, workspace } from '../support/workspace.js'
+
+const item = (...fields: string[]) => `model Item {\n${fields.map((field) => `  ${field}\n`).join('')}}\n`
+
+/** The edit goes up, down and up again, and nothing is drift on the way. */
+async function evolve(ws: Workspace, before: string, after: string, ...flags: string[]): Promise<string> {
+  ws.project.schema(before)
+  await ws.ok('makemigration --name before')
+  await ws.ok('migrate')
+  await ws.ok('status --check')
+  ws.project.schema(after)
+  const { stderr } = await ws.ok(['makemigration', '--name', 'after', ...flags])
+  for (const line of ['migrate', 'migrate --name -1 --y', 'migrate']) {
+    await ws.ok(line)
+    expect((await ws.ok('status --json')).json<{ data: { drift: unknown } }>().data.drift).toMatchObject({
+      state: 'none',
+    })
+  }
+  return stderr
+}
+
+describeDatabases('an edit of the schema', (on) => {
+  let ws: Workspace
+  beforeEach(async () => {
+    ws = await workspace(on, { config: { generate: false } })
+  })
+  afterEach(() => ws.drop())
+
+  test('a key that numbers itself becomes wider', async () => {
+    await evolve(ws, item('id Int @id @default(autoincrement())'), item('id BigInt @id @default(autoincrement())'))
+    // SQLite numbers INTEGER keys only, and Prisma writes BIGINT: https://www.sqlite.org/autoinc.html.
+    if (on.provider === 'sqlite') return
+    await ws.sql(`INSERT INTO "Item" ${on.provider === 'mysql' ? 'VALUES ()' : 'DEFAULT VALUES'}`)
+    expect(await ws.sql('SELECT COUNT(*) AS n FROM "Item"')).toEqual([{ n: expect.anything() }])
+  })
+
+  test('what was added is taken away again, once it is applied', async () => {
+    await evolve(ws, item('id Int @id'), item('id Int @id', 'n Int?'))
+    ws.project.schema(item('id Int @id'))
+    await ws.ok('makemigration --name back')
+    await ws.ok('migrate')
+    await ws.ok('status --check')
+  })
+
+  test('bytes have a default, and that is no drift', async () => {
+    const bytes = item('id Int @id', 'b Bytes @default("aGVsbG8=")')
+    await evolve(ws, item('id Int @id'), bytes)
+    expect((await ws.ok('push')).stdout).toContain('Nothing to do')
+  })
+
+  test('a schema that is not valid is not in step', async () => {
+    await evolve(ws, item('id Int @id'), item('id Int @id', 'n Int?'))
+    ws.project.schema(`${item('id Int @id', 'n Int?')}\nmodel Bad {\n  id Foo\n}\n`)
+    const { stdout } = await ws.fails(1, 'status --check')
+    expect(stdout).toContain('Next: Correct the schema')
+    expect((await ws.fails(2, 'makemigration --check')).stderr).toContain('The Prisma schema is not valid.')
+  })
+
+  test('folders that were deleted on purpose are forgotten by prepare, once that is confirmed; no row is touched', async () => {
+    await evolve(ws, item('id Int @id'), item('id Int @id', 'n Int?'))
+    await ws.sql('INSERT INTO "Item" ("id") VALUES (1)')
+    for (const name of ws.folders())
+      rmSync(path.join(ws.project.folder, 'prisma/migrations', name), { recursive: true })
+    expect((await ws.fails(2, 'prepare')).stderr).toContain('--y')
+    expect(await ws.applied()).toEqual(['before', 'after'])
+    await ws.ok('prepare --y')
+    expect(await ws.applied()).toEqual(['init'])
+    expect(await ws.sql('SELECT "id" FROM "Item"')).toEqual([{ id: 1 }])
+    await ws.ok('status --check --strict')
+    await ws.ok('migrate --name zero --y')
+    expect(await ws.tables()).toEqual([])
+  })
+})
+
+describeDatabases(
+  'an edit of an enum',
+  (on) => {
+    const enumerated = (values: string, one: string, list: string) =>
+      `enum Role {\n${values}}\n\n${item('id Int @id', `role Role @default(${one})`, `roles Role[] @default([${list}])`, 'other Role @default(A)')}`
+
+    test('a value that was a default goes, and comes back on the way down', async () => {
+      const ws = await workspace(on, { config: { generate: false } })
+      try {
+        await evolve(ws, enumerated('  A\n  B\n', 'B', 'A, B'), enumerated('  A\n', 'A', 'A'))
+        await ws.ok('migrate --name -1 --y')
+        await ws.sql('INSERT INTO "Item" ("id") VALUES (1)')
+        expect(await ws.sql('SELECT "role"::text, "roles"::text, "other"::text FROM "Item"')).toEqual([
+          { role: 'B', roles: '{A,B}', other: 'A' },
+        ])
+      } finally {
+        await ws.drop()
+      }
+    })
+  },
+  (provider) => provider === 'postgresql',
+)
