@@ -462,7 +462,11 @@ class Maker {
         name: slug,
         schemaDiffSummary: readme.summary,
         ...('before' in readme && {
-          schemas: { before: readme.before && snapshotOf(readme.before), after: snapshotOf(files) },
+          schemas: {
+            before: readme.before && snapshotOf(readme.before),
+            after: snapshotOf(files),
+            renames: readme.answers?.renames ?? [],
+          },
         }),
         up: script,
         down: readme.down,

@@ -68,6 +68,14 @@ export function attributeOf(of: { readonly attributes: readonly Attribute[] }, n
   return of.attributes.find((attribute) => attribute.name === name)
 }
 
+/** The name of a relation that is named: `@relation("posts")`, `@relation(name: "posts")`. */
+export function relationName(field: Field): string | undefined {
+  const tokens = attributeOf(field, 'relation')?.arguments ?? []
+  const at = tokens.findIndex(({ text }, i) => text === 'name' && tokens[i + 1]?.text === ':')
+  const value = at === -1 ? tokens[0] : tokens[at + 2]
+  return value?.kind === 'string' ? value.text.slice(1, -1) : undefined
+}
+
 /** The text of a named argument: `map` in `@unique(map: "a")`. */
 export function textArgument(attribute: Attribute, name: string): string | undefined {
   const tokens = attribute.arguments ?? []

@@ -5,7 +5,7 @@ import type { SchemaFile } from '../../engines/schema-engine.js'
 import { renameDialect, renameTable } from '../../engines/sql/renames.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement, type Effect } from '../../engines/sql/statements.js'
-import { attributeOf, type Field, modelsOf } from './fields.js'
+import { modelsOf, relationName } from './fields.js'
 import { capital, type Rename, type RenameStep, renamed } from './renames.js'
 
 /** A join table whose name, or the meaning of whose columns, changes with the names of its models. */
@@ -43,13 +43,6 @@ export function joinTableMoves(before: readonly SchemaFile[], renames: readonly 
 
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 const pair = (a: string, b: string) => [a, b].sort(byBytes).join('To')
-
-function relationName(field: Field): string | undefined {
-  const tokens = attributeOf(field, 'relation')?.arguments ?? []
-  const at = tokens.findIndex(({ text }, i) => text === 'name' && tokens[i + 1]?.text === ':')
-  const value = at === -1 ? tokens[0] : tokens[at + 2]
-  return value?.kind === 'string' ? value.text.slice(1, -1) : undefined
-}
 
 type JoinEngine = Pick<Engine, 'provider' | 'quote' | 'syntax'>
 

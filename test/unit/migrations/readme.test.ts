@@ -60,4 +60,53 @@ describe('README.md of a migration', () => {
     expect(readme).toContain('## Before you undo it\n\n- The down brings table Gone back without its rows.')
     expect(readme).toContain('## Up\n\n```sql\nSELECT 1;\n```\n\n## Down\n\n```sql\nSELECT 2;\n```')
   })
+
+  test('a rename is one change, of a model and of its fields; enums and joined lists are told, too', () => {
+    const text = renderReadme({
+      name: 'renames',
+      schemaDiffSummary: '',
+      schemas: {
+        before: files(
+          'model User {\n  id   Int    @id\n  name String\n  nick String\n}\n\nmodel Tag {\n  id Int @id\n}\n\nenum Role {\n  USER\n  OLD\n}\n',
+        ),
+        after: files(
+          'model Person {\n  id       Int     @id\n  fullName String\n  alias    String?\n  tags     Tag[]\n}\n\nmodel Tag {\n  id     Int      @id\n  people Person[]\n}\n\nenum Role {\n  USER\n  ADMIN\n}\n\nenum Kind {\n  A\n}\n',
+        ),
+        renames: ['User:Person', 'Person.name:fullName', 'User.nick:alias'],
+      },
+      up: '',
+      down: '',
+      warnings: [],
+      notes: [],
+    })
+    expect(text).toContain(
+      [
+        '- Model `User` is renamed to `Person`.',
+        '  - Field `name` is renamed to `fullName`.',
+        '  - Field `nick` is renamed to `alias`; `String` becomes `String?`.',
+        '  - Field `tags` `Tag[]` is new.',
+        '- Model `Tag` changes.',
+        '  - Field `people` `Person[]` is new.',
+        '- Enum `Role` changes.',
+        '  - Value `ADMIN` is new.',
+        '  - Value `OLD` is removed.',
+        '- Enum `Kind` is new.',
+      ].join('\n'),
+    )
+    expect(/```mermaid\n([\s\S]*?)```/.exec(text)![1]).toBe(
+      [
+        'erDiagram',
+        '  Person["Person (renamed from User)"] {',
+        '    Int id PK',
+        '    String fullName "renamed from name"',
+        '    String alias "optional, renamed from nick"',
+        '  }',
+        '  Tag {',
+        '    Int id PK',
+        '  }',
+        '  Person }o--o{ Tag : "tags (new)"',
+        '',
+      ].join('\n'),
+    )
+  })
 })
