@@ -34,37 +34,170 @@ export interface RaysOptions {
 // biome-ignore lint/suspicious/noExplicitAny: what commands take and return is told by each of them.
 type Command = (context: Context, options: any) => Promise<unknown>
 
-/** Each command is loaded when it is first called. */
+/** Every option of a command, so that a misspelt one is not taken for none. */
+type OptionsOf<F extends Command> = { readonly [Name in keyof NonNullable<Parameters<F>[1]>]-?: true }
+
+interface Entry<F extends Command> {
+  readonly load: () => Promise<F>
+  readonly options: OptionsOf<F>
+}
+
+/** A command that is loaded when it is first called. */
+const command = <F extends Command>(load: () => Promise<F>, options: OptionsOf<F>): Entry<F> => ({ load, options })
+
+const MAKING = {
+  name: true,
+  autoresolve: true,
+  verify: true,
+  clearShadow: true,
+  failOnDestructive: true,
+  rename: true,
+  defaults: true,
+  blank: true,
+  check: true,
+  dryRun: true,
+  from: true,
+  known: true,
+  anyState: true,
+} as const
+
+const STEPS = {
+  target: true,
+  preview: true,
+  autoApprove: true,
+  y: true,
+  createDb: true,
+  failOnDestructive: true,
+  generate: true,
+} as const
+
 const COMMANDS = {
-  adopt: async () => (await import('./commands/adopt.js')).adopt,
-  commit: async () => (await import('./commands/commit.js')).commit,
-  dev: async () => (await import('./commands/development.js')).dev,
-  doctor: async () => (await import('./commands/doctor.js')).doctor,
-  down: async () => (await import('./commands/up-down.js')).down,
-  draft: async () => (await import('./commands/development.js')).draft,
-  eject: async () => (await import('./commands/eject.js')).eject,
-  init: async () => (await import('./commands/init.js')).init,
-  lock: async () => (await import('./commands/lock.js')).lock,
-  makemigration: async () => (await import('./commands/development.js')).makeCollapsing,
-  migrate: async () => (await import('./commands/migrate.js')).migrate,
-  prepare: async () => (await import('./commands/prepare.js')).prepare,
-  push: async () => (await import('./commands/push.js')).push,
-  rebase: async () => (await import('./commands/rebase.js')).rebase,
-  redo: async () => (await import('./commands/redo.js')).redo,
-  reset: async () => (await import('./commands/reset.js')).reset,
-  rollback: async () => (await import('./commands/rollback.js')).rollback,
-  save: async () => (await import('./commands/save.js')).save,
-  seed: async () => (await import('./commands/seed.js')).seed,
-  sqlmigrate: async () => (await import('./commands/sqlmigrate.js')).sqlMigrate,
-  squash: async () => (await import('./commands/squash.js')).squash,
-  status: async () => (await import('./commands/status.js')).status,
-  unlock: async () => (await import('./commands/unlock.js')).unlock,
-  upgrade: async () => (await import('./commands/upgrade.js')).upgrade,
-  up: async () => (await import('./commands/up-down.js')).up,
-} as const satisfies Record<string, () => Promise<Command>>
+  adopt: command(async () => (await import('./commands/adopt.js')).adopt, { dryRun: true, clearShadow: true }),
+  commit: command(async () => (await import('./commands/commit.js')).commit, {
+    name: true,
+    autoresolve: true,
+    verify: true,
+    clearShadow: true,
+    failOnDestructive: true,
+    rename: true,
+    defaults: true,
+  }),
+  dev: command(async () => (await import('./commands/development.js')).dev, {
+    y: true,
+    generate: true,
+    onChange: true,
+  }),
+  docs: command(
+    async () =>
+      async (_: Context, options: { readonly topic?: string } = {}) =>
+        (await import('./commands/docs.js')).docs(options),
+    { topic: true },
+  ),
+  doctor: command(async () => (await import('./commands/doctor.js')).doctor, {
+    adopt: true,
+    revert: true,
+    ignore: true,
+    y: true,
+    clearShadow: true,
+  }),
+  down: command(async () => (await import('./commands/up-down.js')).down, STEPS),
+  draft: command(async () => (await import('./commands/development.js')).draft, {
+    undo: true,
+    y: true,
+    generate: true,
+    rename: true,
+    defaults: true,
+  }),
+  eject: command(async () => (await import('./commands/eject.js')).eject, {
+    y: true,
+    verify: true,
+    clearShadow: true,
+    dryRun: true,
+  }),
+  exportKnex: command(async () => (await import('./commands/export-knex.js')).exportKnex, { folder: true }),
+  importKnex: command(async () => (await import('./commands/import-knex.js')).importKnex, {
+    folder: true,
+    clearShadow: true,
+  }),
+  init: command(async () => (await import('./commands/init.js')).init, { force: true, y: true }),
+  knexConvert: command(async () => (await import('./commands/knex-convert.js')).knexConvert, { clearShadow: true }),
+  knexFill: command(async () => (await import('./commands/knex-fill.js')).knexFill, {
+    file: true,
+    verify: true,
+    clearShadow: true,
+  }),
+  knexInit: command(async () => (await import('./commands/knex-init.js')).knexInit, { y: true }),
+  lock: command(async () => (await import('./commands/lock.js')).lock, {}),
+  makemigration: command(async () => (await import('./commands/development.js')).makeCollapsing, MAKING),
+  migrate: command(async () => (await import('./commands/migrate.js')).migrate, {
+    name: true,
+    fake: true,
+    plan: true,
+    sql: true,
+    check: true,
+    createDb: true,
+    generate: true,
+    ignoreMissing: true,
+    allowOutOfOrder: true,
+    failOnDestructive: true,
+    y: true,
+    resume: true,
+    undo: true,
+    retryOp: true,
+    skipOp: true,
+  }),
+  prepare: command(async () => (await import('./commands/prepare.js')).prepare, {
+    name: true,
+    reset: true,
+    y: true,
+    verify: true,
+    clearShadow: true,
+  }),
+  push: command(async () => (await import('./commands/push.js')).push, {
+    y: true,
+    forceReset: true,
+    createDb: true,
+    generate: true,
+    failOnDestructive: true,
+    rename: true,
+    defaults: true,
+  }),
+  rebase: command(async () => (await import('./commands/rebase.js')).rebase, { own: true, y: true, generate: true }),
+  redo: command(async () => (await import('./commands/redo.js')).redo, {
+    count: true,
+    y: true,
+    generate: true,
+    failOnDestructive: true,
+  }),
+  reset: command(async () => (await import('./commands/reset.js')).reset, {
+    confirm: true,
+    seed: true,
+    generate: true,
+  }),
+  rollback: command(async () => (await import('./commands/rollback.js')).rollback, {
+    all: true,
+    y: true,
+    plan: true,
+    generate: true,
+  }),
+  save: command(async () => (await import('./commands/save.js')).save, { ...MAKING, createDb: true }),
+  seed: command(async () => (await import('./commands/seed.js')).seed, {}),
+  sqlmigrate: command(async () => (await import('./commands/sqlmigrate.js')).sqlMigrate, { name: true, down: true }),
+  squash: command(async () => (await import('./commands/squash.js')).squash, {
+    from: true,
+    to: true,
+    name: true,
+    dryRun: true,
+    clearShadow: true,
+  }),
+  status: command(async () => (await import('./commands/status.js')).status, {}),
+  unlock: command(async () => (await import('./commands/unlock.js')).unlock, {}),
+  upgrade: command(async () => (await import('./commands/upgrade.js')).upgrade, { dryRun: true }),
+  up: command(async () => (await import('./commands/up-down.js')).up, STEPS),
+} as const
 
 type Table = typeof COMMANDS
-type FunctionOf<Name extends keyof Table> = Awaited<ReturnType<Table[Name]>>
+type FunctionOf<Name extends keyof Table> = Awaited<ReturnType<Table[Name]['load']>>
 /** The arguments of a command after its context, and its result. */
 type Bound<F> = F extends (context: Context, ...options: infer Rest) => infer Result
   ? (...options: Rest) => Result
@@ -78,14 +211,32 @@ export type Rays = { readonly [Name in keyof Table]: Bound<FunctionOf<Name>> } &
 
 /** A project as a library. Nothing is read before the first command is called; each reads the configuration anew. */
 export function createRays(options: RaysOptions = {}): Rays {
-  const call = (load: () => Promise<Command>) => async (given: unknown) => {
+  const call = (name: string, load: () => Promise<Command>, known: object) => async (given: unknown) => {
+    refuseUnknown(name, given, known)
     const command = await load()
     if (options.signal?.aborted) throw new InterruptedError('Interrupted before it began; nothing was changed.')
     return command({ config: await configuration(options), host: hostOf(options) }, given)
   }
-  const commands = Object.entries<() => Promise<Command>>(COMMANDS).map(([name, load]) => [name, call(load)])
+  const commands = Object.entries<Entry<Command>>(COMMANDS).map(([name, entry]) => [
+    name,
+    call(name, entry.load, entry.options),
+  ])
   const config = async () => (await import('./cli/render.js')).configValues(await configuration(options))
   return { ...Object.fromEntries(commands), config }
+}
+
+/** @throws {UsageError} for an option that the command does not have */
+function refuseUnknown(command: string, given: unknown, known: object): void {
+  if (given === undefined) return
+  if (typeof given !== 'object' || given === null) {
+    throw new UsageError(`${command} takes its options as an object.`, { hint: `await rays.${command}({ ... })` })
+  }
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(known, name))
+  if (unknown.length === 0) return
+  const names = Object.keys(known)
+  throw new UsageError(`${command} does not know ${unknown.join(', ')}.`, {
+    hint: names.length === 0 ? `${command} takes no options.` : `It takes ${names.join(', ')}.`,
+  })
 }
 
 async function configuration({ cwd, config, environment, env }: RaysOptions): Promise<Config> {

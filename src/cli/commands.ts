@@ -140,6 +140,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     usage: 'push',
     purpose: 'make the database match the schema, without migrations',
     options: {
+      ...MAKING_OPTIONS,
       'fail-on-destructive': { type: 'boolean', describe: 'exit 1 instead of losing data' },
       'force-reset': { type: 'boolean', describe: 'empty the database first' },
       'create-db': { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' },

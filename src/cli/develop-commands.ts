@@ -83,6 +83,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     purpose: 'make a migration of what was pushed to the database, recorded as applied; no data is touched',
     options: {
       name: { type: 'string', alias: 'n', requiresArg: true, describe: 'the name of the migration' },
+      ...MAKING_OPTIONS,
       autoresolve: { type: 'boolean', describe: 'group operations whose ups and downs do not pair, without a note' },
       verify: VERIFY,
       'clear-shadow': CLEAR_SHADOW,

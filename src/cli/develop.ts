@@ -29,18 +29,19 @@ export function makingOptions(args: ParsedArguments, command: string): MakeMigra
     verify: args.verify !== false,
     clearShadow: flag(args, 'clearShadow'),
     failOnDestructive: flag(args, 'failOnDestructive'),
-    ...renameOption(args),
-    ...(args.default !== undefined && { defaults: list(args.default) }),
+    ...answersIn(args),
   }
 }
 
 const list = (value: unknown): string[] => [value].flat().map(String)
 
-/** `--no-rename` says that nothing was renamed. */
-function renameOption({ rename }: ParsedArguments): Pick<MakeMigrationOptions, 'rename'> {
-  if (rename === undefined) return {}
-  const given = [rename].flat().filter((value) => value !== false && value !== undefined)
-  return { rename: given.length > 0 ? list(given) : false }
+/** What is answered beforehand; `--no-rename` says that nothing was renamed. */
+export function answersIn(args: ParsedArguments): Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
+  const renames = [args.rename].flat().filter((value) => value !== false && value !== undefined)
+  return {
+    ...(args.rename !== undefined && { rename: renames.length > 0 ? list(renames) : false }),
+    ...(args.default !== undefined && { defaults: list(args.default) }),
+  }
 }
 
 const step =

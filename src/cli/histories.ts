@@ -1,6 +1,6 @@
 /** Runs the commands that repair and reshape histories. */
 import { UsageError } from '../errors.js'
-import { makingOptions } from './develop.js'
+import { answersIn } from './develop.js'
 import * as text from './histories-text.js'
 import { given, type Handler, show } from './outcome.js'
 
@@ -78,10 +78,8 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
   },
   draft: async (context, args, terminal) => {
     const { draft } = await import('../commands/development.js')
-    const { rename, defaults } = makingOptions(args, 'draft')
     const data = await draft(context, {
-      ...(rename !== undefined && { rename }),
-      ...(defaults && { defaults }),
+      ...answersIn(args),
       undo: args.undo === true,
       y: args.y === true,
       ...(args.generate !== undefined && { generate: args.generate === true }),

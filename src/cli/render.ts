@@ -130,7 +130,7 @@ export function push(result: PushResult, terminal: Terminal): string {
   return lines(
     result.summary.trim() !== '' && indent(result.summary.trim()),
     `${result.target} matches the schema now.`,
-    next(terminal, 'rays makemigration --name <name> once the schema is settled.'),
+    next(terminal, 'rays commit <name> once the schema is settled.'),
   )
 }
 

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.js'
 import type { OptionName } from '../config/options.js'
 import { RaysError } from '../errors.js'
 import type { CommandSpec, ParsedArguments } from './commands.js'
-import { DEVELOP_HANDLERS, makingOptions } from './develop.js'
+import { answersIn, DEVELOP_HANDLERS, makingOptions } from './develop.js'
 import { HISTORIES_HANDLERS } from './histories.js'
 import { KNEX_HANDLERS } from './knex.js'
 import { given, type Handler, type Outcome, show } from './outcome.js'
@@ -104,6 +104,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       forceReset: args.forceReset === true,
       failOnDestructive: args.failOnDestructive === true,
       createDb: args.createDb === true,
+      ...answersIn(args),
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })
     return show(data, text.push(data, terminal), args, terminal)

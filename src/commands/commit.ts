@@ -3,11 +3,15 @@ import { FailedError, UsageError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
 import type { Context } from './host.js'
 import { type MadeMigration, type MakeMigrationOptions, makeMigration } from './makemigration.js'
+import { differsByItself } from './noise.js'
 import { recordApplied } from './prepare.js'
-import { folders, openProject, type Project, withConnection, withLock } from './project.js'
+import { askingUnlocked, folders, openProject, type Project, withConnection, withLock } from './project.js'
 
 export interface CommitOptions
-  extends Pick<MakeMigrationOptions, 'verify' | 'clearShadow' | 'autoresolve' | 'failOnDestructive'> {
+  extends Pick<
+    MakeMigrationOptions,
+    'verify' | 'clearShadow' | 'autoresolve' | 'failOnDestructive' | 'rename' | 'defaults'
+  > {
   readonly name: string
 }
 
@@ -47,8 +51,13 @@ export async function commit(context: Context, { name, ...options }: CommitOptio
         })
       }
       host.note(missing.summary.trim())
-      // The rows are where they should be already: what was renamed or filled on the way is over.
-      const made = await makeMigration(context, { ...options, name, rename: false })
+      // Here the rows are where they should be already; other databases have theirs to keep.
+      let asked = false
+      const unlocked = askingUnlocked(config, host, connection, () => {
+        asked = true
+      })
+      const made = await makeMigration({ config, host: unlocked }, { ...options, name })
+      if (asked) await requirePushed(project, connection)
       for (const migration of made.migrations) await recordApplied(project, connection, migration.name)
       return {
         summary: made.summary,
@@ -69,7 +78,7 @@ async function requirePushed(
     { kind: 'schema', files: project.schema.files },
     { ...project.filter, summary: true },
   )
-  if (diff.empty) return
+  if (diff.empty || (await differsByItself(project, project.schema.files, diff.script, 'schema'))) return
   throw new FailedError(`The database and the schema differ: push first. ${connection.target}`, {
     code: 'E_DRIFT',
     where: diff.summary.trim() || diff.script.trim(),

@@ -7,7 +7,7 @@ import { Journal, unfinished } from '../history/journal.js'
 import { type Plan, plan } from '../history/plan.js'
 import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed, recordAbsorbed } from '../history/squashed.js'
-import { checksumMatches, readScript } from '../migrations/directory.js'
+import { checksumMatches, readScript, targetOf } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
@@ -121,7 +121,7 @@ async function run(
   for (const { migration, replaced } of squashed)
     host.note(`Recorded ${migration.name} as applied in place of the ${replaced.length} migrations that it stands for.`)
   const known = await asAbsorbed(read, squashed)
-  const planned = plan(all, known, planOptions(options))
+  const planned = plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   await warnOfEdits(all, known, host.warn)
   const batch = nextBatch(known)
@@ -179,9 +179,9 @@ function refuseUnlocked(project: Project, config: Context['config'], loaded: rea
   )
 }
 
-function planOptions(options: MigrateOptions) {
+async function planOptions(options: MigrateOptions) {
   return {
-    ...(options.name !== undefined && { target: options.name }),
+    ...(await targetOf(options.name)),
     ignoreMissing: options.ignoreMissing === true,
     allowOutOfOrder: options.allowOutOfOrder === true,
     fake: options.fake === true,
@@ -270,7 +270,7 @@ async function expectSamePlan(
   agreed: Plan,
 ): Promise<void> {
   const known = records((await new Recorder(connection).read()) ?? [])
-  const now = plan(await folders(project), known, planOptions(options))
+  const now = plan(await folders(project), known, await planOptions(options))
   const names = ({ direction, migrations }: Plan) => JSON.stringify([direction, migrations.map(({ name }) => name)])
   if (names(now) !== names(agreed)) throw changedWhileAsking()
 }
@@ -365,7 +365,7 @@ async function preview(
   const all = await folders(project)
   const read = records((await new Recorder(connection).read()) ?? [])
   const known = await asAbsorbed(read, absorbed(all, read))
-  const planned = plan(all, known, planOptions(options))
+  const planned = plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   const loaded = await loadAll(planned.migrations, connection, false)
   const hazards = await hazardsOf(project, connection, planned, loaded)

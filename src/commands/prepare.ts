@@ -58,9 +58,11 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         throw new UsageError('The schema has no models, so there is nothing to prepare.', {
           hint: 'Add a model, then rays makemigration.',
         })
+      const recorder = new Recorder(connection)
+      // Before the transaction: PostgreSQL ends one in which a table was asked for that is not there.
+      if ((await recorder.read()) === undefined) await recorder.create()
       await connection.transaction({}, async () => {
         await recordApplied(project, connection, migration.name)
-        const recorder = new Recorder(connection)
         for (const name of forgotten) await recorder.remove(name)
       })
       return { migration, target: connection.target, introspected, reset: options.reset === true }

@@ -255,6 +255,19 @@ export async function askUnlocked<T>(
   return answer
 }
 
+/** A host whose questions are asked without the lock. @param onQuestion called before each: what was planned may be old after it */
+export function askingUnlocked(config: Config, host: Host, connection: Connection, onQuestion: () => void): Host {
+  const unlocked = <T>(ask: () => Promise<T>): Promise<T> => {
+    onQuestion()
+    return askUnlocked(config, host, connection, ask)
+  }
+  return {
+    ...host,
+    confirm: (question) => unlocked(() => host.confirm(question)),
+    ask: (question) => unlocked(() => host.ask(question)),
+  }
+}
+
 /** What was agreed to is no longer what would be done. */
 export function changedWhileAsking(): DecisionError {
   return new DecisionError('The database or the migrations were changed while you were asked; nothing was done.', {

@@ -5,15 +5,29 @@ import { splitStatements } from '../../engines/sql/scanner.js'
 import { redact } from '../../engines/url.js'
 import { FailedError, InterruptedError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
+import { type Answers, NO_ANSWERS } from '../migrations/answers.js'
+import { fillScript } from '../migrations/given.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
+import { scriptWithRenames } from '../migrations/rename-operations.js'
+import type { SchemaFile } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
 import { type CountedHazard, countHazards } from './hazards.js'
-import type { Context } from './host.js'
+import type { Context, Host } from './host.js'
+import type { MakeMigrationOptions } from './makemigration.js'
 import { differsByItself } from './noise.js'
-import { askUnlocked, changedWhileAsking, openProject, type Project, withConnection, withLock } from './project.js'
+import {
+  askingUnlocked,
+  askUnlocked,
+  changedWhileAsking,
+  openProject,
+  type Project,
+  withConnection,
+  withLock,
+} from './project.js'
+import { resolveGiven, resolveRenames } from './schema-changes.js'
 import { type Generated, generateClient } from './schema-file.js'
 
-export interface PushOptions {
+export interface PushOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
   readonly y?: boolean
   readonly forceReset?: boolean
   readonly createDb?: boolean
@@ -43,18 +57,72 @@ export async function push(context: Context, options: PushOptions = {}): Promise
   return { ...pushed, generated }
 }
 
-async function pushLocked(project: Project, { host, config }: Context, connection: Connection, options: PushOptions) {
-  if (options.forceReset) await resetWithConsent(project, host, connection, options.y === true)
+/** What is to be run, and what is lost or refused by it. */
+interface Change {
+  readonly script: string
+  readonly summary: string
+  readonly hazards: readonly CountedHazard[]
+  /** What was answered, as `--rename` and `--default` say it. */
+  readonly answers: Answers
+}
+
+/**
+ * The way from the database to the schema. Undefined: it is there. Where something is dropped, or answers are given, the
+ * database's own schema tells what was renamed and what needs a value; rows are kept by that as in a migration.
+ */
+async function changeOf(
+  project: Project,
+  host: Host,
+  connection: Connection,
+  options: PushOptions,
+): Promise<Change | undefined> {
+  const { schemaEngine, engine, filter } = project
   const next = { kind: 'schema' as const, files: project.schema.files }
   const live = { kind: 'database' as const, connection, context: project.schema.files }
-  const diff = await project.schemaEngine.diff(live, next, { ...project.filter, summary: true })
-  const base = { reset: options.forceReset === true, target: connection.target, summary: diff.summary }
-  if (diff.empty || (await differsByItself(project, project.schema.files, diff.script, 'schema'))) {
-    return { ...base, changed: options.forceReset === true, script: '', hazards: [] }
+  const diff = await schemaEngine.diff(live, next, { ...filter, summary: true })
+  if (diff.empty || (await differsByItself(project, next.files, diff.script, 'schema'))) return undefined
+  const count = async (script: string) => {
+    const found = findHazards(script, connection.syntax).map((hazard) => ({ ...hazard, migration: 'push' }))
+    return countHazards(connection, found, project.schemas)
   }
+  const plain = { script: diff.script, summary: diff.summary, hazards: await count(diff.script), answers: NO_ANSWERS }
+  const answered = (options.rename || []).length + (options.defaults ?? []).length > 0
+  if (plain.hazards.length === 0 && !answered) return plain
 
-  const found = findHazards(diff.script, connection.syntax).map((hazard) => ({ ...hazard, migration: 'push' }))
-  const hazards = await countHazards(connection, found, project.schemas)
+  const before = await schemaEngine.introspect(connection, next.files)
+  const build = async (files: readonly SchemaFile[]) =>
+    (await schemaEngine.diff({ kind: 'empty' }, { kind: 'schema', files }, { ...filter, summary: false })).script
+  const renamed = await resolveRenames(host, engine, before, next.files, options, build)
+  const start = renamed ? renamed.apply(before) : before
+  const from = renamed ? ({ kind: 'schema', files: start } as const) : live
+  const change = renamed ? await schemaEngine.diff(from, next, { ...filter, summary: true }) : diff
+  const steps = renamed?.steps ?? []
+  const hazards = renamed ? await count(scriptWithRenames(change.script, steps)) : plain.hazards
+  const given = await resolveGiven(host, start, next.files, hazards, options)
+  const script = given ? fillScript(change.script, await build(start), engine, given.value) : change.script
+  return {
+    script: scriptWithRenames(change.empty ? '' : script, steps),
+    summary: [...steps.map((step) => `[*] ${step.summary}`), change.summary].join('\n').trim(),
+    hazards: hazards.filter(
+      ({ schema, table, column }) => !given || column === undefined || given.value(schema, table, column) === undefined,
+    ),
+    answers: { renames: renamed?.flags ?? [], defaults: given?.flags ?? [] },
+  }
+}
+
+async function pushLocked(project: Project, { host, config }: Context, connection: Connection, options: PushOptions) {
+  if (options.forceReset) await resetWithConsent(project, host, connection, options.y === true)
+  const base = { reset: options.forceReset === true, target: connection.target }
+  let asked = false
+  const unlocked = askingUnlocked(config, host, connection, () => {
+    asked = true
+  })
+  // Who agreed to everything beforehand is told, not asked.
+  const asking: Host = { ...unlocked, canAsk: host.canAsk && !options.y }
+  const change = await changeOf(project, asking, connection, options)
+  if (change === undefined) return { ...base, changed: base.reset, script: '', summary: '', hazards: [] }
+
+  const { hazards } = change
   const losing = hazards.filter((hazard) => hazard.rows !== 0)
   if (options.failOnDestructive && losing.some((hazard) => hazard.destructive)) {
     throw new FailedError(`Refused by --fail-on-destructive:\n${bullets(losing.map(({ message }) => message))}`, {
@@ -65,23 +133,32 @@ async function pushLocked(project: Project, { host, config }: Context, connectio
   for (const hazard of losing) host.warn(hazard.message)
   if (losing.some((hazard) => hazard.destructive) && !options.y) {
     const question = { message: `This loses data in ${connection.target}. Go on?`, flag: '--y' }
-    const yes = await askUnlocked(config, host, connection, () => host.confirm(question))
-    if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
-    const again = await project.schemaEngine.diff(live, next, project.filter)
-    if (again.script !== diff.script) throw changedWhileAsking()
+    if (!(await asking.confirm(question))) throw new InterruptedError('Not confirmed; nothing was changed.')
   }
-  await runScript(project, connection, diff.script)
+  if (asked) {
+    const { renames, defaults } = change.answers
+    const silent: Host = { ...host, canAsk: false, warn: () => undefined }
+    const rename = renames.length > 0 ? renames : (false as const)
+    const again = await changeOf(project, silent, connection, { rename, defaults })
+    if (again?.script !== change.script) throw changedWhileAsking()
+  }
+  await runScript(project, connection, change.script)
   const history = await new Recorder(connection).read().catch(() => undefined)
   if (history && records(history).some((record) => record.state === 'applied')) {
-    host.note('The database has migrations: write one for this change, too (rays makemigration).')
+    host.note('The database has migrations: make one of this change, too (rays commit <name>).')
   }
-  return { ...base, changed: true, script: diff.script, hazards }
+  const { renames, defaults } = change.answers
+  if (renames.length + defaults.length > 0) {
+    const again = [...renames.map((text) => `--rename ${text}`), ...defaults.map((text) => `--default '${text}'`)]
+    host.note(`Other databases have rows to keep, too: rays commit <name> ${again.join(' ')}`)
+  }
+  return { ...base, changed: true, script: change.script, summary: change.summary, hazards }
 }
 
 /** Empties the database after its name was typed. @throws {UsageError} where nobody can be asked; {@link InterruptedError} for another name */
 export async function resetWithConsent(
   project: Project,
-  host: Context['host'],
+  host: Host,
   connection: Connection,
   yes: boolean,
 ): Promise<void> {

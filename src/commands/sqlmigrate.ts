@@ -1,5 +1,7 @@
 /** `rays sqlmigrate`: the statements of one migration, one way. Needs no database. */
+
 import { plan } from '../history/plan.js'
+import { targetOf } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Context } from './host.js'
 import { recordedSql } from './migrate.js'
@@ -20,7 +22,7 @@ export interface SqlMigrateResult {
 /** @throws {UsageError} for an unknown name */
 export async function sqlMigrate(context: Context, options: SqlMigrateOptions): Promise<SqlMigrateResult> {
   const project = await openProject(context)
-  const migration = plan(await folders(project), [], { target: options.name, fake: true }).target!
+  const migration = plan(await folders(project), [], { ...(await targetOf(options.name)), fake: true }).target!
   const direction = options.down ? ('down' as const) : ('up' as const)
   const loaded = await loadMigration(migration, { runScript: async () => undefined })
   return { name: migration.name, direction, sql: await recordedSql(project, loaded, direction) }

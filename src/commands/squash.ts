@@ -6,7 +6,7 @@ import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, UsageError } from '../errors.js'
 import { runOperation } from '../history/operation.js'
 import { plan } from '../history/plan.js'
-import { readScript, readSnapshot, safeName, writeMigration } from '../migrations/directory.js'
+import { readScript, readSnapshot, safeName, targetOf, writeMigration } from '../migrations/directory.js'
 import { readForeign } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
@@ -48,7 +48,7 @@ export interface SquashResult {
 export async function squash(context: Context, options: SquashOptions): Promise<SquashResult> {
   const project = await openProject(context)
   const all = await folders(project)
-  const range = rangeOf(all, options)
+  const range = await rangeOf(all, options)
   await refuseUnfit(range)
   const before = all.slice(0, all.indexOf(range[0]!))
   const shadow = await openShadow(project, context.host, 'rays', {
@@ -84,10 +84,10 @@ export async function squash(context: Context, options: SquashOptions): Promise<
   }
 }
 
-function rangeOf(all: readonly Migration[], { from, to }: SquashOptions): readonly Migration[] {
-  const find = (given: string) => plan(all, [], { target: given, fake: true }).target
-  const last = find(to)
-  const first = from === undefined ? all[0] : find(from)
+async function rangeOf(all: readonly Migration[], { from, to }: SquashOptions): Promise<readonly Migration[]> {
+  const find = async (given: string) => plan(all, [], { ...(await targetOf(given)), fake: true }).target
+  const last = await find(to)
+  const first = from === undefined ? all[0] : await find(from)
   if (!last || !first)
     throw new UsageError('There is nothing to squash.', { hint: 'rays status lists the migrations.' })
   const range = all.slice(all.indexOf(first), all.indexOf(last) + 1)

@@ -12,6 +12,8 @@ export interface StepOptions {
   readonly target?: string
   readonly preview?: boolean
   readonly autoApprove?: boolean
+  /** The same as `autoApprove`, as other commands call it. */
+  readonly y?: boolean
   readonly createDb?: boolean
   readonly failOnDestructive?: boolean
   readonly generate?: boolean
@@ -68,7 +70,7 @@ async function walk(
     if (hazard.rows !== 0) host.warn(`${hazard.migration}: ${hazard.message}`)
   }
   if (options.preview) return { ...planned, diff, commands }
-  if (!options.autoApprove) {
+  if (!options.autoApprove && !options.y) {
     const many = `${planned.migrations.length} migration${planned.migrations.length === 1 ? '' : 's'}`
     const sure = await host.confirm({
       message: `${direction === 'up' ? 'Apply' : 'Roll back'} ${many}?`,

@@ -1,5 +1,4 @@
 /** What to run, from what is on disk, what is applied, and where to go. Pure: it reads nothing and changes nothing. */
-import slugify from '@sindresorhus/slugify'
 import { closest, distance } from 'fastest-levenshtein'
 import { DecisionError, UsageError } from '../errors.js'
 import type { Migration } from '../migrations/migration.js'
@@ -18,6 +17,8 @@ export interface Plan {
 export interface PlanOptions {
   /** `zero`, `+N`, `-N`, a full name, a timestamp or a unique part of a name; undefined for the newest. */
   readonly target?: string
+  /** The target as {@link safeName} writes it: what a migration is called that was made by this name. */
+  readonly slug?: string
   /** Go up although applied migrations have no folder. */
   readonly ignoreMissing?: boolean
   /** Apply folders that are older than the newest applied migration. */
@@ -38,7 +39,7 @@ export function plan(
   const known = new Map(records.map((record) => [record.name, record]))
   const applied = records.filter((record) => record.state === 'applied')
   const isApplied = (name: string) => known.get(name)?.state === 'applied'
-  const target = resolveTarget(folders, records, applied, options.target)
+  const target = resolveTarget(folders, records, applied, options)
 
   if (!options.fake) refuseFailed(records)
   const direction = directionTo(target, folders, isApplied, options.target)
@@ -215,7 +216,7 @@ function resolveTarget(
   folders: readonly Migration[],
   records: readonly MigrationRecord[],
   applied: readonly MigrationRecord[],
-  given: string | undefined,
+  { target: given, slug = '' }: PlanOptions,
 ): Target {
   if (given === undefined) return undefined
   if (given === 'zero' || given === '0') return ZERO
@@ -224,12 +225,10 @@ function resolveTarget(
   const exact = folders.find((m) => m.name === given)
   if (exact) return exact
   const wanted = given.toLowerCase()
-  // The name as it was given when the migration was made (see safeName).
-  const slug = slugify(given.slice(0, 1000), { separator: '_' }).slice(0, 200)
   const loose = (text: string) => text.replace(/_/g, '')
   const tiers: ((m: Migration) => boolean)[] = [
     (m) => m.timestamp === given,
-    (m) => nameOnly(m) === wanted || nameOnly(m) === slug || (slug !== '' && loose(nameOnly(m)) === loose(slug)),
+    (m) => nameOnly(m) === wanted || (slug !== '' && loose(nameOnly(m)) === loose(slug)),
     (m) => m.name.toLowerCase().includes(wanted) || (slug !== '' && m.name.toLowerCase().includes(slug)),
   ]
   if (wanted !== '') {

@@ -11,7 +11,7 @@ describeDatabases('operations written by hand', (on) => {
   const item = quoted(on, 'Item')
   beforeAll(async () => {
     ws = await workspace(on, { schema: MODEL })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     await ws.ok('migrate')
   })
   afterAll(() => ws.drop())
@@ -104,7 +104,7 @@ describeDatabases('code that cannot be run', (on) => {
   let ws: Workspace
   beforeAll(async () => {
     ws = await workspace(on, { schema: MODEL })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     await ws.ok('makemigration --name second --blank')
   })
   afterAll(() => ws.drop())
@@ -151,7 +151,7 @@ describeDatabases('code that cannot be run', (on) => {
 describeDatabases('a migration outside of a transaction', (on) => {
   test('runs what no transaction allows, forwards and backwards', async () => {
     const ws = await workspace(on, { schema: MODEL })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     await ws.ok('makemigration --name index --blank')
     const index = {
       postgresql: 'CREATE INDEX CONCURRENTLY slow',

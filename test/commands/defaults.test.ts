@@ -11,7 +11,7 @@ describeDatabases('a new required field on a filled table', (database) => {
   beforeEach(async () => {
     db = await database.fresh()
     app = project({ provider: db.provider, url: db.href, schema: V1, config: { generate: false } })
-    await app.rays(['save', 'start', '--no-verify'])
+    await app.given(['save', 'start'])
     expect((await app.rays(['up', '--y'])).code).toBe(0)
     await db.query(`INSERT INTO ${q('User')} (${q('name')}) VALUES ('Ada'), ('Bob')`)
   })
@@ -81,7 +81,7 @@ describeDatabases('a new required enum', (database) => {
     const db = await database.fresh()
     const app = project({ provider: db.provider, url: db.href, schema: V1, config: { generate: false } })
     try {
-      await app.rays(['save', 'start', '--no-verify'])
+      await app.given(['save', 'start'])
       await app.rays(['up', '--y'])
       const name = db.provider === 'mysql' ? '`User`' : '"User"'
       await db.query(`INSERT INTO ${name} (name) VALUES ('Ada')`)
@@ -104,7 +104,7 @@ describeDatabases('a relation that becomes required', (database) => {
     const app = project({ provider: db.provider, url: db.href, schema: post('?'), config: { generate: false } })
     const q = (name: string) => (db.provider === 'mysql' ? `\`${name}\`` : `"${name}"`)
     try {
-      await app.rays(['save', 'start', '--no-verify'])
+      await app.given(['save', 'start'])
       await app.rays(['up', '--y'])
       await db.query(`INSERT INTO ${q('User')} (id) VALUES (1)`)
       await db.query(`INSERT INTO ${q('Post')} (id) VALUES (1)`)
@@ -132,7 +132,7 @@ describeDatabases('a required key that goes', (database) => {
       config: { generate: false },
     })
     try {
-      await app.rays(['save', 'start', '--no-verify'])
+      await app.given(['save', 'start'])
       await app.rays(['up', '--y'])
       await db.query(`INSERT INTO ${db.provider === 'mysql' ? '`Item`' : '"Item"'} (id, code) VALUES (1, 1), (2, 2)`)
       app.schema(item())

@@ -52,16 +52,16 @@ describeDatabases('the development loop', (database) => {
   })
 
   test('commit asks for pending migrations to be applied first', async () => {
-    await app.rays(['save', 'users', '--no-verify'])
+    await app.given(['save', 'users'])
     expect((await app.rays(['push'])).code).toBe(0)
     const run = await app.rays(['commit', 'users'])
     expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('--fake')])
   })
 
   test('redo, sqlmigrate and reset', async () => {
-    await app.rays(['save', 'users', '--no-verify'])
+    await app.given(['save', 'users'])
     app.schema(V2)
-    await app.rays(['save', 'names', '--no-verify'])
+    await app.given(['save', 'names'])
     const sql = await app.rays(['sqlmigrate', 'names', '--down'], { env: { DATABASE_URL: '' } })
     expect([sql.code, sql.stdout]).toEqual([0, expect.stringMatching(/DROP COLUMN|new_User/)])
     expect(sql.stdout).not.toContain('ADD COLUMN')

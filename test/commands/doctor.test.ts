@@ -34,7 +34,7 @@ describeDatabases('doctor', (on) => {
 
   beforeAll(async () => {
     ws = await workspace(on, { schema: SCHEMA })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     await ws.ok('migrate --no-generate')
     await ws.sql(`INSERT INTO "User" ("id", "name") VALUES (1, 'Ada')`)
   })
@@ -103,7 +103,7 @@ describeDatabases('doctor', (on) => {
   test('a changed schema, a pending, an edited and a missing migration each have their own code and command', async () => {
     ws.project.schema(MORE.replace('name String', 'name String\n  nick Int?\n  @@index([nick], map: "User_nick")'))
     expect(await codes()).toEqual(['schema-changed'])
-    await ws.ok('makemigration --name post --no-verify')
+    await ws.given('makemigration --name post')
     expect(await doctor()).toMatchObject({ findings: [{ code: 'pending', fix: 'rays migrate' }] })
     const file = `prisma/migrations/${ws.folder('init')}/migration.sql`
     const text = ws.read(file)
@@ -123,7 +123,7 @@ describeDatabases(
     test('--adopt takes the extension along that an index or a column needs', async () => {
       const ws = await workspace(on, { schema: SCHEMA })
       try {
-        await ws.ok('makemigration --name init --no-verify')
+        await ws.given('makemigration --name init')
         await ws.ok('migrate --no-generate')
         await ws.sql('CREATE EXTENSION pg_trgm')
         await ws.sql('CREATE INDEX "User_trigrams" ON "User" USING gin ("name" gin_trgm_ops)')

@@ -27,7 +27,7 @@ const folders = (project: KnexProject) =>
   readdirSync(path.join(project.folder, 'prisma/migrations')).filter((name) => /^\d/.test(name))
 
 async function make(project: KnexProject, name: string): Promise<string> {
-  const ran = ok(await project.rays(['makemigration', '--name', name, '--json']))
+  const ran = ok(await project.rays(['makemigration', '--name', name, '--json', '--no-verify']))
   return ran.json<{ data: { migrations: { name: string }[] } }>().data.migrations[0]!.name
 }
 

@@ -41,9 +41,9 @@ describeDatabases('a migration is one unit', (on) => {
   const fresh = quoted(on, 'Fresh')
   beforeEach(async () => {
     ws = await workspace(on, { schema: MODEL })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     await ws.ok('migrate')
-    await ws.ok('makemigration --name next --blank --no-verify')
+    await ws.given('makemigration --name next --blank')
   })
   afterEach(() => ws.drop())
 
@@ -176,7 +176,7 @@ describeDatabases('text that looks like something else', (on) => {
 
   test('statements by hand are sent whole: a semicolon, a line of dashes and two marks in them', async () => {
     ws = await workspace(on, { schema: 'model Item {\n  id Int @id\n  text String?\n}' })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     const table = quoted(on, 'Item')
     const insert = `INSERT INTO ${table} (id, text) VALUES (:?, 'x;\n-- :? y')`
     const joined = on.provider === 'mysql' ? 'CONCAT(text, :?, :?)' : 'text || :? || :?'
@@ -253,9 +253,9 @@ describeDatabases('what is not rays’ business stays as it is', (on) => {
   })
 
   test('the schema file is the old one or the new one at any moment, never gone and never half', async () => {
-    await ws.ok('makemigration --name one --no-verify')
+    await ws.given('makemigration --name one')
     ws.project.schema(`${MODEL}\n${'// a long comment\n'.repeat(5000)}\nmodel More {\n  id Int @id\n}`)
-    await ws.ok('makemigration --name two --no-verify')
+    await ws.given('makemigration --name two')
     await ws.ok('migrate')
     const file = path.join(ws.project.folder, 'prisma/schema.prisma')
     const old = readFileSync(file, 'utf8')
@@ -286,7 +286,7 @@ describeDatabases('what is not rays’ business stays as it is', (on) => {
   })
 
   test('a failed command ends its sessions', async () => {
-    await ws.ok('makemigration --name one --no-verify')
+    await ws.given('makemigration --name one')
     code(ws, 'one', `module.exports = [[({ client }) => client.execute('nonsense'), null]]`)
     await ws.fails(1, 'migrate')
     for (let i = 0; i < 40 && (await sessions(ws.db)) > 0; i++) await sleep(50)
@@ -299,7 +299,7 @@ describeDatabases(
   (on) => {
     test('is in no message and no log, whatever fails', async () => {
       const ws = await workspace(on, { schema: MODEL })
-      await ws.ok('makemigration --name one --no-verify')
+      await ws.given('makemigration --name one')
       const port = await new Promise<number>((resolve) => {
         const server = createServer().listen(0, '127.0.0.1', () => {
           const { port } = server.address() as { port: number }
@@ -342,7 +342,7 @@ model Child {
   parent Parent @relation(fields: [parentId], references: [id], onDelete: Cascade)
 }`
       const ws = await workspace(on, { schema: schema('String?') })
-      await ws.ok('makemigration --name one --no-verify')
+      await ws.given('makemigration --name one')
       await ws.ok('migrate')
       await ws.sql(`INSERT INTO "Parent" (id, name) VALUES (1, 'a')`)
       await ws.sql('INSERT INTO "Child" (id, "parentId") VALUES (1, 1), (2, 1)')
@@ -361,7 +361,7 @@ model Child {
         schema:
           'model A {\n  id Int @id\n  bs B[]\n}\n\nmodel B {\n  id Int @id\n  aId Int\n  a A @relation(fields: [aId], references: [id])\n}',
       })
-      await ws.ok('makemigration --name one --no-verify')
+      await ws.given('makemigration --name one')
       await ws.ok('makemigration --name two --blank')
       code(
         ws,

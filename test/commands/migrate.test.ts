@@ -17,11 +17,11 @@ type Document = {
 /** Three migrations, each with a column more: add_alpha, add_beta, add_gamma. */
 async function threeMigrations(ws: Workspace): Promise<void> {
   ws.project.schema(model('alpha Int?'))
-  await ws.ok('makemigration --name add_alpha --no-verify')
+  await ws.given('makemigration --name add_alpha')
   ws.project.schema(model('alpha Int?', 'beta Int?'))
-  await ws.ok('makemigration --name add_beta --no-verify')
+  await ws.given('makemigration --name add_beta')
   ws.project.schema(model('alpha Int?', 'beta Int?', 'gamma Int?'))
-  await ws.ok('makemigration --name add_gamma --no-verify')
+  await ws.given('makemigration --name add_gamma')
 }
 
 describeDatabases('targets of migrate', (on) => {
@@ -301,7 +301,7 @@ describeDatabases('a database that does not exist yet', (on) => {
   beforeAll(async () => {
     ws = await workspace(on, { url: (db) => `${db.href}${name}` })
     ws.project.schema(model())
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
   })
   afterAll(async () => {
     if (on.provider !== 'sqlite') await ws.sql(`DROP DATABASE IF EXISTS "${ws.db.name}${name}"`)
@@ -327,7 +327,7 @@ describeDatabases('destructive steps', (on) => {
   let ws: Workspace
   beforeAll(async () => {
     ws = await workspace(on, { schema: model('note String @default("")') })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     await ws.ok('migrate')
     await ws.sql(`INSERT INTO "Item" (id, note) VALUES (1, 'a'), (2, 'b'), (3, 'c')`)
     ws.project.schema(model())

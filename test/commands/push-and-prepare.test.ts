@@ -78,6 +78,39 @@ describeDatabases('push', (on) => {
   })
 })
 
+describeDatabases('push of what has rows', (on) => {
+  test('a rename and a value keep the rows, and commit writes them for other databases', async () => {
+    const ws = await workspace(on, { schema: model('name String', 'note String?'), config: { generate: false } })
+    try {
+      await ws.ok('makemigration --name start --no-verify')
+      await ws.ok('migrate')
+      await ws.sql(`INSERT INTO "Item" (id, name) VALUES (1, 'Ada')`)
+      ws.project.schema('model Thing {\n  id Int @id\n  title String\n  note String?\n  stars Int\n}')
+      const unanswered = await ws.fails(2, 'push')
+      expect(unanswered.stderr).toContain('--rename Item:Thing')
+      const answers = ['--rename', 'Item:Thing', '--rename', 'Thing.name:title', '--default', 'Thing.stars=5']
+      const pushed = await ws.ok(['push', ...answers])
+      expect(pushed.stdout).toContain('rename Item to Thing')
+      expect(pushed.stderr).toContain(
+        "rays commit <name> --rename Item:Thing --rename Thing.name:title --default 'Thing.stars=5'",
+      )
+      expect(await ws.sql('SELECT * FROM "Thing"')).toEqual([
+        expect.objectContaining({ id: 1, title: 'Ada', stars: 5 }),
+      ])
+      expect((await ws.ok('push')).stdout).toContain('Nothing to do')
+      await ws.ok(['commit', 'things', ...answers])
+      expect(ws.migration('things', 'migration.sql')).toContain('RENAME')
+      await ws.ok('status --check')
+      await ws.ok('migrate --name -1 --y')
+      expect(await ws.sql('SELECT id, name FROM "Item"')).toEqual([{ id: 1, name: 'Ada' }])
+      await ws.ok('migrate')
+      expect(await ws.sql('SELECT id, title FROM "Thing"')).toEqual([{ id: 1, title: 'Ada' }])
+    } finally {
+      await ws.drop()
+    }
+  })
+})
+
 describeDatabases('prepare', (on) => {
   let ws: Workspace
   beforeEach(async () => {

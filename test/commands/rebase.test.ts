@@ -14,7 +14,7 @@ describeDatabases('two branches', (on) => {
   /** Makes a migration as on a branch of its own: from the base, with only its own folder beside those of the base. */
   const branch = async (schema: string, name: string, apply: boolean): Promise<() => void> => {
     ws.project.schema(schema)
-    await ws.ok(`makemigration --name ${name} --no-verify`)
+    await ws.given(`makemigration --name ${name}`)
     if (apply) await ws.ok('migrate --no-generate')
     const folder = ws.folder(name)
     const saved = path.join(ws.project.folder, 'saved', folder)
@@ -25,7 +25,7 @@ describeDatabases('two branches', (on) => {
 
   beforeEach(async () => {
     ws = await workspace(on, { schema: user() })
-    await ws.ok('makemigration --name init --no-verify')
+    await ws.given('makemigration --name init')
     await ws.ok('migrate --no-generate')
     await ws.sql('INSERT INTO "User" ("id") VALUES (1)')
   })
@@ -75,7 +75,7 @@ describeDatabases('two branches', (on) => {
 
   test('code of one’s own is moved as it is, with the snapshot that it leads to now', async () => {
     ws.project.schema(user('mine Int?'))
-    await ws.ok('makemigration --name mine --no-verify')
+    await ws.given('makemigration --name mine')
     const folder = ws.folder('mine')
     const file = `prisma/migrations/${folder}/migration.js`
     const table = on.provider === 'mysql' ? '`User`' : '"User"'
@@ -119,9 +119,9 @@ describeDatabases('two branches', (on) => {
 
   test('migrations that undo one another are no branches', async () => {
     ws.project.schema(user('a Int?'))
-    await ws.ok('makemigration --name add --no-verify')
+    await ws.given('makemigration --name add')
     ws.project.schema(user('b Int?'))
-    await ws.ok('makemigration --name other --no-verify')
+    await ws.given('makemigration --name other')
     await ws.ok('makemigration --check')
     expect((await ws.ok('rebase')).stdout).toContain('Nothing to rebase')
   })

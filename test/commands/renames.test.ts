@@ -21,7 +21,7 @@ describeDatabases('renames', (database) => {
   beforeEach(async () => {
     db = await database.fresh()
     app = project({ provider: db.provider, url: db.href, schema: USER + POST, config: { generate: false } })
-    expect((await app.rays(['save', 'start', '--no-verify'])).code).toBe(0)
+    await app.given(['save', 'start'])
     expect((await app.rays(['up', '--y'])).code).toBe(0)
     await db.query(`INSERT INTO ${q('User')} (${q('name')}, ${q('email')}) VALUES ('Ada', 'a'), ('Bob', 'b')`)
     await db.query(`INSERT INTO ${q('Post')} (${q('authorId')}) VALUES (1), (2)`)
@@ -148,7 +148,7 @@ describeDatabases('renames of models that many-to-many relations join', (databas
   beforeEach(async () => {
     db = await database.fresh()
     app = project({ provider: db.provider, url: db.href, schema: FILM + GENRE, config: { generate: false } })
-    expect((await app.rays(['save', 'start', '--no-verify'])).code).toBe(0)
+    await app.given(['save', 'start'])
     expect((await app.rays(['up', '--y'])).code).toBe(0)
     await db.query(`INSERT INTO ${q('Film')} (id) VALUES (1), (2)`)
     await db.query(`INSERT INTO ${q('Genre')} (code) VALUES ('noir'), ('war')`)

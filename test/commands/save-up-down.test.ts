@@ -52,11 +52,11 @@ describeDatabases('save, up and down', (database) => {
   })
 
   test('up and down take a number, a name and a timestamp', async () => {
-    await app.rays(['save', 'users', '--no-verify'])
+    await app.given(['save', 'users'])
     app.schema(V2)
-    await app.rays(['save', 'posts', '--no-verify'])
+    await app.given(['save', 'posts'])
     app.schema(V3)
-    await app.rays(['save', 'bodies', '--no-verify'])
+    await app.given(['save', 'bodies'])
     const [users, posts, bodies] = migrations()
     expect((await app.rays(['up', '1', '--y', '--json'])).json<{ data: { target: string } }>().data.target).toBe(users)
     expect((await app.rays(['up', 'posts', '--y', '--json'])).json<{ data: { target: string } }>().data.target).toBe(
@@ -74,7 +74,7 @@ describeDatabases('save, up and down', (database) => {
   })
 
   test('--preview shows everything and changes nothing', async () => {
-    await app.rays(['save', 'users', '--no-verify'])
+    await app.given(['save', 'users'])
     const preview = await app.rays(['up', '-p', '--verbose'])
     expect(preview.code).toBe(0)
     expect(preview.stderr).toContain('+ model User {')
@@ -88,7 +88,7 @@ describeDatabases('save, up and down', (database) => {
     const save = await app.rays(['save'])
     expect([save.code, save.stderr]).toEqual([2, expect.stringContaining('--name')])
     expect(existsSync(path.join(app.folder, 'prisma/migrations'))).toBe(false)
-    await app.rays(['save', 'users', '--no-verify'])
+    await app.given(['save', 'users'])
     const up = await app.rays(['up'])
     expect([up.code, up.stderr]).toEqual([2, expect.stringContaining('--auto-approve')])
     expect(await has('User')).toBe(false)
@@ -99,7 +99,7 @@ describeDatabases('save, up and down', (database) => {
   })
 
   test('rows that a down would lose are counted before it', async () => {
-    await app.rays(['save', 'users', '--no-verify'])
+    await app.given(['save', 'users'])
     await app.rays(['up', '--y'])
     await db.query(`INSERT INTO ${table('User')} (email) VALUES ('a'), ('b')`)
     const preview = await app.rays(['down', '--preview'])

@@ -5,7 +5,7 @@ import { type Workspace, workspace } from '../support/workspace.js'
 /** Applies `before`, runs `fill`, makes and applies `after`, and goes back by one. */
 async function thereAndBack(ws: Workspace, before: string, after: string, fill: () => Promise<void>) {
   ws.project.schema(before)
-  await ws.ok('makemigration --name before --no-verify')
+  await ws.given('makemigration --name before')
   await ws.ok('migrate')
   await fill()
   const structure = await dumpSchema(ws.db)
@@ -130,7 +130,7 @@ model Gone {
   test('a required column without a default is written as an operation to be filled by hand', async () => {
     const { made } = await (async () => {
       ws.project.schema('model Item {\n  id Int @id\n}')
-      await ws.ok('makemigration --name before --no-verify')
+      await ws.given('makemigration --name before')
       await ws.ok('migrate')
       await ws.sql('INSERT INTO "Item" (id) VALUES (1)')
       ws.project.schema('model Item {\n  id Int @id\n  code String\n}')
@@ -161,7 +161,7 @@ describeDatabases(
 
     test('a value that is added can be used, and going down restores the old list', async () => {
       ws.project.schema(schema('USER ADMIN', 'USER'))
-      await ws.ok('makemigration --name before --no-verify')
+      await ws.given('makemigration --name before')
       await ws.ok('migrate')
       await ws.sql('INSERT INTO "Person" (id) VALUES (1)')
       const structure = await dumpSchema(ws.db)
@@ -177,7 +177,7 @@ describeDatabases(
 
     test('a value that is removed while in use stops the migration, and nothing changes', async () => {
       ws.project.schema(schema('USER ADMIN', 'USER'))
-      await ws.ok('makemigration --name before --no-verify')
+      await ws.given('makemigration --name before')
       await ws.ok('migrate')
       await ws.sql(`INSERT INTO "Person" (id, role) VALUES (1, 'ADMIN')`)
       const structure = await dumpSchema(ws.db)
@@ -194,7 +194,7 @@ describeDatabases(
 
     test('a value that is added and used at once becomes two migrations where the database needs that', async () => {
       ws.project.schema(schema('USER ADMIN', 'USER'))
-      await ws.ok('makemigration --name before --no-verify')
+      await ws.given('makemigration --name before')
       ws.project.schema(schema('USER ADMIN GUEST', 'GUEST'))
       await ws.ok('makemigration --name after')
       const names = ws.folders().map((name) => name.slice(15))

@@ -36,7 +36,7 @@ describeDatabases('squash', (on) => {
     ws = await workspace(on, { schema: STAGES.one })
     for (const [name, schema] of Object.entries(STAGES)) {
       ws.project.schema(schema)
-      await ws.ok(`makemigration --name ${name} --no-verify`)
+      await ws.given(`makemigration --name ${name}`)
     }
     await ws.ok('makemigration --name after --blank')
     await ws.ok('migrate --no-generate')
@@ -116,9 +116,9 @@ describeDatabases('squash of migrations with code', (on) => {
   test('operations that change rows are kept as they are, in their order', async () => {
     const ws = await workspace(on, { schema: STAGES.one })
     try {
-      await ws.ok('makemigration --name one --no-verify')
+      await ws.given('makemigration --name one')
       ws.project.schema(STAGES.two)
-      await ws.ok('makemigration --name two --no-verify')
+      await ws.given('makemigration --name two')
       await ws.ok('makemigration --name fill --blank')
       const statement =
         on.provider === 'mysql' ? 'INSERT INTO `User` VALUES (:?, :?)' : 'INSERT INTO "User" VALUES (:?, :?)'
@@ -130,7 +130,7 @@ describeDatabases('squash of migrations with code', (on) => {
 ]]`,
       })
       ws.project.schema(STAGES.three)
-      await ws.ok('makemigration --name three --no-verify')
+      await ws.given('makemigration --name three')
       const { data } = (await ws.ok('squash three --name all --json')).json<Told>()
       expect(data.kept.map((name) => name.slice(15))).toEqual(['fill'])
       await ws.ok('migrate --no-generate')
@@ -148,7 +148,7 @@ describeDatabases('squash of migrations with code', (on) => {
     try {
       for (const name of ['one', 'two', 'three'] as const) {
         ws.project.schema(STAGES[name])
-        await ws.ok(`makemigration --name ${name} --no-verify`)
+        await ws.given(`makemigration --name ${name}`)
       }
       await ws.ok('migrate --no-generate')
       rmSync(path.join(ws.project.folder, 'prisma/migrations', ws.folder('one')), { recursive: true })
@@ -166,7 +166,7 @@ describeDatabases('squash of migrations with code', (on) => {
   test('a range of one, or an unknown name, is refused', async () => {
     const ws = await workspace(on, { schema: STAGES.one })
     try {
-      await ws.ok('makemigration --name one --no-verify')
+      await ws.given('makemigration --name one')
       await ws.fails(2, 'squash one')
       await ws.fails(2, 'squash nowhere')
     } finally {
@@ -180,15 +180,15 @@ describeDatabases('squash of migrations that take rows along', (on) => {
     const item = (...fields: string[]) => `model Item {\n  id Int @id\n${fields.map((f) => `  ${f}\n`).join('')}}\n`
     const ws = await workspace(on, { schema: item('name String?') })
     try {
-      await ws.ok('makemigration --name start --no-verify')
+      await ws.given('makemigration --name start')
       await ws.ok('migrate --no-generate')
       await ws.sql(`INSERT INTO "Item" ("id", "name") VALUES (1, 'Ada')`)
       ws.project.schema(item('title String?'))
-      await ws.ok('makemigration --name renamed --rename Item.name:title --no-verify')
+      await ws.given('makemigration --name renamed --rename Item.name:title')
       ws.project.schema(item('title String?', 'age Int'))
-      await ws.ok('makemigration --name aged --default Item.age=7 --no-verify')
+      await ws.given('makemigration --name aged --default Item.age=7')
       ws.project.schema(item('title String?', 'age Int', 'size Int?'))
-      await ws.ok('makemigration --name sized --no-verify')
+      await ws.given('makemigration --name sized')
       await ws.ok('squash renamed sized --name all')
       await ws.ok('migrate --no-generate')
       expect(await ws.sql('SELECT "id", "title", "age", "size" FROM "Item"')).toEqual([

@@ -35,7 +35,7 @@ describeDatabases('status', (on) => {
   })
 
   test('pending: exit 0, and 1 for --check', async () => {
-    await ws.ok('makemigration --name one --no-verify')
+    await ws.given('makemigration --name one')
     const { stdout } = await ws.ok('status')
     expect(stdout).toMatch(/\[ \] \d{14}_one {2}pending/)
     expect(stdout).toContain('Next: Apply what is pending: rays migrate.')
@@ -149,7 +149,7 @@ describeDatabases(
   (on) => {
     test('works, and leaves no file beside it', async () => {
       const ws = await workspace(on, { schema: model() })
-      await ws.ok('makemigration --name one --no-verify')
+      await ws.given('makemigration --name one')
       await ws.ok('migrate')
       await ws.db.close()
       const file = ws.db.href.slice('file:'.length)

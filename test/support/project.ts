@@ -1,6 +1,15 @@
 /** A project in a temporary folder, and the rays command run in it as a process of its own (from dist: build first). */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -45,6 +54,13 @@ export interface Output {
 export interface TestProject {
   readonly folder: string
   rays(args: readonly string[], options?: RunOptions): Promise<Output>
+  /**
+   * A migration that a test begins from, not one it is about: `rays <args>` writes it once for each state of the files, and
+   * what it wrote is copied after that. It is not proven, and has to be possible without a database.
+   */
+  given(args: readonly string[]): Promise<void>
+  /** Every file but node_modules, with its text. */
+  files(): Record<string, string>
   /** Writes files by their path in the project. */
   write(files: Readonly<Record<string, string>>): void
   /** Replaces the models; the datasource block stays. */
@@ -77,13 +93,44 @@ export function project({ provider, schema, url, files, config }: ProjectOptions
     ...files,
   })
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'), 'dir')
+  const run = (args: readonly string[], options: RunOptions = {}) => runRays(folder, url, args, options)
   return {
     folder,
     write,
+    files: () => filesOf(folder),
     schema: (text) => write({ 'prisma/schema.prisma': withDatasource(provider, text) }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
-    rays: (args, options = {}) => runRays(folder, url, args, options),
+    rays: run,
+    async given(args) {
+      const before = filesOf(folder)
+      const key = JSON.stringify([args, before])
+      let written = GIVEN.get(key)
+      if (written === undefined) {
+        const { code, stderr } = await run([...args, '--no-verify'])
+        if (code !== 0) throw new Error(`rays ${args.join(' ')}: exit ${code}\n${stderr}`)
+        written = Object.fromEntries(Object.entries(filesOf(folder)).filter(([name, text]) => before[name] !== text))
+        GIVEN.set(key, written)
+      }
+      write(written)
+    },
   }
+}
+
+/** What was written for a state of the files, in this test file. */
+const GIVEN = new Map<string, Record<string, string>>()
+
+function filesOf(folder: string): Record<string, string> {
+  const files: Record<string, string> = {}
+  const visit = (relative: string) => {
+    for (const name of readdirSync(path.join(folder, relative))) {
+      if (name === 'node_modules') continue
+      const child = path.posix.join(relative, name)
+      if (statSync(path.join(folder, child)).isDirectory()) visit(child)
+      else files[child] = readFileSync(path.join(folder, child), 'utf8')
+    }
+  }
+  visit('')
+  return files
 }
 
 function runRays(folder: string, url: string, args: readonly string[], options: RunOptions): Promise<Output> {

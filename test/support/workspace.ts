@@ -1,5 +1,5 @@
 /** A project with a database of its own: what a person has in front of them when they type `rays`. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { type FreshDatabase, history, type TestDatabase, type TestRow } from './databases.js'
 import { type Output, type ProjectOptions, project, type RunOptions, type TestProject } from './project.js'
@@ -13,6 +13,8 @@ export interface Workspace {
   ok(line: string | readonly string[], options?: RunOptions): Promise<Output>
   /** The same, where the command must end with this exit code. */
   fails(code: number, line: string | readonly string[], options?: RunOptions): Promise<Output>
+  /** Types `rays <line>` for a migration that the test begins from (see {@link TestProject.given}). */
+  given(line: string): Promise<void>
   /** Runs SQL beside rays; "x" is an identifier on every database. */
   sql(text: string): Promise<TestRow[]>
   /** The migration folders' names, oldest first. */
@@ -76,13 +78,14 @@ export async function workspace(on: TestDatabase, options: WorkspaceOptions = {}
     rays,
     ok: (line, run) => fails(0, line, run),
     fails,
+    given: (line) => made.given(line.split(' ')),
     sql,
     folders,
     folder,
     read: (file) => readFileSync(path.join(made.folder, file), 'utf8'),
     migration: (name, file = 'migration.js') => readFileSync(path.join(root, folder(name), file), 'utf8'),
     exists: (file) => existsSync(path.join(made.folder, file)),
-    snapshot: () => filesOf(made.folder),
+    snapshot: () => made.files(),
     applied: async () =>
       (await history(db))
         .filter((row) => row.finished_at !== null && row.rolled_back_at === null)
@@ -93,20 +96,6 @@ export async function workspace(on: TestDatabase, options: WorkspaceOptions = {}
       await db.drop()
     },
   }
-}
-
-function filesOf(folder: string): Record<string, string> {
-  const files: Record<string, string> = {}
-  const visit = (relative: string) => {
-    for (const name of readdirSync(path.join(folder, relative))) {
-      if (name === 'node_modules') continue
-      const child = path.posix.join(relative, name)
-      if (statSync(path.join(folder, child)).isDirectory()) visit(child)
-      else files[child] = readFileSync(path.join(folder, child), 'utf8')
-    }
-  }
-  visit('')
-  return files
 }
 
 const TABLES = {

@@ -1,3 +1,4 @@
+import slugify from '@sindresorhus/slugify'
 import { DecisionError, type RaysError, UsageError } from '../../../src/errors.js'
 import { type PlanOptions, plan } from '../../../src/history/plan.js'
 import { type HistoryRow, records } from '../../../src/history/recorder.js'
@@ -33,7 +34,8 @@ const failed = (name: string, logs: string | null = null) => row(name, { finishe
 const rolledBack = (name: string) => row(name, { finishedAt: null, rolledBackAt: new Date() })
 
 function planned(names: string[], rows: (string | HistoryRow)[], options: PlanOptions = {}) {
-  return plan(names.map(folder), records(rows.map((r) => (typeof r === 'string' ? row(r) : r))), options)
+  const slug = slugify(options.target ?? '', { separator: '_' })
+  return plan(names.map(folder), records(rows.map((r) => (typeof r === 'string' ? row(r) : r))), { slug, ...options })
 }
 
 function summary(names: string[], rows: (string | HistoryRow)[], options: PlanOptions = {}) {
