@@ -1,5 +1,9 @@
 import { inspect } from 'node:util'
 
+/** What to do about a URL that is cut in the wrong places. */
+export const ENCODE =
+  'Special characters in the user, password or database name must be percent-encoded: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25.'
+
 /**
  * A database URL that cannot be printed by accident: every way of turning it into text leaves the secrets out.
  * Only an engine calls {@link DatabaseUrl.reveal}, when it connects.

@@ -24,7 +24,7 @@ export async function main(line: readonly string[]): Promise<void> {
   const stray = onStray(terminal)
   const abandoned = onAbandoned()
   ignoreClosedPipes()
-  let command = ''
+  let command = commandOf(wordsOf(argv)[0])?.name ?? ''
   try {
     const parsed = await parse(argv, terminal)
     if (parsed === undefined) return
@@ -184,9 +184,11 @@ function sentence(text: string): string {
 }
 
 async function parse(
-  argv: readonly string[],
+  line: readonly string[],
   terminal: Terminal,
 ): Promise<{ spec: CommandSpec; args: ParsedArguments } | undefined> {
+  // `rays help migrate`, as git and npm have it.
+  const argv = wordsOf(line)[0] === 'help' ? [...line.filter((word) => word !== 'help'), '--help'] : line
   let chosen: { spec: CommandSpec; args: ParsedArguments } | undefined
   let failure: Error | undefined
   const parser = grammar(argv, (spec, args) => {
@@ -202,7 +204,9 @@ async function parse(
   })
   if (failure) throw await usageError(failure.message, argv)
   if (printed) {
-    terminal.out(printed)
+    const data = argv.includes('--version') ? { version: printed.trim() } : { help: printed }
+    const document = { command: commandOf(wordsOf(argv)[0])?.name ?? '', ok: true, data, warnings: [] }
+    terminal.out(argv.includes('--json') ? JSON.stringify(document, null, 2) : printed)
     return undefined
   }
   const result = chosen ?? { spec: OVERVIEW, args: args as ParsedArguments }
@@ -260,7 +264,9 @@ async function usageError(message: string, argv: readonly string[]): Promise<Usa
   const given = unknown.find((name) => !extra.includes(name))!
   const near = closest(given, names)
   const meant = distance(given, near) <= 3 ? `Did you mean --${near}? ` : ''
-  return new UsageError(`Unknown option: --${given}.`, { hint: `${meant}${help} lists the options.` })
+  return new UsageError(`Unknown option: ${given.length === 1 ? '-' : '--'}${given}.`, {
+    hint: `${meant}${help} lists the options.`,
+  })
 }
 
 function optionNames(options: Record<string, Options>): string[] {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { BadUrlError } from '../engine.js'
-import { DatabaseUrl } from '../url.js'
+import { DatabaseUrl, ENCODE } from '../url.js'
 
 /** Where a URL points, with its secrets. Never printed, never stored. */
 export interface MysqlTarget {
@@ -54,6 +54,7 @@ function bad(message: string): BadUrlError {
 function split(href: string): { info: string; host: string; path: string; query: string } {
   const match = /^(?:mysql|mariadb):\/\/([^?#]*)(?:\?([^#]*))?(?:#.*)?$/is.exec(href)
   if (!match) throw bad('it does not start with mysql:// or mariadb://')
+  if (/#[^]*@/.test(href)) throw bad(`it contains an unencoded #. ${ENCODE}`)
   const rest = match[1] ?? ''
   const at = rest.lastIndexOf('@')
   const address = rest.slice(at + 1)
@@ -68,9 +69,9 @@ function split(href: string): { info: string; host: string; path: string; query:
 
 function hostAndPort(text: string): { host: string; port: number } {
   const match = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(text)
-  if (!match) throw bad('host and port cannot be told apart (an IPv6 address needs brackets)')
+  if (!match) throw bad(`host and port cannot be told apart (an IPv6 address needs brackets). ${ENCODE}`)
   const port = match[2] ? Number(match[2]) : DEFAULT_PORT
-  if (port < 1 || port > 65535) throw bad(`${match[2]} is not a port`)
+  if (port < 1 || port > 65535) throw bad(`${match[2]} is not a port. ${ENCODE}`)
   return { host: decode((match[1] ?? '').replace(/^\[|\]$/g, '')) || 'localhost', port }
 }
 

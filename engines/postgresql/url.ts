@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { BadUrlError } from '../engine.js'
-import { DatabaseUrl } from '../url.js'
+import { DatabaseUrl, ENCODE } from '../url.js'
 
 /** How much TLS: `prefer` falls back to plain text where the server has none (Prisma's default). */
 export type TlsMode = 'disable' | 'prefer' | 'require'
@@ -29,8 +29,6 @@ export interface PostgresUrl {
   tlsOptions(): TlsOptions
 }
 
-const ENCODE =
-  'Special characters in the user, password or database name must be percent-encoded: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25.'
 const TLS_MODES: Readonly<Record<string, TlsMode>> = {
   disable: 'disable',
   require: 'require',

@@ -29,7 +29,7 @@ export function save(result: SaveResult, terminal: Terminal, config: Config): st
     ...folders,
     result.migrations.some(({ proof }) => proof !== 'skipped') &&
       terminal.paint('dim', '\nProven: up, down and up again on a shadow database.'),
-    next(terminal, 'rays up applies it.'),
+    next(terminal, result.recorded ? 'rays status' : 'rays up applies it.'),
   )
 }
 
@@ -37,7 +37,7 @@ export function steps(result: StepsResult, terminal: Terminal, config: Config, v
   const { migrations, direction, dryRun } = result
   if (migrations.length === 0) {
     const at = result.target === null ? '' : `: the database is at ${result.target}`
-    return direction === 'up' ? `Already in sync${at}.` : 'Already in sync: no migration is applied.'
+    return direction === 'up' || at !== '' ? `Already in sync${at}.` : 'Already in sync: no migration is applied.'
   }
   const { paint } = terminal
   const table = commandTable(result, verbose)

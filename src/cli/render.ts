@@ -64,7 +64,7 @@ export function makeMigration(result: MakeMigrationResult, terminal: Terminal, c
       result.migrations.some((m) => m.operations.length > 0) &&
       indent(result.summary.trim()),
     ...parts,
-    result.written && next(terminal, 'rays migrate'),
+    result.written && next(terminal, result.recorded ? 'rays status' : 'rays migrate'),
   )
 }
 

@@ -93,7 +93,9 @@ export async function dev(context: Context, options: DevOptions = {}): Promise<D
       applied.push(...result.applied)
       options.onChange?.(result)
     } catch (error) {
-      if (!(error instanceof RaysError) || error instanceof InterruptedError) throw error
+      // Who declines a change goes on with the schema.
+      const end = error instanceof InterruptedError && !(error instanceof Declined)
+      if (!(error instanceof RaysError) || end) throw error
       host.warn([error.message, error.where, error.hint && `Fix: ${error.hint}`].filter(Boolean).join('\n'))
     }
   }
@@ -233,6 +235,9 @@ async function asWatched(root: string, name: string): Promise<string> {
   }
 }
 
+/** Somebody was asked and said no. */
+class Declined extends InterruptedError {}
+
 async function consent({ host }: Context, made: MakeMigrationResult, yes: boolean): Promise<void> {
   const losing = made.hazards.filter((hazard) => hazard.destructive && hazard.rows !== 0)
   if (losing.length === 0 || yes) return
@@ -240,7 +245,7 @@ async function consent({ host }: Context, made: MakeMigrationResult, yes: boolea
     message: `${losing.map(({ message }) => message).join('\n')}\nGo on?`,
     flag: '--y',
   })
-  if (!sure) throw new UsageError('Not confirmed; nothing was applied.', { code: 'E_DECLINED' })
+  if (!sure) throw new Declined('Not confirmed; nothing was applied.')
 }
 
 async function run(connection: Connection, migration: Migration, direction: 'up' | 'down'): Promise<void> {
@@ -335,7 +340,7 @@ export async function makeCollapsing(
       for (const { name } of made.migrations) await recordApplied(project, connection, name)
       await rm(folderOf(config), { recursive: true, force: true })
       if (made.migrations.length > 0) host.note('The database has these changes already: recorded as applied.')
-      return made
+      return { ...made, recorded: made.migrations.length > 0 }
     }),
   )
 }

@@ -66,6 +66,8 @@ export interface MakeMigrationResult {
   readonly migrations: readonly MadeMigration[]
   readonly hazards: readonly CountedHazard[]
   readonly written: boolean
+  /** The database had the changes already (rays dev, rays draft): the migrations are recorded as applied. */
+  readonly recorded?: boolean
 }
 
 /** @throws {RaysError} */

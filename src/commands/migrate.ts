@@ -66,10 +66,20 @@ export async function migrate(context: Context, options: MigrateOptions = {}): P
   checkOptions(options)
   const project = await openProject(context)
   const dry = options.plan || options.sql || options.check
-  if (dry)
-    return withConnection(project, context.host, { readOnly: true }, (connection) =>
-      preview(project, context, connection, options),
-    )
+  if (dry) {
+    try {
+      return await withConnection(project, context.host, { readOnly: true }, (connection) =>
+        preview(project, context, connection, options),
+      )
+    } catch (error) {
+      if (!(error instanceof FailedError) || error.code !== 'E_NO_DATABASE') throw error
+      throw new FailedError(error.message, {
+        cause: error,
+        code: error.code,
+        hint: 'Nothing is created to look at it: rays migrate --create-db creates it and applies all migrations. Or correct the database URL.',
+      })
+    }
+  }
   if (options.resume || options.undo) return resume(project, context, options)
   const result = await withConnection(
     project,

@@ -22,7 +22,7 @@ export async function redo(
   { count = 1, y, generate, ...rest }: RedoOptions = {},
 ): Promise<RedoResult> {
   if (!Number.isInteger(count) || count < 1) {
-    throw new UsageError(`${count} is no number of migrations.`, { hint: 'rays redo 2' })
+    throw new UsageError('The number of migrations to redo is 1 or more.', { hint: 'rays redo 2' })
   }
   const down = await migrate(context, { ...rest, name: `-${count}`, y: y === true, generate: false })
   const newest = down.migrations[0]?.name

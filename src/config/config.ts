@@ -108,7 +108,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     throw new ConfigError(
       `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${bullets(problems)}`,
       {
-        hint: `Correct ${fileName}; docs/configuration.md describes every option, rays config shows what is in force.`,
+        hint: `Correct ${problems.every((problem) => problem.includes(fileName)) ? fileName : 'each where it comes from'}; docs/configuration.md describes every option, rays config shows what is in force.`,
       },
     )
   }

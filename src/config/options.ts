@@ -68,7 +68,7 @@ export function variableName(option: string): string {
 export function checkOption(name: OptionName, value: unknown, text: boolean): { value: unknown } | { problem: string } {
   const spec: OptionSpec = OPTIONS[name]
   const wrong = (expected: string) => ({
-    problem: `${name} must be ${expected}, not ${JSON.stringify(value) ?? String(value)}`,
+    problem: `${name} must be ${expected}, ${Number.isNaN(value) ? 'and that is none' : `not ${JSON.stringify(value) ?? String(value)}`}`,
   })
   switch (spec.kind) {
     case 'string':

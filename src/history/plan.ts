@@ -266,9 +266,17 @@ function nameOnly(migration: Migration): string {
 function suggestion(folders: readonly Migration[], wanted: string): string {
   if (folders.length === 0) return 'There are no migrations yet: rays makemigration --name init.'
   const candidates = folders.map(nameOnly)
-  const near = closest(wanted.slice(0, 300), candidates)
-  const match = folders[candidates.indexOf(near)]!
-  const close = distance(wanted.slice(0, 300), near) <= Math.max(3, near.length / 2)
+  const text = wanted.slice(0, 300)
+  // A mistyped part of a name counts as well: `fist` for first_users.
+  const parts = candidates.flatMap((name, index) => name.split('_').map((part) => ({ part, index })))
+  const part = closest(
+    text,
+    parts.map((each) => each.part),
+  )
+  const near = closest(text, candidates)
+  const byPart = distance(text, part) <= 1 ? parts.find((each) => each.part === part)?.index : undefined
+  const match = folders[byPart ?? candidates.indexOf(near)]!
+  const close = byPart !== undefined || distance(text, near) <= Math.max(3, near.length / 2)
   return close
     ? `Did you mean ${match.name}? rays status lists all.`
     : 'rays status lists all migrations; `zero` undoes all.'

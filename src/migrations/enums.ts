@@ -14,7 +14,7 @@ export interface Pair {
   readonly kept?: 'up' | 'down'
 }
 
-interface Rebuild {
+export interface Rebuild {
   readonly enums: ReadonlySet<string>
   readonly retyped: readonly Effect[]
 }

@@ -1,8 +1,8 @@
 /** Mends what Prisma's engine writes and PostgreSQL refuses. A script without such faults is returned as it is. */
 import type { StatementSyntax } from '../../engines/engine.js'
 import { splitStatements, tokens } from '../../engines/sql/scanner.js'
-import { describeStatement } from '../../engines/sql/statements.js'
-import { columnId, madeOf, rebuildOf } from './enums.js'
+import { describeStatement, type Effect } from '../../engines/sql/statements.js'
+import { columnId, madeOf, type Rebuild, rebuildOf } from './enums.js'
 import { splitUnsafeEnum } from './hazards.js'
 import { effectsOf, readSteps, SEQUENCE_REPAIR } from './steps.js'
 
@@ -124,6 +124,7 @@ function repairEnums(script: string, reverse: string, syntax: StatementSyntax): 
   const texts = stepTexts(script, syntax)
   if (texts.length !== steps.length) return script
   const back = readSteps(reverse, syntax, undefined).flatMap(({ statements }) => effectsOf(statements))
+  const all = steps.flatMap(({ statements }) => effectsOf(statements))
   const order = steps.map((_, i) => i)
   for (const [i, step] of steps.entries()) {
     const rebuild = rebuildOf(step)
@@ -151,8 +152,30 @@ function repairEnums(script: string, reverse: string, syntax: StatementSyntax): 
     order.splice(place, 1)
     order.splice(last, 0, i)
   }
-  if (order.every((at, i) => at === i)) return script
-  return `${order.map((at) => texts[at]).join('\n\n')}\n`
+  const cut = texts.map((text, i) => {
+    const rebuild = rebuildOf(steps[i]!)
+    return rebuild ? withoutStrayDefaults(text, rebuild, [...back, ...all], syntax) : text
+  })
+  if (order.every((at, i) => at === i) && cut.every((text, i) => text === texts[i])) return script
+  return `${order.map((at) => cut[at]).join('\n\n')}\n`
+}
+
+/** A column that is dropped before the enum is built anew, or added after it, has no default to drop in between. */
+function withoutStrayDefaults(
+  text: string,
+  rebuild: Rebuild,
+  made: readonly Effect[],
+  syntax: StatementSyntax,
+): string {
+  const retyped = new Set(rebuild.retyped.map(columnId))
+  const passing = new Set(madeOf(rebuild.enums, made).filter((column) => !retyped.has(column)))
+  return splitStatements(text, syntax)
+    .reverse()
+    .reduce((rest, statement) => {
+      const [effect] = describeStatement(statement.text, syntax) ?? []
+      if (effect?.change !== 'drop-default' || !passing.has(columnId(effect))) return rest
+      return rest.slice(0, statement.start).trimEnd() + rest.slice(statement.end).replace(/^\s*;/, '')
+    }, text)
 }
 
 /** The text of each step with its comments. */

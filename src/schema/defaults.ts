@@ -2,13 +2,14 @@
 
 import { unquote } from '../../engines/psl.js'
 import type { SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
-import { attributeOf, columnsOf, type Field, modelsOf } from './fields.js'
+import { attributeOf, columnsOf, enumsOf, type Field, modelsOf } from './fields.js'
 
 /**
  * Prisma's engine with its mistakes about defaults put right (measured on 8.1.0-2.59be4fd):
  * - between two schema texts it takes a literal of a DateTime for the same as `now()` or any other literal, and one of a
  *   Json for the same as a text's, so the database kept the old default;
- * - on SQLite, and only there, it writes the literal of a Json bare (`DEFAULT {}`), which no SQLite accepts.
+ * - on SQLite, and only there, it writes the literal of a Json bare (`DEFAULT {}`), which no SQLite accepts;
+ * - it writes an enum's value as it is mapped, and one that holds a quote (`@map("it's")`) ends its literal early.
  */
 export function withWholeDefaults(engine: SchemaEngine): SchemaEngine {
   return {
@@ -16,7 +17,8 @@ export function withWholeDefaults(engine: SchemaEngine): SchemaEngine {
     diff: async (from, to, options) => {
       const diff = await engine.diff(withoutMistaken(from, to), to, options)
       if (diff.empty) return diff
-      return { ...diff, script: quoteJsonDefaults(diff.script, [from, to].flatMap(filesOf)) }
+      const files = [from, to].flatMap(filesOf)
+      return { ...diff, script: quoteEnumValues(quoteJsonDefaults(diff.script, files), files) }
     },
   }
 }
@@ -68,6 +70,13 @@ function mistaken(before: Field, after: Field): boolean {
   if (text(after) === undefined || text(after) === text(before)) return false
   if (before.type === 'Json') return after.type !== 'Json'
   return before.type === 'DateTime' && (literalDefault(before) ?? literalDefault(after)) !== undefined
+}
+
+function quoteEnumValues(script: string, files: readonly SchemaFile[]): string {
+  const values = [...enumsOf(files).values()].flatMap((names) => [...names.values()])
+  return [...new Set(values)]
+    .filter((value) => value.includes("'"))
+    .reduce((quoted, value) => quoted.replaceAll(`'${value}'`, `'${value.replaceAll("'", "''")}'`), script)
 }
 
 /** `DEFAULT {}` becomes `DEFAULT '{}'`, for the literals that the schemas give to Json fields. */

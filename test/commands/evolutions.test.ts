@@ -95,6 +95,36 @@ describeDatabases(
         await ws.drop()
       }
     })
+
+    test('a value goes together with the column and the table that had it as their default', async () => {
+      const ws = await workspace(on, { config: { generate: false } })
+      const enumerated = (values: string, fields: string, more: string) =>
+        `enum Role {\n${values}}\n\n${item('id Int @id', 'kept Role @default(A)', fields)}\n${more}`
+      try {
+        const gone = 'model Gone {\n  id Int @id\n  roles Role[] @default([B])\n}\n'
+        await evolve(ws, enumerated('  A\n  B\n', 'role Role @default(B)', gone), enumerated('  A\n', '', ''))
+        await ws.ok('migrate --name -1 --y')
+        await ws.sql('INSERT INTO "Item" ("id") VALUES (1)')
+        await ws.sql('INSERT INTO "Gone" ("id") VALUES (1)')
+        expect(await ws.sql('SELECT "Item"."role"::text, "kept"::text, "roles"::text FROM "Item", "Gone"')).toEqual([
+          { role: 'B', kept: 'A', roles: '{B}' },
+        ])
+      } finally {
+        await ws.drop()
+      }
+    })
+
+    test('a value is mapped to a text with a quote', async () => {
+      const ws = await workspace(on, { config: { generate: false } })
+      const enumerated = (values: string) => `enum Kind {\n${values}}\n\n${item('id Int @id', 'kind Kind @default(a)')}`
+      try {
+        await evolve(ws, enumerated(`  a @map("it's")\n`), enumerated(`  a @map("it's")\n  b @map("'")\n`))
+        await ws.sql('INSERT INTO "Item" ("id") VALUES (1)')
+        expect(await ws.sql('SELECT "kind"::text FROM "Item"')).toEqual([{ kind: "it's" }])
+      } finally {
+        await ws.drop()
+      }
+    })
   },
   (provider) => provider === 'postgresql',
 )
