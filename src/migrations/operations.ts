@@ -7,6 +7,7 @@ import { describeStatement } from '../../engines/sql/statements.js'
 import { orderEnums, type Pair } from './enums.js'
 import { type FillingEngine, factsOf, fillStatements, type GivenValue } from './given.js'
 import { findHazards } from './hazards.js'
+import { filledTable, lossesLast } from './losses.js'
 import { Names } from './names.js'
 import { repairAddedValues, repairScript } from './repair.js'
 import { effectsOf, implicitNamespace, readSteps, type Step, stepOf, withoutNamespace } from './steps.js'
@@ -272,22 +273,18 @@ function group(ups: readonly Step[], downs: readonly Step[], input: OperationInp
 
 function fromSteps({ engine, given, base = '' }: OperationInput, steps: readonly ReversibleStep[]): OperationPlan {
   const describe = (statements: readonly string[]) =>
-    stepOf(statements.map((text) => ({ text, effects: describeStatement(text, engine.syntax) })))
-  const lossy: string[] = []
+    stepOf(
+      statements.map((text) => ({ text, effects: filledTable(text) ? [] : describeStatement(text, engine.syntax) })),
+    )
   const pairs = steps.map(({ up, down, lossy: loss }): Pair => {
     const asWritten = describe(up)
     const there = given ? withGiven(asWritten, factsOf(base, engine), engine, given) : asWritten
     const back = describe(down)
-    const before = new ScriptFacts(effectsOf(there.statements))
-    const after = new ScriptFacts(effectsOf(back.statements))
-    const filledBack = filled(back, { engine, before, after })
-    if (loss !== undefined) lossy.push(loss)
-    return {
-      ups: [there],
-      downs: [{ ...filledBack, notes: [...filledBack.notes, ...(loss === undefined ? [] : [loss])] }],
-    }
+
+    // The planner has filled what its downs make required again.
+    return { ups: [there], downs: [{ ...back, notes: loss === undefined ? [] : [loss] }] }
   })
-  return finish(pairs, false, { engine, up: '', down: '' })
+  return finish(engine.transactionalDdl ? pairs : lossesLast(pairs), false, { engine, up: '', down: '' })
 }
 
 function finish(pairs: readonly Pair[], grouped: boolean, { engine }: OperationInput): OperationPlan {

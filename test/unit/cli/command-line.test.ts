@@ -50,6 +50,27 @@ describe('help', () => {
     },
   )
 
+  test('rays help <command> is its --help', async () => {
+    expect((await run(['help', 'migrate'])).stdout).toBe((await run(['migrate', '--help'])).stdout)
+  })
+
+  test('with --json even help, the version and a mistyped line are one document', async () => {
+    const document = async (args: string[]) => JSON.parse((await run(args)).stdout) as Record<string, unknown>
+    expect(await document(['--version', '--json'])).toEqual({
+      command: '',
+      ok: true,
+      data: { version: expect.stringMatching(/^\d+\.\d+\.\d+$/) },
+      warnings: [],
+    })
+    expect(await document(['migrate', '--help', '--json'])).toMatchObject({
+      command: 'migrate',
+      data: { help: expect.stringContaining('Usage: rays migrate') },
+    })
+    const wrong = await run(['migrate', '--nmae', 'x', '--json'])
+    expect(wrong.code).toBe(2)
+    expect(JSON.parse(wrong.stdout)).toMatchObject({ command: 'migrate', ok: false, error: { code: 'E_USAGE' } })
+  })
+
   test('rays --version prints the version of the package', async () => {
     const { code, stdout } = await run(['--version'])
     expect(code).toBe(0)
@@ -61,6 +82,13 @@ describe('a command line that is wrong: exit 2, and nothing on stdout', () => {
   test.each<[string, string[], RegExp, RegExp]>([
     ['a mistyped command', ['statsu'], /Unknown command: statsu\./, /Did you mean rays status\? rays --help/],
     ['a mistyped alias', ['showmigration'], /Unknown command/, /Did you mean rays showmigrations\?/],
+    ['a letter that is no option', ['status', '-c'], /Unknown option: -c\./, /rays status --help/],
+    [
+      'a word for a number',
+      ['migrate', '--lock-timeout', 'abc'],
+      /a number of seconds/,
+      /^Fix: Correct each where it comes from/m,
+    ],
     ['a word like no command', ['xyzzyxyzzy'], /Unknown command: xyzzyxyzzy\./, /^Fix: rays --help lists/m],
     [
       'a mistyped command after an option with a value',

@@ -105,6 +105,7 @@ describe('a target that cannot be reached', () => {
       'E_UNKNOWN_TARGET',
       /Did you mean 20260102000000_add_lastname/,
     ],
+    ['a mistyped part of a name', 'lastnme', 'E_UNKNOWN_TARGET', /Did you mean 20260102000000_add_lastname/],
     ['unknown and like nothing', 'xyzzyxyzzyxyzzyxyzzy', 'E_UNKNOWN_TARGET', /rays status lists all/],
     ['empty', '', 'E_UNKNOWN_TARGET', /./],
     ['white space', '   ', 'E_UNKNOWN_TARGET', /./],

@@ -312,29 +312,60 @@ describe('the down runs on tables with rows:', () => {
 
   test('MySQL: a column is nullable until its rows are filled, so that every type can be', () => {
     const plan = planOperations({
-      up: '',
-      down: '',
+      up: '-- AlterTable\nALTER TABLE `U` DROP COLUMN `a`;\n\n-- AlterTable\nALTER TABLE `V` MODIFY `b` INTEGER NULL;\n',
+      down: '-- AlterTable\nALTER TABLE `U` ADD COLUMN `a` TEXT NOT NULL;\n\n-- AlterTable\nALTER TABLE `V` MODIFY `b` INTEGER NOT NULL;\n',
       engine: mysql,
-      steps: [
-        {
-          up: ['ALTER TABLE `U` DROP COLUMN `a`'],
-          down: ['ALTER TABLE `U` ADD COLUMN `a` TEXT NOT NULL'],
-          lossy: 'The values of U.a are lost.',
-        },
-        { up: ['ALTER TABLE `U` MODIFY `b` INTEGER NULL'], down: ['ALTER TABLE `U` MODIFY `b` INTEGER NOT NULL'] },
-      ],
     })
-    expect(names(plan)).toEqual([
-      ['dropUA', 'addUA'],
-      ['changeUB', 'restoreUB'],
-    ])
     expect(plan.operations[0]!.down!.statements).toEqual([
       'ALTER TABLE `U` ADD COLUMN `a` TEXT NULL',
       "UPDATE `U` SET `a` = '' WHERE `a` IS NULL",
       'ALTER TABLE `U` MODIFY `a` TEXT NOT NULL',
     ])
-    expect(plan.operations[1]!.down!.statements[0]).toBe('UPDATE `U` SET `b` = 0 WHERE `b` IS NULL')
-    expect(plan.notes).toContain('The values of U.a are lost.')
+    expect(plan.operations[1]!.down!.statements[0]).toBe('UPDATE `V` SET `b` = 0 WHERE `b` IS NULL')
+  })
+})
+
+describe('where the database cannot take back a statement', () => {
+  const order = (...steps: [up: string, down: string][]) =>
+    names(
+      planOperations({
+        up: '',
+        down: '',
+        engine: mysql,
+        steps: steps.map(([up, down]) => ({ up: [up], down: [down] })),
+      }),
+    ).map(([up]) => up)
+  const drop: [string, string] = ['ALTER TABLE `U` DROP COLUMN `a`', 'ALTER TABLE `U` ADD COLUMN `a` INTEGER NULL']
+  const round: [string, string] = ['ALTER TABLE `V` MODIFY `x` INTEGER NULL', 'ALTER TABLE `V` MODIFY `x` DOUBLE NULL']
+  const unique: [string, string] = ['CREATE UNIQUE INDEX `U_b` ON `U`(`b`)', 'DROP INDEX `U_b` ON `U`']
+  const add: [string, string] = ['ALTER TABLE `W` ADD COLUMN `n` INTEGER NULL', 'ALTER TABLE `W` DROP COLUMN `n`']
+  const retype: [string, string] = [
+    'ALTER TABLE `W` MODIFY `t` DATETIME(3) NULL',
+    'ALTER TABLE `W` MODIFY `t` VARCHAR(191) NULL',
+  ]
+
+  test('what may be refused comes first, then what rounds values, then what drops them; what adds is undone last', () => {
+    expect(order(drop, round, unique, retype, add)).toEqual([
+      'addWN',
+      'createUBUniqueIndex',
+      'changeWT',
+      'changeVX',
+      'dropUA',
+    ])
+  })
+
+  test('but nothing passes what concerns the same column, the same key or a whole table', () => {
+    const again: [string, string] = ['ALTER TABLE `U` ADD COLUMN `a` TEXT NULL', 'ALTER TABLE `U` DROP COLUMN `a`']
+    expect(order(drop, again)).toEqual(['dropUA', 'addUA2'])
+    const key: [string, string] = ['ALTER TABLE `U` ADD PRIMARY KEY (`b`)', 'ALTER TABLE `U` DROP PRIMARY KEY']
+    expect(order(drop, key)[0]).toBe('dropUA')
+    const refers: [string, string] = [
+      'ALTER TABLE `V` ADD CONSTRAINT `f` FOREIGN KEY (`u`) REFERENCES `U`(`id`) ON DELETE SET NULL ON UPDATE CASCADE',
+      'ALTER TABLE `V` DROP FOREIGN KEY `f`',
+    ]
+    const gone: [string, string] = ['DROP TABLE `U`', 'CREATE TABLE `U` (`id` INTEGER NOT NULL, PRIMARY KEY (`id`))']
+    expect(order(drop, refers)).toEqual(['addVUForeignKey', 'dropUA'])
+    expect(order(gone, refers)[0]).toBe('dropUTable')
   })
 })
 
