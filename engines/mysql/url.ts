@@ -54,7 +54,7 @@ function bad(message: string): BadUrlError {
 function split(href: string): { info: string; host: string; path: string; query: string } {
   const match = /^(?:mysql|mariadb):\/\/([^?#]*)(?:\?([^#]*))?(?:#.*)?$/is.exec(href)
   if (!match) throw bad('it does not start with mysql:// or mariadb://')
-  if (/#[^]*@/.test(href)) throw bad(`it contains an unencoded #. ${ENCODE}`)
+  if (/#.*@/s.test(href)) throw bad(`it contains an unencoded #. ${ENCODE}`)
   const rest = match[1] ?? ''
   const at = rest.lastIndexOf('@')
   const address = rest.slice(at + 1)
