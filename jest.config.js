@@ -21,8 +21,8 @@ const withServers = {
 
 export default {
   testTimeout: 60_000,
-  // The tests mostly wait for servers and for processes of their own: leaving one core free would only make them longer.
-  maxWorkers: '100%',
+  // The tests mostly wait for servers and for processes of their own.
+  maxWorkers: '150%',
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
   reporters: ['default', '<rootDir>/test/support/count-cases.mjs'],
   projects: [

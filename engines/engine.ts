@@ -402,6 +402,13 @@ export class ForeignKeyError extends EngineError {
 /** A shadow database was refused before anything in it was touched. */
 export class ShadowRefusedError extends EngineError {
   override readonly name = 'ShadowRefusedError'
+  /** @param clearable whether consent ({@link ShadowRequest.clear}) makes it usable */
+  constructor(
+    message: string,
+    readonly clearable = false,
+  ) {
+    super(message)
+  }
 }
 
 /** The driver's package is not installed. */

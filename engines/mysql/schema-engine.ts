@@ -65,6 +65,7 @@ async function diff(
     to: next,
     // `migrate dev` compares with a database: of a schema, what a database would show of it.
     view: liveFrom ? 'schema' : 'database',
+    live: (liveFrom ?? liveTo) !== undefined,
     ...flags,
     ...(options.externalTables ? { externalTables: options.externalTables } : {}),
   })

@@ -90,8 +90,8 @@ async function temporary(engine: Engine, request: ShadowRequest): Promise<Shadow
   }
 }
 
-function refuse(message: string): never {
-  throw new ShadowRefusedError(message)
+function refuse(message: string, clearable = false): never {
+  throw new ShadowRefusedError(message, clearable)
 }
 
 function sameByUrl(a: MysqlTarget, b: MysqlTarget): boolean {
@@ -141,7 +141,10 @@ async function refuseForeign(shadow: MysqlConnection, request: ShadowRequest): P
   const unknown = names.filter((name) => !known.has(fold(name)))
   if (unknown.length > 0 && !request.clear) {
     const shown = `${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? `, and ${unknown.length - 10} more` : ''}`
-    refuse(`the configured shadow database (${shadow.target}) holds tables that are not of this project: ${shown}`)
+    refuse(
+      `the configured shadow database (${shadow.target}) holds tables that are not of this project: ${shown}`,
+      true,
+    )
   }
   let count = 0
   for (const name of names) {
@@ -166,6 +169,8 @@ async function configured(engine: Engine, request: ShadowRequest, url: DatabaseU
       `the configured shadow database is the main database itself (${describeTarget(target)}); shadow databases are emptied`,
     )
   }
+  // A name is that of a database on the same server, which is made where it is missing.
+  if (request.configured && 'name' in request.configured) await engine.createDatabase(url, request.connect)
   const connection = await MysqlConnection.open(engine, target, request.connect)
   try {
     await refuseMain(engine, main, connection, request.connect)

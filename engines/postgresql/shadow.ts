@@ -177,8 +177,8 @@ type Configured = NonNullable<ShadowRequest['configured']>
 async function openConfigured(engine: Engine, request: ShadowRequest, configured: Configured): Promise<Shadow> {
   const url = 'url' in configured ? configured.url : withPostgresDatabase(request.url, configured.name)
   const wanted = parsePostgresUrl(url)
-  const refuse = (why: string): never => {
-    throw new ShadowRefusedError(`The shadow database ${wanted.database} is refused: ${why}`)
+  const refuse = (why: string, clearable = false): never => {
+    throw new ShadowRefusedError(`The shadow database ${wanted.database} is refused: ${why}`, clearable)
   }
   if (samePostgresDatabase(wanted, parsePostgresUrl(request.url)))
     refuse('it is the main database, and a shadow database is emptied. Name another one.')
@@ -220,7 +220,7 @@ async function identityOfMain(engine: Engine, { url, connect }: ShadowRequest): 
 async function guardContents(
   connection: PostgresConnection,
   { knownTables, clear }: ShadowRequest,
-  refuse: (why: string) => never,
+  refuse: (why: string, clearable?: boolean) => never,
 ): Promise<void> {
   const tables = await connection.tables(await userSchemas((sql) => connection.raw(sql)))
   const known = new Set(knownTables)
@@ -228,7 +228,7 @@ async function guardContents(
   if (unknown.length > 0 && !clear) {
     const shown = unknown.slice(0, 10).map((table) => `${table.schema}.${table.name}`)
     const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''
-    refuse(`it holds tables that no migration knows: ${shown.join(', ')}${more}. Use an empty database.`)
+    refuse(`it holds tables that no migration knows: ${shown.join(', ')}${more}. Use an empty database.`, true)
   }
   let rows = 0
   for (const table of tables) {

@@ -44,8 +44,8 @@ async function openConfigured(
 ): Promise<Shadow> {
   const url = 'url' in configured ? configured.url : withSqliteFile(request.url, configured.name)
   const path = sqlitePath(url)
-  const refuse = (why: string): never => {
-    throw new ShadowRefusedError(`The shadow database ${path} is refused: ${why}`)
+  const refuse = (why: string, clearable = false): never => {
+    throw new ShadowRefusedError(`The shadow database ${path} is refused: ${why}`, clearable)
   }
   if (sameFile(url, request.url))
     refuse('it is the main database, and a shadow database is emptied. Name another file.')
@@ -85,14 +85,17 @@ function sameFile(a: DatabaseUrl, b: DatabaseUrl): boolean {
 async function guardContents(
   connection: SqliteConnection,
   { knownTables, clear }: ShadowRequest,
-  refuse: (why: string) => never,
+  refuse: (why: string, clearable?: boolean) => never,
 ): Promise<void> {
   const tables = await connection.tables()
   const known = new Set(knownTables)
   const unknown = tables.filter((table) => !known.has(table.name)).map((table) => table.name)
   if (unknown.length > 0 && !clear) {
     const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''
-    refuse(`it holds tables that no migration knows: ${unknown.slice(0, 10).join(', ')}${more}. Use an empty database.`)
+    refuse(
+      `it holds tables that no migration knows: ${unknown.slice(0, 10).join(', ')}${more}. Use an empty database.`,
+      true,
+    )
   }
   let rows = 0
   for (const table of tables) {

@@ -3,7 +3,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { EngineError } from '../../engines/engine.js'
+import { type Connection, type DatabaseObject, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedNames } from '../history/recorder.js'
@@ -28,6 +28,7 @@ import { isEsm } from './module-kind.js'
 import { connect, folders, openProject, openShadow, type Project } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
 import { shortPath } from './schema-file.js'
+import { withUnmodelled } from './unmodelled.js'
 
 export interface MakeMigrationOptions {
   readonly name?: string
@@ -339,7 +340,14 @@ class Maker {
         'Not every statement has one inverse, so the ups and the downs form one operation. Look at migration.js.',
       )
     }
-    const notes = [...plan.notes, ...(proof?.notes ?? [])]
+    const unmodelled = await withUnmodelled(
+      this.#project,
+      plan,
+      () => this.#liveObjects(),
+      proven && this.#all.length > 0 ? (work) => this.#onReplayed(work) : undefined,
+    )
+    plan = unmodelled.plan
+    const notes = [...plan.notes, ...(proof?.notes ?? []), ...unmodelled.notes]
     for (const note of notes) this.#context.host.warn(note)
     const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
     const written = await this.#write(slug, plan, script, to, {
@@ -358,6 +366,31 @@ class Maker {
       down: down.join(';\n'),
       proof: !proven ? 'skipped' : proof!.rows === 'kept' || from === undefined ? 'proven' : 'proven on empty tables',
       notes,
+    }
+  }
+
+  /** What the live database has beside what its schema models; undefined where it cannot be asked. */
+  async #liveObjects(): Promise<readonly DatabaseObject[] | undefined> {
+    if (this.#project.config.databaseUrl === undefined) return undefined
+    try {
+      const connection = await connect(this.#project, this.#context.host, { readOnly: true })
+      try {
+        return (await this.#project.engine.structure(connection, this.#project.schemas)).objects
+      } finally {
+        await connection.close()
+      }
+    } catch {
+      return undefined
+    }
+  }
+
+  async #onReplayed<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const shadow = await this.#shadow('rays')
+    try {
+      await replay(shadow.connection, this.#all)
+      return await work(shadow.connection)
+    } finally {
+      await shadow.dispose()
     }
   }
 

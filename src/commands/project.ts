@@ -341,7 +341,7 @@ export async function openShadow(
       throw new UsageError(error.message, {
         cause: error,
         code: 'E_SHADOW',
-        hint: 'Name another database in shadowDatabaseName or shadowDatabaseUrl; --clear-shadow consents to emptying a small one.',
+        hint: `Name another database in shadowDatabaseName or shadowDatabaseUrl${error.clearable ? '; --clear-shadow consents to emptying this one' : ''}.`,
       })
     }
     if (error instanceof RaysError) throw error
@@ -356,7 +356,15 @@ export async function openShadow(
         },
       )
     }
-    throw connectError(error, engine, url)
+    const own = purpose === 'prisma' ? config.shadowDatabaseUrl : undefined
+    if (own === undefined) throw connectError(error, engine, url)
+    if (info.kind === 'missing-database') {
+      throw new ConfigError(`The shadow database does not exist: ${engine.describe(own)}.`, {
+        cause: error,
+        hint: 'Create it empty, or take shadowDatabaseUrl out of the configuration: rays then makes one and drops it.',
+      })
+    }
+    throw connectError(error, engine, own)
   }
 }
 

@@ -1,6 +1,6 @@
 /** `rays rebase`: one's own migrations come after those of the others, made anew from the newest snapshot, and are applied again. */
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { RaysError, UsageError } from '../errors.js'
 import { appliedNames } from '../history/recorder.js'
@@ -35,7 +35,7 @@ export interface RebaseResult {
   readonly applied: MigrateResult | null
 }
 
-/** @throws {RaysError}; the folders and the schema are then as they were */
+/** @throws {RaysError}; the folders and the schema are then as they were, unless only applying them failed */
 export async function rebase(context: Context, options: RebaseOptions = {}): Promise<RebaseResult> {
   const { host, config } = context
   const project = await openProject(context)
@@ -78,16 +78,22 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
     throw error
   }
   await rm(aside, { recursive: true, force: true })
-  const again =
-    config.databaseUrl === undefined || !kept
-      ? null
-      : await migrate(context, { ...(options.generate !== undefined && { generate: options.generate }) })
+  const again = kept ? await applyAgain(context, options) : null
   return {
     rebased,
     others: others.map(({ name }) => name),
     overlap: [...new Set(branches.flatMap((branch) => branch.overlap))],
     undone,
     applied: again,
+  }
+}
+
+async function applyAgain(context: Context, { generate }: RebaseOptions): Promise<MigrateResult> {
+  try {
+    return await migrate(context, { ...(generate !== undefined && { generate }) })
+  } catch (error) {
+    context.host.warn('The migrations are rebased. They could not be applied yet: rays migrate does it.')
+    throw error
   }
 }
 
@@ -174,7 +180,8 @@ async function move(project: Project, migration: Migration, files: readonly Sche
   const newest = (await folders(project)).at(-1)?.timestamp
   const name = `${nextTimestamp(new Date(), newest)}_${migration.name.replace(/^\d{14}_?/, '')}`
   const directory = path.join(config.migrationsDir, name)
-  await rename(migration.directory, directory)
+  // A copy: if a later one cannot be made, the original goes back to its place.
+  await cp(migration.directory, directory, { recursive: true, errorOnExist: true, force: false })
   await replaceSnapshot(directory, {
     layout: schema.layout,
     files: snapshotOf(files),

@@ -1,5 +1,6 @@
 /** Finds the way back of a script by trying it: on a shadow database that holds the structure after the script. */
 import type { Connection, DatabaseObject, Structure } from '../../engines/engine.js'
+import type { OperationPlan } from '../migrations/operations.js'
 import { planTakeover, type Takeover, type TakeoverPlan, withoutDowns } from '../migrations/takeover.js'
 
 export interface ReversalRequest extends Omit<Takeover, 'remove' | 'repair' | 'reverse' | 'tables'> {
@@ -50,6 +51,34 @@ export async function findReversal(request: ReversalRequest): Promise<Reversal> 
     plan: withoutDowns(plan, [`No way back restores the structure before it: ${failures[0] ?? 'none was found'}`]),
     state: 'missing',
   }
+}
+
+/**
+ * The statements that the way back of a plan lacks: what it does not bring back of things that Prisma does not model.
+ * @param connection a shadow database at the structure before the plan; it is of no use afterwards
+ * @throws {Error} where the plan does not run there, or leaves a difference that cannot be put right
+ */
+export async function missingInWayBack(
+  connection: Connection,
+  schemas: readonly string[],
+  { operations }: Pick<OperationPlan, 'operations'>,
+): Promise<{ readonly statements: readonly string[]; readonly before: Structure }> {
+  const look = () => connection.engine.structure(connection, schemas)
+  const before = await look()
+  const way = [
+    ...operations.flatMap(({ up }) => up.statements),
+    ...[...operations].reverse().flatMap(({ down }) => down?.statements ?? []),
+  ]
+  let statements: string[] = []
+  const work = async () => {
+    for (const statement of way) await run(connection, statement)
+    statements = repairs(before, await look())
+    for (const statement of statements) await run(connection, statement)
+    expectSame('after the way back', before, await look())
+  }
+  if (connection.engine.transactionalDdl) await connection.transaction({ foreignKeysOff: true }, work)
+  else await work()
+  return { statements, before }
 }
 
 /** What the script made of the things that Prisma does not model, last first. What stands on a new table goes with it. */

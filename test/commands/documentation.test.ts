@@ -163,3 +163,29 @@ describe('the three lines of the README', () => {
     }
   })
 })
+
+describeDatabases('the lines for CI and deployment, one after the other', ({ provider, fresh }) => {
+  test('all end with 0, and the entrypoint of a container is one of them', async () => {
+    const database = await fresh()
+    const model = (...fields: string[]) => `model User {\n  id Int @id\n${fields.join('')}}`
+    const example = project({ provider, schema: model(), url: database.href })
+    try {
+      await example.given(['makemigration', '--name', 'init'])
+      example.schema(model('  name String?\n'))
+      await example.given(['makemigration', '--name', 'name'])
+      const lines = blocksOf('docs/deploying.md', 'sh').flatMap(({ text }) => text.trim().split('\n'))
+      expect(lines.length).toBeGreaterThan(6)
+      for (const line of lines) {
+        const run = await example.rays(line.replace('npx rays ', '').split(' '))
+        expect([line, run.code, run.stderr]).toEqual([line, 0, expect.any(String)])
+      }
+      const others = ['yaml', 'dockerfile'].flatMap((language) => blocksOf('docs/deploying.md', language))
+      const typed = others.flatMap(({ text }) => [...text.matchAll(/npx rays [^&"\n]*[^&"\n ]/g)].map(([line]) => line))
+      expect(typed.length).toBeGreaterThan(3)
+      for (const line of typed) expect(lines.some((known) => known.startsWith(line))).toBe(true)
+    } finally {
+      example.remove()
+      await database.drop()
+    }
+  })
+})

@@ -1,7 +1,7 @@
 /** Ordinary edits of a schema that once could not be written, or were told wrongly. */
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { describeDatabases } from '../support/databases.js'
+import { describeDatabases, dumpSchema } from '../support/databases.js'
 import { type Workspace, workspace } from '../support/workspace.js'
 
 const item = (...fields: string[]) => `model Item {\n${fields.map((field) => `  ${field}\n`).join('')}}\n`
@@ -73,6 +73,62 @@ describeDatabases('an edit of the schema', (on) => {
     await ws.ok('status --check --strict')
     await ws.ok('migrate --name zero --y')
     expect(await ws.tables()).toEqual([])
+  })
+})
+
+describeDatabases('a dropped table with what no schema knows', (on) => {
+  const q = on.provider === 'mysql' ? '`' : '"'
+  const sql = {
+    sqlite: [
+      'CREATE TRIGGER "seen" AFTER INSERT ON "Gone" BEGIN UPDATE "Item" SET "n" = 1; END',
+      'CREATE INDEX "part" ON "Gone"("id") WHERE "id" > 5',
+    ],
+    postgresql: [
+      'CREATE OR REPLACE FUNCTION "note"() RETURNS trigger LANGUAGE plpgsql AS \'BEGIN RETURN NEW; END\'',
+      'CREATE TRIGGER "seen" BEFORE INSERT ON "Gone" FOR EACH ROW EXECUTE FUNCTION "note"()',
+      'ALTER TABLE "Gone" ADD CONSTRAINT "small" CHECK ("id" < 1000)',
+      'CREATE INDEX "part" ON "Gone"("id") WHERE "id" > 5',
+    ],
+    mysql: [
+      'CREATE TRIGGER `seen` BEFORE INSERT ON `Gone` FOR EACH ROW SET NEW.`id` = NEW.`id`',
+      'ALTER TABLE `Gone` ADD CONSTRAINT `small` CHECK (`id` < 1000)',
+    ],
+  }[on.provider]
+  const both = `${item('id Int @id', 'n Int?')}\nmodel Gone {\n  id Int @id\n}\n`
+
+  test('comes back with its triggers, checks and partial indexes; what was made by hand is named', async () => {
+    const ws = await workspace(on, { config: { generate: false }, schema: both })
+    try {
+      await ws.given('makemigration --name init')
+      await ws.given('makemigration --name by_hand --blank')
+      const folder = `prisma/migrations/${ws.folder('by_hand')}`
+      const calls = sql.map((text) => `await client.execute(${JSON.stringify(text)});`).join('\n')
+      ws.project.write({
+        [`${folder}/migration.js`]: `module.exports = [[async ({ client }) => {\n${calls}\n}, async () => {}]]`,
+        [`${folder}/migration.sql`]: sql.map((text) => `${text};\n`).join(''),
+      })
+      await ws.ok('migrate')
+      const before = await dumpSchema(ws.db)
+      ws.project.schema(item('id Int @id', 'n Int?'))
+      const made = await ws.ok('makemigration --name drop')
+      expect(made.stdout).toMatch(/on the way down bring back .*seen/)
+      expect(ws.migration('drop')).toContain('DROP TABLE')
+      for (const line of ['migrate', 'migrate --name -1 --y']) await ws.ok(line)
+      expect(await dumpSchema(ws.db)).toBe(before)
+      await ws.ok('migrate')
+
+      await ws.ok('migrate --name zero --y')
+      for (const name of ws.folders().slice(1))
+        rmSync(path.join(ws.project.folder, 'prisma/migrations', name), { recursive: true })
+      await ws.ok('migrate')
+      expect(await ws.tables()).toEqual(['Gone', 'Item'])
+      for (const text of sql) await ws.db.query(text)
+      ws.project.schema(item('id Int @id', 'n Int?'))
+      expect((await ws.ok('makemigration --name again')).stderr).toMatch(/what no migration made: .*seen/)
+      expect(ws.migration('again')).not.toContain(`CREATE TRIGGER ${q}`)
+    } finally {
+      await ws.drop()
+    }
   })
 })
 

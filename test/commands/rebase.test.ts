@@ -61,6 +61,31 @@ describeDatabases('two branches', (on) => {
     expect(await ws.tables()).toEqual(['User'])
   })
 
+  test('where one cannot be made anew, every folder is as it was, with the code that somebody wrote', async () => {
+    ws.project.schema(user('mine Int?'))
+    await ws.given('makemigration --name code')
+    ws.project.write({
+      [`prisma/migrations/${ws.folder('code')}/migration.js`]: `${ws.migration('code')}\n// Written by hand.\nmodule.exports.push([async ({ client }) => client.query('SELECT 1'), null]);\n`,
+    })
+    // No proof: what the database refuses is found when it is made anew.
+    ws.project.schema(user('mine Int?', 'bad Int @default(dbgenerated("nosuch()"))'))
+    await ws.given('makemigration --name bad')
+    const own = ['code', 'bad'].map((name) => ws.folder(name))
+    const saved = path.join(ws.project.folder, 'saved')
+    for (const name of own) {
+      cpSync(path.join(migrations(), name), path.join(saved, name), { recursive: true })
+      rmSync(path.join(migrations(), name), { recursive: true })
+    }
+    const theirs = await branch(user() + POST, 'theirs', false)
+    theirs()
+    for (const name of own) cpSync(path.join(saved, name), path.join(migrations(), name), { recursive: true })
+    ws.project.schema(user('mine Int?', 'bad Int @default(dbgenerated("nosuch()"))') + POST)
+    const before = ws.snapshot()
+    const { stderr } = await ws.fails(1, `rebase --own ${own[0]} --own ${own[1]} --y --no-generate`)
+    expect(stderr).toContain('proof')
+    expect(ws.snapshot()).toEqual(before)
+  })
+
   test('a schema that was not merged yet is merged on the way', async () => {
     const mine = await branch(user('mine Int?'), 'mine', true)
     const theirs = await branch(user('theirs Int?') + POST, 'theirs', false)

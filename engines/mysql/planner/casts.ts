@@ -57,6 +57,8 @@ export interface CompareOptions {
   readonly mariadb?: boolean | undefined
   /** Types without arguments mean what the server makes of them (`Timestamp` is `Timestamp(0)`); Prisma tells them apart. */
   readonly serverDefaults?: boolean | undefined
+  /** One of the two is what a server showed. */
+  readonly live?: boolean | undefined
 }
 
 /** What it takes to turn the one type into the other. */

@@ -38,7 +38,10 @@ function defaultsDiffer(from: Column, to: Column, options: CompareOptions): bool
   const next = options.serverDefaults ? storedDefault(to) : to.default
   if (next?.kind === 'dbgenerated' && next.text === undefined) return false
   if (!previous || !next) return previous !== next
-  if (options.serverDefaults) return canonical(previous, from) !== canonical(next, to)
+  if (options.serverDefaults) {
+    const [a, b] = [canonical(previous, from), canonical(next, to)]
+    return options.live && options.mariadb ? shown(a) !== shown(b) : a !== b
+  }
   if (isLiteral(previous, 'datetime') || isLiteral(next, 'datetime')) return false
   if (previous.kind === 'now' || next.kind === 'now') return previous.kind !== next.kind
   if (previous.kind === 'dbgenerated' || next.kind === 'dbgenerated') {
@@ -97,6 +100,9 @@ function canonical(value: ColumnDefault, { type }: Column): string {
   }
   return numberText(text === 'true' ? '1' : text === 'false' ? '0' : text)
 }
+
+/** MariaDB's catalogue is of three-byte characters: it shows all others as question marks. */
+const shown = (text: string) => text.replace(/[\u{10000}-\u{10ffff}]/gu, '?')
 
 /** Whether the parenthesis that opens the text closes at its end. */
 function closes(text: string): boolean {

@@ -15,6 +15,8 @@ export interface PlanOptions extends ServerFlags {
    * with Prisma; the default writes SQL that works and finds no difference where there is none.
    */
   readonly copyPrisma?: boolean
+  /** One of the two is what a server showed of its tables. */
+  readonly live?: boolean
   /** Treat indexes under foreign keys as Prisma did before 6.14. Only for comparing with older migrations. */
   readonly beforePrisma614?: boolean
 }
@@ -46,7 +48,7 @@ class Diff {
     to: Tables,
     private readonly options: PlanOptions,
   ) {
-    this.compare = { mariadb: options.mariadb, serverDefaults: !options.copyPrisma }
+    this.compare = { mariadb: options.mariadb, serverDefaults: !options.copyPrisma, live: options.live }
     const external = new Set((options.externalTables ?? []).map((name) => this.tableKey(unqualified(name))))
     const managed = ({ name }: Table) => name !== '_prisma_migrations' && !external.has(this.tableKey(name))
     this.previous = from.tables.filter(managed)
