@@ -52,6 +52,14 @@ describeDatabases('an edit of the schema', (on) => {
     expect((await ws.ok('push')).stdout).toContain('Nothing to do')
   })
 
+  test('a text has a default of any characters, and that is no drift', async () => {
+    await evolve(ws, item('id Int @id'), item('id Int @id', `s String @default("a😀b'c?\\"d")`))
+    await ws.sql('INSERT INTO "Item" ("id") VALUES (1)')
+    expect(await ws.sql('SELECT "s" FROM "Item"')).toEqual([{ s: `a😀b'c?"d` }])
+    ws.project.schema(item('id Int @id', `s String @default("a?b'c?\\"d")`))
+    await ws.fails(1, 'makemigration --check')
+  })
+
   test('a schema that is not valid is not in step', async () => {
     await evolve(ws, item('id Int @id'), item('id Int @id', 'n Int?'))
     ws.project.schema(`${item('id Int @id', 'n Int?')}\nmodel Bad {\n  id Foo\n}\n`)

@@ -266,6 +266,24 @@ describeDatabases('a shadow database that is not rays’ to empty', (on) => {
     }
   })
 
+  test('a name that is not there yet is made, on the same server; a URL that leads nowhere is told as such', async () => {
+    if (on.provider === 'sqlite') return
+    const [mine, gone] = [await on.fresh(), await on.fresh()]
+    await mine.drop()
+    await gone.drop()
+    try {
+      const { stdout } = await ws.ok('makemigration --name one', { env: { RAYS_SHADOW_DATABASE_NAME: mine.name } })
+      expect(stdout).toContain('Proven')
+    } finally {
+      await ws.sql(`DROP DATABASE "${mine.name}"`)
+    }
+    ws.project.schema('model Item {\n  id Int @id\n  more Int?\n}')
+    const env = { RAYS_SHADOW_DATABASE_URL: gone.href }
+    const { stderr } = await ws.fails(2, 'makemigration --name two', { env })
+    expect(stderr).toContain('The shadow database does not exist')
+    expect(stderr).toContain(gone.name)
+  })
+
   test('an empty one is used, and left empty', async () => {
     const [mine, prismas] = [await on.fresh(), await on.fresh()]
     try {
