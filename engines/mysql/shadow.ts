@@ -13,7 +13,7 @@ import { dropEverything } from './catalog.js'
 import { MysqlConnection } from './connection.js'
 import { explain } from './errors.js'
 import { Session } from './session.js'
-import { describeTarget, type MysqlTarget, parseUrl, withDatabase } from './url.js'
+import { type MysqlTarget, parseUrl, withDatabase } from './url.js'
 import { NAME_LIMIT, quote } from './values.js'
 
 const SYSTEM = new Set(['mysql', 'sys', 'information_schema', 'performance_schema', 'ndbinfo'])
@@ -122,7 +122,7 @@ async function refuseMain(
   try {
     if ((await connection.identify()) === (await shadow.identify())) {
       refuse(
-        `the configured shadow database is the main database itself (${shadow.target}); shadow databases are emptied`,
+        `The shadow database ${shadow.database} is refused: by another address it is the main database, and a shadow database is emptied. Name another one.`,
       )
     }
   } finally {
@@ -142,7 +142,7 @@ async function refuseForeign(shadow: MysqlConnection, request: ShadowRequest): P
   if (unknown.length > 0 && !request.clear) {
     const shown = `${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? `, and ${unknown.length - 10} more` : ''}`
     refuse(
-      `the configured shadow database (${shadow.target}) holds tables that are not of this project: ${shown}`,
+      `The shadow database ${shadow.database} is refused: it holds tables that no migration knows: ${shown}. Use an empty database.`,
       true,
     )
   }
@@ -153,7 +153,7 @@ async function refuseForeign(shadow: MysqlConnection, request: ShadowRequest): P
     count += Number(row?.n)
     if (count > ROW_LIMIT) {
       refuse(
-        `the configured shadow database (${shadow.target}) holds more than ${ROW_LIMIT} rows; rays never empties such a database`,
+        `The shadow database ${shadow.database} is refused: it holds more than ${ROW_LIMIT} rows, so it is somebody's data. Use an empty database.`,
       )
     }
   }
@@ -163,10 +163,12 @@ async function configured(engine: Engine, request: ShadowRequest, url: DatabaseU
   const main = parseUrl(request.url)
   const target = parseUrl(url)
   if (SYSTEM.has(target.database.toLowerCase()))
-    refuse(`${target.database} is a database of the server itself, not a shadow database`)
+    refuse(
+      `The shadow database ${target.database} is refused: it belongs to the server itself. Make an empty database for it.`,
+    )
   if (sameByUrl(main, target)) {
     refuse(
-      `the configured shadow database is the main database itself (${describeTarget(target)}); shadow databases are emptied`,
+      `The shadow database ${target.database} is refused: it is the main database, and a shadow database is emptied. Name another one.`,
     )
   }
   // A name is that of a database on the same server, which is made where it is missing.

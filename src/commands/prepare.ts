@@ -65,6 +65,8 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         await recordApplied(project, connection, migration.name)
         for (const name of forgotten) await recorder.remove(name)
       })
+      if (forgotten.length > 0)
+        host.note(`Forgot ${forgotten.length} applied migrations; ${migration.name} stands for them now.`)
       return { migration, target: connection.target, introspected, reset: options.reset === true }
     }),
   )

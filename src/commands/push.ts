@@ -149,7 +149,8 @@ async function pushLocked(project: Project, { host, config }: Context, connectio
   }
   const { renames, defaults } = change.answers
   if (renames.length + defaults.length > 0) {
-    const again = [...renames.map((text) => `--rename ${text}`), ...defaults.map((text) => `--default '${text}'`)]
+    const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
+    const again = [...renames.map((text) => `--rename ${text}`), ...defaults.map((text) => `--default ${quoted(text)}`)]
     host.note(`Other databases have rows to keep, too: rays commit <name> ${again.join(' ')}`)
   }
   return { ...base, changed: true, script: change.script, summary: change.summary, hazards }

@@ -54,8 +54,11 @@ describeDatabases(
         () => undefined,
         (error: unknown) => error,
       )
-    const use = async <T>(work: (connection: Awaited<ReturnType<typeof engine.connect>>) => Promise<T>) => {
-      const connection = await engine.connect(db.url, { ...connectOptions, lockTimeoutMs: 500 })
+    const use = async <T>(
+      work: (connection: Awaited<ReturnType<typeof engine.connect>>) => Promise<T>,
+      lockTimeoutMs = 500,
+    ) => {
+      const connection = await engine.connect(db.url, { ...connectOptions, lockTimeoutMs })
       try {
         return await work(connection)
       } finally {
@@ -170,7 +173,9 @@ describeDatabases(
       await reader.query('BEGIN')
       await reader.query('SELECT * FROM a')
       setTimeout(() => void reader.query('COMMIT'), 250)
-      await use((connection) => connection.transaction({}, () => connection.execute('INSERT INTO a VALUES (2)')))
+      const insert = (connection: Awaited<ReturnType<typeof engine.connect>>) =>
+        connection.transaction({}, () => connection.execute('INSERT INTO a VALUES (2)'))
+      await use(insert, 20_000)
       expect(await db.query('SELECT count(*) AS n FROM a')).toEqual([{ n: 2 }])
     })
 

@@ -122,7 +122,8 @@ for (const stage of ['shadow', 'replay', 'proof', 'write'] as const)
       await Promise.race([running.said(sign), running.output])
       if (stage === 'write') await pause(30)
       running.child.kill('SIGKILL')
-      await running.output
+      // The folder may just have been written whole when the signal arrives.
+      expect(stage === 'write' ? [137, 0] : [137]).toContain((await running.output).code)
       const after = hashTree(root)
       const names = existsSync(path.join(root, 'migrations'))
         ? readdirSync(path.join(root, 'migrations')).filter((name) => /^\d/.test(name))
