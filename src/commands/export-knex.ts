@@ -38,7 +38,7 @@ export async function exportKnex(context: Context, options: ExportKnexOptions = 
   for (const migration of all) {
     const file = path.join(folder, `${migration.name}.js`)
     if (existsSync(file)) continue
-    const { up, down, transaction, reads } = await statementsOf(project, migration)
+    const { up, down, transaction, reads } = withOwnTransaction(await statementsOf(project, migration))
     const notes = reads ? ['This migration asks for rows. Bring over by hand what it does with them.'] : []
     const provider = project.engine.provider
     await replaceFile(file, renderKnexMigration({ up, down, notes: [], head: notes, provider, module, transaction }))
@@ -56,13 +56,32 @@ interface Statements {
   readonly down: readonly Statement[] | undefined
   readonly transaction: boolean
   readonly reads: boolean
+  readonly foreignKeysOff: boolean
+}
+
+/**
+ * In Knex's transaction SQLite ignores the pragma, and dropping the old of a rebuilt table would empty its children: such a
+ * migration begins its own transaction after the pragma.
+ */
+function withOwnTransaction(statements: Statements): Statements {
+  if (!statements.foreignKeysOff) return statements
+  const wrap = (list: readonly Statement[]) => [
+    { sql: 'PRAGMA foreign_keys=OFF' },
+    { sql: 'BEGIN' },
+    ...list.filter(({ sql }) => !/^\s*PRAGMA\s+foreign_keys\b/i.test(sql)),
+    { sql: 'COMMIT' },
+    { sql: 'PRAGMA foreign_keys=ON' },
+  ]
+  const { up, down } = statements
+  return { ...statements, up: wrap(up), down: down && wrap(down), transaction: false }
 }
 
 async function statementsOf({ engine }: Project, migration: Migration): Promise<Statements> {
   const loaded = await loadMigration(migration, { runScript: async () => undefined })
   if (migration.codeFile === undefined) {
     const up = splitStatements(await readScript(migration), engine.syntax).map(({ text }) => ({ sql: text }))
-    return { up, down: up.length === 0 ? [] : undefined, transaction: true, reads: false }
+    const { foreignKeysOff } = loaded
+    return { up, down: up.length === 0 ? [] : undefined, transaction: true, reads: false, foreignKeysOff }
   }
   const up = await recordOperations(loaded.operations, 'up')
   const down = await recordOperations(loaded.operations, 'down')
@@ -71,5 +90,6 @@ async function statementsOf({ engine }: Project, migration: Migration): Promise<
     down: down?.statements,
     transaction: loaded.transaction,
     reads: up?.reads === true || down?.reads === true,
+    foreignKeysOff: loaded.foreignKeysOff,
   }
 }

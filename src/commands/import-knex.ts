@@ -55,14 +55,25 @@ export async function importKnex(context: Context, options: ImportKnexOptions): 
     known: [project.schema.files],
   })
   const found: Found[] = []
+  // What leads to the present state of the shadow: once more, where a way down has left it elsewhere.
+  const ran: (() => Promise<unknown>)[] = []
   try {
     const names = [...known, ...open.map(folderNameOf)].sort(compareNames)
     for (const name of names) {
       const migration = existing.find((candidate) => candidate.name === name)
-      if (migration) await replay(shadow.connection, [migration])
-      else {
-        const file = open.find((candidate) => folderNameOf(candidate) === name)!
-        found.push(await new Import(project, shadow.connection).run(path.join(folder, file), name))
+      if (migration) {
+        const again = () => replay(shadow.connection, [migration])
+        await again()
+        ran.push(again)
+      } else {
+        const file = path.join(folder, open.find((candidate) => folderNameOf(candidate) === name)!)
+        const work = new Import(project, shadow.connection)
+        const result = await work.run(file, name)
+        ran.push(() => work.up(file))
+        found.push(result)
+        if (result.down === 'verified') continue
+        await shadow.connection.reset(project.schemas)
+        for (const again of ran) await again()
       }
     }
   } finally {
@@ -117,10 +128,20 @@ class Import {
     this.#connection = connection
   }
 
-  async run(file: string, name: string): Promise<Found> {
+  async #code(file: string): Promise<KnexForm> {
     const loaded = await loadModule(file)
     const code = [loaded, (loaded as { default?: unknown } | undefined)?.default].find(isKnexForm)
     if (code === undefined) throw new UsageError(`${file} exports no up and down.`, { hint: 'Move it elsewhere.' })
+    return code
+  }
+
+  /** Runs the up alone. */
+  async up(file: string): Promise<void> {
+    await this.#record(await this.#code(file), 'up', file)
+  }
+
+  async run(file: string, name: string): Promise<Found> {
+    const code = await this.#code(file)
     const { schemaEngine, schema, schemas, engine } = this.#project
     const before = await engine.structure(this.#connection, schemas)
     const up = await this.#record(code, 'up', file)
@@ -134,7 +155,7 @@ class Import {
       down = same(before, await engine.structure(this.#connection, schemas)) ? 'verified' : 'different'
       if (down === 'different') notes.push('Its down does not lead back to the structure before it.')
       if (back.reads) notes.push('Its down reads rows, so what it changes depends on them: look at migration.js.')
-      await this.#record(code, 'up', file)
+      if (down === 'verified') await this.#record(code, 'up', file)
     } catch (error) {
       if (back !== undefined) throw error
       notes.push(`Its down fails: ${messageOf(error)}`)
@@ -143,8 +164,8 @@ class Import {
       name,
       file,
       from: file,
-      up: up.statements.map((statement) => this.#text(statement)),
-      back: back?.statements.map((statement) => this.#text(statement)),
+      up: this.#withForeignKeysOff(up.statements.map((statement) => this.#text(statement))),
+      back: back && this.#withForeignKeysOff(back.statements.map((statement) => this.#text(statement))),
       schema: after,
       transaction: code.config?.transaction !== false,
       down,
@@ -173,6 +194,15 @@ class Import {
 
   #introspect(engine: Project['schemaEngine'], context: readonly SchemaFile[]): Promise<SchemaFile[]> {
     return engine.introspect(this.#connection, context)
+  }
+
+  /** Where Knex has built a table of SQLite's anew, it was with foreign keys off, and has to be again. */
+  #withForeignKeysOff(statements: readonly string[]): readonly string[] {
+    const rebuilds =
+      statements.some((text) => /^\s*DROP\s+TABLE\b/i.test(text)) &&
+      statements.some((text) => /\bRENAME\s+TO\b/i.test(text))
+    if (this.#project.engine.provider !== 'sqlite' || !rebuilds) return statements
+    return ['PRAGMA foreign_keys=OFF', ...statements, 'PRAGMA foreign_keys=ON']
   }
 
   /** Parameters become literals, so that migration.sql says the same. */

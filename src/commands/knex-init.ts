@@ -3,11 +3,13 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, Provider } from '../../engines/engine.js'
+import { blocksOf, isConfig } from '../../engines/psl.js'
+import type { SchemaFile } from '../../engines/schema-engine.js'
 import { Recorder, records } from '../history/recorder.js'
 import { KNEX_CLIENTS, requireKnex } from '../knex/dialects.js'
 import { KNEX_MODELS, keepTables } from '../knex/models.js'
 import { folderNameOf } from '../knex/names.js'
-import { checksum, readScript, replaceFile, writeMigration } from '../migrations/directory.js'
+import { checksum, readScript, readSnapshot, replaceFile, writeMigration } from '../migrations/directory.js'
 import { renderMigration } from '../migrations/writer.js'
 import { defaultExport, loadModule } from '../modules.js'
 import { snapshotOf, tableNames } from '../schema/prisma-schema.js'
@@ -128,6 +130,20 @@ async function tables(context: Context, project: Project, sure: Sure): Promise<S
   return { state: 'done', text: `Named Knex's tables as external in ${path.basename(file)}.` }
 }
 
+/** The schema that the migrations lead to: the newest snapshot; without any migration no more than the configuration blocks. */
+async function migrated(project: Project): Promise<readonly SchemaFile[]> {
+  const { files } = project.schema
+  const newest = (await folders(project)).at(-1)
+  if (newest !== undefined) return (await readSnapshot(newest)) ?? files
+  return files.map((file) => ({
+    path: file.path,
+    content: blocksOf(file)
+      .filter(isConfig)
+      .map(({ start, end }) => `${file.content.slice(start, end)}\n`)
+      .join('\n'),
+  }))
+}
+
 async function models({ host }: Context, project: Project, sure: Sure): Promise<Step> {
   const { config, schema, engine, schemaEngine } = project
   const block = KNEX_MODELS[engine.provider]
@@ -138,10 +154,16 @@ async function models({ host }: Context, project: Project, sure: Sure): Promise<
   const content = `${target.content.trimEnd()}\n\n${block}`
   const files = schema.files.map((each) => (each === target ? { ...each, content } : each))
   await schemaEngine.validate(files)
+  // The migration holds these two models alone: what else the schema has since the newest migration is for the next one.
+  const before = await migrated(project)
+  const last = before.findIndex((each) => each.path === target.path)
+  const after = before.map((each, i) =>
+    i === Math.max(last, 0) ? { ...each, content: `${each.content.trimEnd()}\n\n${block}` } : each,
+  )
   // Unfiltered: rays itself takes Knex's tables for what they are and leaves them out.
   const { script: made } = await schemaEngine.diff(
-    { kind: 'schema', files: schema.files },
-    { kind: 'schema', files },
+    { kind: 'schema', files: before },
+    { kind: 'schema', files: after },
     { summary: false },
   )
   const sql = made.replace(/CREATE TABLE (?!IF NOT EXISTS)/g, 'CREATE TABLE IF NOT EXISTS ')
@@ -154,7 +176,7 @@ async function models({ host }: Context, project: Project, sure: Sure): Promise<
     readme: undefined,
     snapshot: {
       layout: schema.layout,
-      files: snapshotOf(files),
+      files: snapshotOf(after),
       insideSchemaFolder: insideSchemaFolder(config, schema),
     },
     provider: engine.provider,
@@ -177,7 +199,7 @@ async function history(context: Context, project: Project, sure: Sure): Promise<
   const recorded = await withConnection(project, host, {}, (connection) =>
     withLock(config, host, connection, () => recordKnexRuns(project, connection)),
   )
-  const count = await listWithKnex(config.root, file)
+  const count = await listWithKnex(config.root, file, config.environment)
   const told = recorded > 0 ? ` ${recorded} that Knex had run are now in _prisma_migrations.` : ''
   return { state: 'done', text: `Knex knows ${count} applied migrations.${told}` }
 }
@@ -202,15 +224,15 @@ async function recordKnexRuns(project: Project, connection: Connection): Promise
 }
 
 /** Listing is enough: the adapter brings Knex's history in step before it is read. */
-async function listWithKnex(root: string, file: string): Promise<number> {
+async function listWithKnex(root: string, file: string, environment: string | undefined): Promise<number> {
   const folder = process.cwd()
   // Knex's relative paths start from the folder in which it runs.
   process.chdir(root)
   try {
     const loaded = defaultExport(await loadModule(file))
     const configuration = (typeof loaded === 'function' ? await loaded() : loaded) as Record<string, object>
-    const environment = configuration[process.env.NODE_ENV || 'development'] ?? configuration
-    const knex = requireKnex(root)(environment)
+    const chosen = configuration[environment ?? (process.env.NODE_ENV || 'development')] ?? configuration
+    const knex = requireKnex(root)(chosen)
     try {
       const [completed] = (await knex.migrate.list()) as [unknown[]]
       return completed.length

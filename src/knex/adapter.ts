@@ -35,7 +35,7 @@ export function knexFilePrismaAdapter<T extends Knexfile>(knexfile: T, options: 
   if (typeof knexfile === 'function') {
     return (async () => knexFilePrismaAdapter(await knexfile(), options)) as unknown as T
   }
-  if (isConfig(knexfile)) return adapt(knexfile, options) as T
+  if (isConfig(knexfile)) return adapt(knexfile, options, typedEnvironment()) as T
   const environments = Object.entries(knexfile as Record<string, unknown>)
   if (!environments.some(([, config]) => isConfig(config))) {
     throw new ConfigError("The knexfile names no client: it needs client: 'pg', 'mysql2' or 'better-sqlite3'.", {
@@ -43,7 +43,7 @@ export function knexFilePrismaAdapter<T extends Knexfile>(knexfile: T, options: 
     })
   }
   return Object.fromEntries(
-    environments.map(([name, config]) => [name, isConfig(config) ? adapt(config, options) : config]),
+    environments.map(([name, config]) => [name, isConfig(config) ? adapt(config, options, name) : config]),
   ) as T
 }
 
@@ -57,29 +57,45 @@ const LOADED = ['.js', '.cjs', '.mjs', '.ts', '.co', '.coffee', '.eg', '.iced', 
 
 type ClientClass = new (config: Knex.Config) => KnexClient
 
-function adapt(config: Knex.Config, options: AdapterOptions): Knex.Config {
+/** `knex --env production` with a knexfile that has no environments: it is said for rays' configuration all the same. */
+function typedEnvironment(): string | undefined {
+  const { argv } = process
+  if (!/(?:^|[\\/])(?:knex|knex[\\/]bin[\\/]cli\.js)$/.test(argv[1] ?? '')) return undefined
+  const at = argv.findIndex((word) => word === '--env' || word.startsWith('--env='))
+  return at === -1 ? undefined : argv[at]!.split('=')[1] || argv[at + 1]
+}
+
+/** @param environment the name that Knex has for the configuration; rays' configuration is that of the same name */
+function adapt(config: Knex.Config, options: AdapterOptions, environment: string | undefined): Knex.Config {
   const { directory = './migrations', sortDirsSeparately, migrationSource, ...others } = config.migrations ?? {}
   const { loadExtensions = LOADED, ...rest } = others
-  const settings = lazily(() => readSettings(options))
+  const settings = lazily(() => readSettings(options, environment))
   const state: { directory: string | readonly string[] } = { directory }
   const own = () => {
     // A project without Knex migrations of its own need not have a folder for them.
     const folders = [state.directory].flat().filter((folder) => existsSync(path.resolve(folder)))
     return migrationSource ?? new (fsMigrations())(folders, sortDirsSeparately === true, loadExtensions)
   }
+  // `--migrations-table-name` of the command line is set later.
+  const target: Record<string | symbol, unknown> = { ...rest, directory: undefined }
+  const table = (): KnexTable => ({
+    name: (target.tableName as string | undefined) ?? 'knex_migrations',
+    schema: (target.schemaName as string | undefined) ?? undefined,
+  })
   const source = new PrismaMigrationSource({
     own,
+    table,
     loadExtensions,
     migrationsDir: async () => (await settings()).migrationsDir,
     lockTimeoutMs: async () => (await settings()).lockTimeoutMs,
   })
-  const table: KnexTable = { name: rest.tableName ?? 'knex_migrations', schema: rest.schemaName ?? undefined }
+  target.migrationSource = source
   const Base = clientClass(config)
   return {
     ...config,
     ...connectionOf(config, Base, settings),
     client: watching(Base, table, source) as unknown as typeof Knex.Client,
-    migrations: copiesHaveDirectory({ ...rest, migrationSource: source }, state),
+    migrations: copiesHaveDirectory(target, state),
   }
 }
 
@@ -95,13 +111,17 @@ interface Settings extends Pick<Config, 'migrationsDir' | 'lockTimeoutMs'> {
   readonly config: Config
 }
 
-async function readSettings({ root = process.cwd(), migrationsDir }: AdapterOptions): Promise<Settings> {
+async function readSettings(
+  { root = process.cwd(), migrationsDir }: AdapterOptions,
+  environment: string | undefined,
+): Promise<Settings> {
   const [{ loadConfig }, { datasourceOf, readSchema }] = await Promise.all([
     import('../config/config.js'),
     import('../schema/prisma-schema.js'),
   ])
   const config = await loadConfig({
     cwd: path.resolve(root),
+    ...(environment !== undefined && { environment }),
     readDatasource: async (schemaPath) => datasourceOf((await readSchema(schemaPath)).files),
   })
   return {
@@ -144,14 +164,25 @@ function connectionOf(config: Knex.Config, Base: ClientClass, settings: () => Pr
         return { filename: sqlitePath(new DatabaseUrl(file, process.cwd())) }
       if (url === undefined)
         throw new ConfigError('No database URL is set.', { hint: 'Set DATABASE_URL, or connection in the knexfile.' })
-      return provider === 'sqlite' ? { filename: sqlitePath(url) } : parseConnection(url.reveal())
+      if (provider === 'sqlite') return { filename: sqlitePath(url) }
+      const parsed = parseConnection(url.reveal())
+      const namespace = provider === 'postgresql' ? schemaOf(url.reveal()) : undefined
+      if (namespace === undefined || config.searchPath !== undefined) return parsed
+      // Prisma's `?schema=`; Knex itself could be told only before the URL is known.
+      return { ...parsed, options: `-c search_path=${JSON.stringify(namespace).replace(/[\\ ]/g, '\\$&')}` }
     }
     // Knex looks for a file name on whatever it is given, and a function has none.
     return { connection: Object.assign(provided, { filename: '' }), useNullAsDefault: config.useNullAsDefault ?? true }
   }
-  const schema =
-    typeof given === 'string' && provider === 'postgresql' ? /[?&]schema=([^&#]+)/.exec(given)?.[1] : undefined
-  return schema !== undefined && config.searchPath === undefined ? { searchPath: [decodeURIComponent(schema)] } : {}
+  const href = typeof given === 'string' ? given : (given as { connectionString?: unknown }).connectionString
+  const schema = typeof href === 'string' && provider === 'postgresql' ? schemaOf(href) : undefined
+  return schema !== undefined && config.searchPath === undefined ? { searchPath: [schema] } : {}
+}
+
+/** The namespace that a Prisma URL names. */
+function schemaOf(href: string): string | undefined {
+  const schema = /[?&]schema=([^&#]+)/.exec(href)?.[1]
+  return schema === undefined ? undefined : decodeURIComponent(schema)
 }
 
 function parseConnection(href: string): Knex.StaticConnectionConfig {
@@ -167,7 +198,7 @@ function parseConnection(href: string): Knex.StaticConnectionConfig {
  * happens on the connection and in the transaction of the query, so that it holds under Knex's lock, too. No state may be
  * on the client: Knex copies clients without running their constructors.
  */
-function watching(Base: ClientClass, table: KnexTable, source: PrismaMigrationSource): ClientClass {
+function watching(Base: ClientClass, table: () => KnexTable, source: PrismaMigrationSource): ClientClass {
   const Parent = Base as unknown as new (
     config: Knex.Config,
   ) => {
@@ -175,15 +206,15 @@ function watching(Base: ClientClass, table: KnexTable, source: PrismaMigrationSo
     releaseConnection(connection: object): Promise<void>
     transaction(container: unknown, config?: object, outerTx?: unknown): unknown
   }
-  const history = new RegExp(`[\`"]${table.name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}[\`"]`)
+  const isHistory = (sql: string) => [`"${table().name}"`, `\`${table().name}\``].some((name) => sql.includes(name))
   /** Clients that read the history: each belongs to one use of `knex.migrate`, never to the application. */
   const migrating = new WeakSet<object>()
   class WatchingClient extends Parent {
     override async _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
-      if (typeof query === 'string' || !history.test(query.sql ?? '')) return super._query(connection, query)
+      if (typeof query === 'string' || !isHistory(query.sql ?? '')) return super._query(connection, query)
       const client = this as unknown as KnexClient
       migrating.add(this)
-      if (query.method === 'select') await sync(client, connection, table, source)
+      if (query.method === 'select') await sync(client, connection, table(), source)
       const answer = await super._query(connection, query)
       if (query.method === 'insert') await note(client, connection, query, source)
       return answer
@@ -227,33 +258,30 @@ async function note(client: KnexClient, connection: object, query: KnexQuery, so
  * looks at the option itself for the latter and at a copy of all options for the former: only copies have the directory.
  */
 function copiesHaveDirectory(
-  migrations: Knex.MigratorConfig,
+  migrations: Record<string | symbol, unknown>,
   state: { directory: string | readonly string[] },
 ): Knex.MigratorConfig {
   let copying = false
-  return new Proxy<Record<string | symbol, unknown>>(
-    { ...migrations, directory: undefined },
-    {
-      getOwnPropertyDescriptor(target, key) {
-        copying = key === 'directory'
-        return Reflect.getOwnPropertyDescriptor(target, key)
-      },
-      get(target, key) {
-        const whole = copying && key === 'directory'
-        copying = false
-        return whole ? state.directory : target[key]
-      },
-      // `--migrations-directory` of the command line.
-      set(target, key, value) {
-        if (key === 'directory') state.directory = value as string
-        else target[key] = value
-        return true
-      },
-      defineProperty(target, key, descriptor) {
-        if (key !== 'directory') return Reflect.defineProperty(target, key, descriptor)
-        state.directory = descriptor.value as string
-        return true
-      },
+  return new Proxy<Record<string | symbol, unknown>>(migrations, {
+    getOwnPropertyDescriptor(target, key) {
+      copying = key === 'directory'
+      return Reflect.getOwnPropertyDescriptor(target, key)
     },
-  ) as Knex.MigratorConfig
+    get(target, key) {
+      const whole = copying && key === 'directory'
+      copying = false
+      return whole ? state.directory : target[key]
+    },
+    // `--migrations-directory` of the command line.
+    set(target, key, value) {
+      if (key === 'directory') state.directory = value as string
+      else target[key] = value
+      return true
+    },
+    defineProperty(target, key, descriptor) {
+      if (key !== 'directory') return Reflect.defineProperty(target, key, descriptor)
+      state.directory = descriptor.value as string
+      return true
+    },
+  }) as Knex.MigratorConfig
 }

@@ -16,6 +16,21 @@ export function isKnexForm(loaded: unknown): loaded is KnexForm {
   return typeof up === 'function' && typeof down === 'function'
 }
 
+/** What makes Knex build a table of SQLite's anew. */
+const REBUILDS =
+  /\.(?:dropColumns?|alter|alterTable|dropForeign|dropPrimary|dropTimestamps|setNullable|dropNullable|foreign|primary|references)\s*\(/
+const FOREIGN_KEYS_OFF = /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/i
+
+/**
+ * Whether SQLite's foreign keys have to be off while the code runs: in a transaction its own pragma does nothing, and where
+ * Knex drops the old of a table that it has built anew, the rows of its children would go, too.
+ */
+export function needsForeignKeysOff(code: Pick<KnexForm, 'up' | 'down'> | undefined): boolean {
+  return [code?.up, code?.down].some(
+    (f) => f !== undefined && (FOREIGN_KEYS_OFF.test(String(f)) || REBUILDS.test(String(f))),
+  )
+}
+
 /** An operation that runs one direction on the connection that rays holds. */
 export function overClient(
   run: (knex: Knex) => unknown,
@@ -89,5 +104,13 @@ function render({ sql, params = [] }: Statement, provider: Provider): string {
     : provider === 'postgresql'
       ? sql.replace(/\?/g, '\\?')
       : sql
-  return `  await knex.raw(${templateLiteral(escaped)}${marks ? `, ${JSON.stringify(params)}` : ''});`
+  return `  await knex.raw(${templateLiteral(escaped)}${marks ? `, [${params.map(code).join(', ')}]` : ''});`
+}
+
+/** A parameter as code. */
+function code(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  if (value instanceof Date) return `new Date(${JSON.stringify(value.toISOString())})`
+  if (value instanceof Uint8Array) return `Buffer.from('${Buffer.from(value).toString('base64')}', 'base64')`
+  return JSON.stringify(value) ?? 'null'
 }

@@ -22,6 +22,12 @@ export function quoted(session: KnexSession, { name, schema }: KnexTable): strin
   return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
 }
 
+/** The names in Knex's history. */
+export async function knexNames(session: KnexSession, table: KnexTable): Promise<Set<string>> {
+  const rows = await session.raw(`SELECT name FROM ${quoted(session, table)}`)
+  return new Set(rows.map((row) => String(row.name)))
+}
+
 /** The migrations that Prisma's table knows; undefined where there is no such table. Asked first: an error would end a transaction. */
 export async function readHistory(session: KnexSession): Promise<MigrationRecord[] | undefined> {
   if ((await session.raw(session.dialect.historyExists)).length === 0) return undefined

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { DecisionError, UsageError } from '../errors.js'
 import { type MigrationRecord, nextBatch, Recorder } from '../history/recorder.js'
-import { listMigrations } from '../migrations/directory.js'
-import { loadMigration } from '../migrations/load.js'
+import { checksum, listMigrations, readScript } from '../migrations/directory.js'
+import { type LoadOptions, loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
-import type { KnexForm } from './form.js'
-import { readHistory } from './histories.js'
+import { type KnexForm, needsForeignKeysOff } from './form.js'
+import { type KnexTable, knexNames, readHistory } from './histories.js'
 import { folderNameOf } from './names.js'
 import { KnexSession } from './session.js'
 
@@ -25,6 +25,8 @@ export interface Entry {
 export interface SourceOptions {
   readonly migrationsDir: () => Promise<string>
   readonly lockTimeoutMs: () => Promise<number>
+  /** Where Knex keeps its history. */
+  readonly table: () => KnexTable
   /** The project's own Knex migrations. */
   readonly own: () => Knex.MigrationSource<unknown>
   /** The knexfile's `loadExtensions`; undefined for Knex's. */
@@ -67,11 +69,17 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
 
   async getMigration(entry: Entry): Promise<Knex.Migration> {
     const { folder, own } = entry
-    if (folder === undefined) return this.#options.own().getMigration(own!.spec)
+    if (folder === undefined) {
+      const file = await this.#options.own().getMigration(own!.spec)
+      if (needsForeignKeysOff(file as KnexForm)) this.foreignKeysOff = true
+      return file
+    }
     if (folder.sqlFile === undefined) throw new UsageError(`${folder.name} has no migration.sql.`)
-    const loaded = await this.#load(folder, () => Promise.reject(new Error('there is no session yet')))
+    const loaded = await this.#load(folder, {
+      runScript: () => Promise.reject(new Error('there is no session yet')),
+    })
     const code = own ? ((await this.#options.own().getMigration(own.spec)) as KnexForm) : loaded.knex
-    if (loaded.foreignKeysOff || mentionsForeignKeys(code)) this.foreignKeysOff = true
+    if (loaded.foreignKeysOff || needsForeignKeysOff(code)) this.foreignKeysOff = true
     const transaction = configured(code) ?? loaded.transaction
     const run = (direction: 'up' | 'down') => (knex: Knex) => this.#run(knex, loaded, code, direction)
     const migration: KnexForm = { up: run('up'), down: run('down'), config: { transaction } }
@@ -79,12 +87,25 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
   }
 
   /** One after another: Knex asks for all at once, and the guard of user code is one for the process. */
-  #load(folder: Migration, runScript: (script: string) => Promise<void>): Promise<LoadedMigration> {
-    const loaded = this.#loading.then(() => loadMigration(folder, { runScript }))
+  #load(folder: Migration, options: LoadOptions): Promise<LoadedMigration> {
+    const loaded = this.#loading.then(() => loadMigration(folder, options))
     this.#loading = loaded.catch(() => undefined)
     return loaded
   }
   #loading: Promise<unknown> = Promise.resolve()
+
+  /** Prisma's table is new. What Knex has run of the project's folders is applied; without its row it would be taken for unapplied. */
+  async #recordKnown(session: KnexSession, recorder: Recorder, current: string): Promise<void> {
+    const ran = await knexNames(session, this.#options.table())
+    const folders = await listMigrations(await this.#options.migrationsDir())
+    const names = await this.names()
+    const at = new Date()
+    for (const folder of folders) {
+      if (folder.name === current || !ran.has(names.get(folder.name) ?? '')) continue
+      const sum = checksum(await readScript(folder))
+      await recorder.insert({ name: folder.name, checksum: sum, startedAt: at, finishedAt: at, logs: '', steps: 0 })
+    }
+  }
 
   /** One direction of a folder's migration and its row in Prisma's table, on Knex's connection. */
   async #run(knex: Knex, loaded: LoadedMigration, code: KnexForm | undefined, direction: 'up' | 'down') {
@@ -95,15 +116,22 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
       await session.lock(lockTimeoutMs)
       const known = await readHistory(session)
       const recorder = new Recorder(session)
-      if (known === undefined) await recorder.create()
-      else refuseFailed(known)
+      const inTransaction = session.engine.transactionalDdl && session.client.transacting === true
+      if (known !== undefined) refuseFailed(known)
+      else {
+        await recorder.create()
+        await this.#recordKnown(session, recorder, name)
+      }
       // rays or Prisma may have been there while Knex waited for the lock: then only Knex's own row is missing.
       const applied = known !== undefined && (await isApplied(session, name))
       if (applied === (direction === 'up')) return
       const record = direction === 'up' ? await begin(session, recorder, loaded, known ?? []) : undefined
       if (code) await code[direction](knex)
       else {
-        const again = await this.#load(loaded.migration, (script) => session.script(script))
+        const again = await this.#load(loaded.migration, {
+          runScript: (script) => session.script(script),
+          ...(inTransaction && { inTransaction: session.syntax }),
+        })
         await runOperations(session, again, direction)
       }
       if (record) await record()
@@ -130,11 +158,6 @@ function merge(own: { file: string; own: { spec: unknown } }[], folders: readonl
   return [...merged, ...rest]
 }
 
-const mentionsForeignKeys = (code: KnexForm | undefined) =>
-  [code?.up, code?.down].some(
-    (f) => f !== undefined && /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/i.test(String(f)),
-  )
-
 function configured(code: KnexForm | undefined): boolean | undefined {
   const transaction: unknown = code?.config?.transaction
   return typeof transaction === 'boolean' ? transaction : undefined
@@ -142,7 +165,7 @@ function configured(code: KnexForm | undefined): boolean | undefined {
 
 async function isApplied(session: KnexSession, name: string): Promise<boolean> {
   const rows = await session.raw(
-    `SELECT id FROM ${session.history.table} WHERE migration_name = ${session.syntax.placeholder(1)} AND rolled_back_at IS NULL${session.dialect.latest}`,
+    `SELECT id FROM ${session.history.table} WHERE migration_name = ${session.syntax.placeholder(1)} AND rolled_back_at IS NULL AND finished_at IS NOT NULL${session.dialect.latest}`,
     [name],
   )
   return rows.length > 0

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import type { StatementSyntax } from '../../engines/engine.js'
 import { ScriptError, splitStatements } from '../../engines/sql/scanner.js'
 import { MigrationInvalidError } from '../errors.js'
-import { isKnexForm, type KnexForm, overClient } from '../knex/form.js'
+import { isKnexForm, type KnexForm, needsForeignKeysOff, overClient } from '../knex/form.js'
 import { loadModule } from '../modules.js'
 import { guardUserCode } from '../user-code.js'
 import { checksum, EMPTY_SCRIPT, readLockProvider, readScript } from './directory.js'
@@ -78,7 +78,7 @@ async function knexOperations(
   return {
     operations: [[overClient(knex.up, provider, root), overClient(knex.down, provider, root)]],
     transaction: knex.config?.transaction !== false,
-    foreignKeysOff: [source, String(knex.up), String(knex.down)].some((text) => FOREIGN_KEYS_OFF.test(text)),
+    foreignKeysOff: FOREIGN_KEYS_OFF.test(source) || needsForeignKeysOff(knex),
     codeHash: createHash('sha256').update(source).digest('hex'),
     knex,
   }

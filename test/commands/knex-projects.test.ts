@@ -103,6 +103,8 @@ describeDatabases('projects with Knex', ({ fresh, provider }) => {
     project.write({
       'package.json': JSON.stringify({ name: 'app', private: true, scripts }),
       'raysconfig.js': 'module.exports = { generate: false }\n',
+      'migrations/20300101000000_own.js':
+        "exports.up = (knex) => knex.schema.createTable('own', (t) => t.increments())\nexports.down = (knex) => knex.schema.dropTable('own')\n",
     })
     const at = provider === 'sqlite' ? undefined : new URL(db.href)
     const prefix = provider === 'postgresql' ? 'SUPABASE_DB_' : 'DB_'
@@ -126,8 +128,10 @@ describeDatabases('projects with Knex', ({ fresh, provider }) => {
     const replicas = await Promise.all([1, 2, 3].map((n) => run('./entrypoint.sh', ['echo', `replica ${n} is up`])))
     for (const [n, replica] of replicas.entries()) expect(ok(replica).stdout).toContain(`replica ${n + 1} is up`)
     expect(await applied()).toEqual([own])
+    expect(await db.query('SELECT * FROM own')).toEqual([])
     const script = (name: string, ...args: string[]) => run('npm', ['run', '--silent', name, '--', ...args])
-    expect(ok(await script('migrate:status')).stdout).toContain('Found 1 Completed')
+    expect(ok(await script('migrate:status')).stdout).toContain('Found 2 Completed')
+    ok(await script('migrate:down'))
     ok(await script('migrate:down'))
     expect(await applied()).toEqual([])
     ok(await script('migrate:up'))

@@ -1,0 +1,188 @@
+/** Knex, Prisma and rays on one history, and what a project brings along: nobody runs anything twice, no row is lost. */
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { describeDatabases, type FreshDatabase, history } from '../support/databases.js'
+import { CLIENTS, type KnexProject, knexProject, type Ran } from '../support/knex.js'
+import { prisma } from '../support/prisma.js'
+import type { Output } from '../support/project.js'
+
+function ok<T extends Ran | Output>(ran: T): T {
+  if (ran.code !== 0) throw new Error(`exit ${ran.code}\n${ran.stdout}\n${ran.stderr}`)
+  return ran
+}
+
+describeDatabases('one history', ({ fresh, provider }) => {
+  const q = (name: string) => (provider === 'mysql' ? `\`${name}\`` : `"${name}"`)
+  let db: FreshDatabase
+  let project: KnexProject
+  const start = async (schema: string, files: Readonly<Record<string, string>> = {}) => {
+    db = await fresh()
+    project = knexProject(db, { schema, config: { generate: false }, files })
+  }
+  afterEach(async () => {
+    project.remove()
+    await db.drop()
+  })
+  const applied = async () =>
+    (await history(db)).filter((row) => row.finished_at !== null).map((row) => String(row.migration_name))
+  const migration = (up: string, down: string, config = '') =>
+    `exports.up = async (knex) => { ${up} }\nexports.down = async (knex) => { ${down} }\n${config}`
+  const USERS = migration(
+    "await knex.schema.createTable('users', (t) => { t.increments('id'); t.string('email'); t.string('phone') })",
+    "await knex.schema.dropTable('users')",
+  )
+  const POSTS = migration(
+    "await knex.schema.createTable('posts', (t) => { t.increments('id'); t.integer('user').unsigned().references('id').inTable('users').onDelete('CASCADE') })",
+    "await knex.schema.dropTable('posts')",
+  )
+  const WITHOUT_PHONE = migration(
+    "await knex.schema.table('users', (t) => { t.dropColumn('phone') })",
+    "await knex.schema.table('users', (t) => { t.string('phone') })",
+  )
+  const rows = async () => {
+    await db.query("INSERT INTO users (email) VALUES ('a')")
+    await db.query(`INSERT INTO posts (${q('user')}) VALUES (1)`)
+  }
+
+  test('Prisma deploys, Knex goes on, Prisma finds all of it applied, and Knex rolls back', async () => {
+    const config = `export default { schema: 'prisma/schema.prisma', datasource: { url: process.env.DATABASE_URL } }\n`
+    const models = (more = '') =>
+      `datasource db {\n  provider = "${provider}"\n}\n\nmodel Item {\n  id Int @id\n${more}}\n`
+    await start(models(), { 'prisma.config.ts': config })
+    await project.given(['makemigration', '--name', 'one'])
+    project.write({ 'prisma/schema.prisma': models('  n Int?\n') })
+    await project.given(['makemigration', '--name', 'two'])
+    const [one, two] = readdirSync(path.join(project.folder, 'prisma/migrations')).filter((name) => /^\d/.test(name))
+    const asked = (...args: string[]) => prisma(project.folder, args, { url: db.href })
+    ok(await project.knex('migrate:up'))
+    expect(await applied()).toEqual([one])
+    expect(ok(await asked('migrate', 'deploy')).stdout).toContain(two)
+    expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
+    ok(await project.knex('migrate:down'))
+    const behind = await asked('migrate', 'status')
+    expect([behind.code, behind.stdout]).toEqual([1, expect.stringContaining(two!)])
+    ok(await project.knex('migrate:latest'))
+    expect(ok(await asked('migrate', 'status')).stdout).toContain('up to date')
+    expect(ok(await project.rays(['status', '--check'])).code).toBe(0)
+  })
+
+  test('what Knex ran before the project was imported is not run again where it is deployed', async () => {
+    await start('', { 'migrations/20200101000000_users.js': USERS })
+    const elsewhere = await fresh()
+    try {
+      // Production, as Knex alone has left it.
+      ok(await project.knex('migrate:latest'))
+      await db.query('DROP TABLE _prisma_migrations').catch(() => undefined)
+      await db.query("INSERT INTO users (email) VALUES ('a')")
+      // A developer imports the project, with a database of their own.
+      const env = { DATABASE_URL: elsewhere.href }
+      ok(await project.rays(['import', 'knex', 'migrations'], { env }))
+      project.write({ 'migrations/20200101000000_users.js': USERS })
+      ok(await project.rays(['makemigration', '--name', 'more', '--blank'], { env }))
+      for (const _ of [1, 2]) ok(await project.knex('migrate:latest'))
+      expect(ok(await project.knex('migrate:list')).stdout).toContain('No Pending Migration files Found')
+      expect((await applied()).map((name) => name.slice(15))).toEqual(['users', 'more'])
+      expect(await db.query('SELECT email FROM users')).toEqual([{ email: 'a' }])
+    } finally {
+      await elsewhere.drop()
+    }
+  })
+
+  test('a table that Knex builds anew keeps its children: imported, exported, and beside rays', async () => {
+    const files = {
+      'migrations/20200101000000_users.js': USERS,
+      'migrations/20200102000000_posts.js': POSTS,
+      'migrations/20200103000000_phone.js': WITHOUT_PHONE,
+    }
+    await start('', files)
+    // As Knex's own files beside those of rays.
+    for (const _ of [1, 2]) ok(await project.knex('migrate:up'))
+    await rows()
+    ok(await project.knex('migrate:up'))
+    expect(await db.query('SELECT id FROM posts')).toHaveLength(1)
+    ok(await project.knex('migrate:rollback', '--all'))
+    // Imported, and run by rays.
+    ok(await project.rays(['import', 'knex', 'migrations']))
+    ok(await project.rays(['migrate', '--name', '+2']))
+    await rows()
+    ok(await project.rays(['migrate']))
+    expect(await db.query('SELECT id FROM posts')).toHaveLength(1)
+    // Exported, and run by Knex alone.
+    ok(await project.rays(['export', 'knex', 'plain']))
+    const other = await fresh()
+    try {
+      const connection =
+        provider === 'sqlite' ? `{ filename: '${other.href.replace('file:', '')}' }` : `'${other.href}'`
+      ok(
+        await project.node(`import knexModule from 'knex'
+const knex = knexModule({ client: '${CLIENTS[provider]}', connection: ${connection}, useNullAsDefault: true, migrations: { directory: './plain' } })
+await knex.migrate.up()
+await knex.migrate.up()
+await knex('users').insert({ email: 'a' })
+await knex('posts').insert({ user: 1 })
+await knex.migrate.up()
+await knex.destroy()`),
+      )
+      expect(await other.query('SELECT id FROM posts')).toHaveLength(1)
+    } finally {
+      await other.drop()
+    }
+  })
+
+  test('a way down that does nothing, or fails, is imported with a note, and the next ones stand on the right state', async () => {
+    await start('', {
+      'migrations/20200101000000_users.js': USERS.replace(/exports\.down[\s\S]*/, 'exports.down = async () => {}\n'),
+      'migrations/20200102000000_posts.js': POSTS.replace(
+        "dropTable('posts')",
+        "dropTable('posts'); throw new Error('no')",
+      ),
+      'migrations/20200103000000_phone.js': WITHOUT_PHONE,
+    })
+    const run = ok(await project.rays(['import', 'knex', 'migrations', '--json']))
+    const { imported } = run.json<{ data: { imported: { down: string }[] } }>().data
+    expect(imported.map(({ down }) => down)).toEqual(['different', 'missing', 'verified'])
+    ok(await project.rays(['migrate']))
+    expect(ok(await project.rays(['status', '--check'])).code).toBe(0)
+  })
+
+  test('an environment of Knex is that of rays, too', async () => {
+    await start('model Item {\n  id Int @id\n}', {
+      'knexfile.mjs': `import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+const shared = { client: '${CLIENTS[provider]}' }
+export default knexFilePrismaAdapter({ development: shared, production: shared, staging: shared })
+`,
+    })
+    const production = await fresh()
+    try {
+      project.write({
+        'raysconfig.js': `module.exports = { generate: false, environments: {
+  development: { databaseUrl: ${JSON.stringify(db.href)} },
+  production: { databaseUrl: ${JSON.stringify(production.href)} },
+} }\n`,
+      })
+      await project.given(['makemigration', '--name', 'one'])
+      ok(await project.knex('migrate:latest', '--env', 'production'))
+      expect(await history(production)).toHaveLength(1)
+      expect(await history(db)).toEqual([])
+      const unknown = await project.knex('migrate:latest', '--env', 'staging')
+      expect([unknown.code, unknown.stderr + unknown.stdout]).toEqual([1, expect.stringContaining('staging')])
+      expect(await history(db)).toEqual([])
+      ok(await project.rays(['knex', 'init', '--y', '--env', 'production']))
+      expect(await history(db)).toEqual([])
+    } finally {
+      await production.drop()
+    }
+  })
+
+  test('rays knex init in a new project leaves its models to the first migration', async () => {
+    await start('model Item {\n  id Int @id\n}')
+    ok(await project.rays(['knex', 'init', '--y']))
+    const { data } = ok(await project.rays(['makemigration', '--name', 'items', '--json'])).json<{
+      data: { changes: boolean; migrations: { script: string }[] }
+    }>()
+    expect(data.migrations[0]!.script).toMatch(/CREATE TABLE ["`]Item/)
+    ok(await project.knex('migrate:latest'))
+    expect(await db.query(`SELECT * FROM ${q('Item')}`)).toEqual([])
+    expect(ok(await project.rays(['status', '--check'])).code).toBe(0)
+  })
+})
