@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 // The fast, pure tests come first; what needs servers or whole processes follows.
 const shared = {
   extensionsToTreatAsEsm: ['.ts'],
@@ -21,8 +23,8 @@ const withServers = {
 
 export default {
   testTimeout: 60_000,
-  // The tests mostly wait for servers and for processes of their own.
-  maxWorkers: '150%',
+  // The tests often wait for servers and for processes of their own: one more than there are cores keeps all of these busy.
+  maxWorkers: availableParallelism() + 1,
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
   reporters: ['default', '<rootDir>/test/support/count-cases.mjs'],
   projects: [
