@@ -45,7 +45,7 @@ interface Entry<F extends Command> {
 /** A command that is loaded when it is first called. */
 const command = <F extends Command>(load: () => Promise<F>, options: OptionsOf<F>): Entry<F> => ({ load, options })
 
-const MAKING = {
+const COMMITTING = {
   name: true,
   autoresolve: true,
   verify: true,
@@ -53,6 +53,10 @@ const MAKING = {
   failOnDestructive: true,
   rename: true,
   defaults: true,
+} as const
+
+const MAKING = {
+  ...COMMITTING,
   blank: true,
   check: true,
   dryRun: true,
@@ -73,15 +77,7 @@ const STEPS = {
 
 const COMMANDS = {
   adopt: command(async () => (await import('./commands/adopt.js')).adopt, { dryRun: true, clearShadow: true }),
-  commit: command(async () => (await import('./commands/commit.js')).commit, {
-    name: true,
-    autoresolve: true,
-    verify: true,
-    clearShadow: true,
-    failOnDestructive: true,
-    rename: true,
-    defaults: true,
-  }),
+  commit: command(async () => (await import('./commands/commit.js')).commit, COMMITTING),
   dev: command(async () => (await import('./commands/development.js')).dev, {
     y: true,
     generate: true,

@@ -264,17 +264,8 @@ async function recordApplied({ host, config }: Context, project: Project): Promi
       const missing = (await folders(project)).filter(({ name }) => ran.has(name) && !known.has(name))
       if (missing.length > 0 && read === undefined) await recorder.create()
       const at = new Date()
-      for (const migration of missing) {
-        const sum = checksum(await readScript(migration))
-        await recorder.insert({
-          name: migration.name,
-          checksum: sum,
-          startedAt: at,
-          finishedAt: at,
-          logs: '',
-          steps: 0,
-        })
-      }
+      for (const migration of missing)
+        await recorder.insertApplied(migration.name, checksum(await readScript(migration)), at)
       return missing.length
     }),
   )

@@ -215,11 +215,8 @@ async function recordKnexRuns(project: Project, connection: Connection): Promise
   const known = new Set(records(read ?? []).map((record) => record.name))
   const missing = (await folders(project)).filter(({ name }) => ran.has(name) && !known.has(name))
   const at = new Date()
-  for (const migration of missing) {
-    const sum = checksum(await readScript(migration))
-    // As `prisma migrate resolve --applied` does.
-    await recorder.insert({ name: migration.name, checksum: sum, startedAt: at, finishedAt: at, logs: '', steps: 0 })
-  }
+  for (const migration of missing)
+    await recorder.insertApplied(migration.name, checksum(await readScript(migration)), at)
   return missing.length
 }
 

@@ -3,7 +3,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Connection, type DatabaseObject, EngineError } from '../../engines/engine.js'
+import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedNames } from '../history/recorder.js'
@@ -25,7 +25,7 @@ import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
-import { connect, folders, openProject, openShadow, type Project } from './project.js'
+import { folders, openProject, openShadow, type Project, withConnection } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
 import { shortPath } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
@@ -154,7 +154,7 @@ async function refuseOldSchema(
     const snapshot = await readSnapshot(migration)
     if (snapshot === undefined || !same(snapshot)) continue
     const newer = all.slice(all.indexOf(migration) + 1).map((m) => m.name)
-    const applied = await appliedHere(context, project)
+    const applied = await fromLive(context, project, appliedNames)
     if (applied && newer.every((name) => applied.has(name))) return
     throw new UsageError(
       applied
@@ -168,16 +168,15 @@ async function refuseOldSchema(
   }
 }
 
-/** The migrations that the database has; undefined where it cannot be asked. */
-async function appliedHere({ config, host }: Context, project: Project): Promise<Set<string> | undefined> {
-  if (config.databaseUrl === undefined) return undefined
+/** What the live database answers; undefined where it cannot be asked: none is needed to write a migration. */
+async function fromLive<T>(
+  { host }: Context,
+  project: Project,
+  ask: (connection: Connection) => Promise<T>,
+): Promise<T | undefined> {
+  if (project.config.databaseUrl === undefined) return undefined
   try {
-    const connection = await connect(project, host, { readOnly: true })
-    try {
-      return await appliedNames(connection)
-    } finally {
-      await connection.close()
-    }
+    return await withConnection(project, host, { readOnly: true }, ask)
   } catch {
     return undefined
   }
@@ -285,17 +284,8 @@ class Maker {
       migration: slug,
     }))
     if (found.length === 0) return []
-    if (this.#project.config.databaseUrl === undefined) return uncounted(found)
-    try {
-      const connection = await connect(this.#project, this.#context.host, { readOnly: true })
-      try {
-        return await countHazards(connection, found, this.#project.schemas)
-      } finally {
-        await connection.close()
-      }
-    } catch {
-      return uncounted(found)
-    }
+    const count = (connection: Connection) => countHazards(connection, found, this.#project.schemas)
+    return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found)
   }
 
   async make(
@@ -340,10 +330,12 @@ class Maker {
         'Not every statement has one inverse, so the ups and the downs form one operation. Look at migration.js.',
       )
     }
+    const { engine, schemas } = this.#project
+    const objects = async (connection: Connection) => (await engine.structure(connection, schemas)).objects
     const unmodelled = await withUnmodelled(
       this.#project,
       plan,
-      () => this.#liveObjects(),
+      () => fromLive(this.#context, this.#project, objects),
       proven && this.#all.length > 0 ? (work) => this.#onReplayed(work) : undefined,
     )
     plan = unmodelled.plan
@@ -366,21 +358,6 @@ class Maker {
       down: down.join(';\n'),
       proof: !proven ? 'skipped' : proof!.rows === 'kept' || from === undefined ? 'proven' : 'proven on empty tables',
       notes,
-    }
-  }
-
-  /** What the live database has beside what its schema models; undefined where it cannot be asked. */
-  async #liveObjects(): Promise<readonly DatabaseObject[] | undefined> {
-    if (this.#project.config.databaseUrl === undefined) return undefined
-    try {
-      const connection = await connect(this.#project, this.#context.host, { readOnly: true })
-      try {
-        return (await this.#project.engine.structure(connection, this.#project.schemas)).objects
-      } finally {
-        await connection.close()
-      }
-    } catch {
-      return undefined
     }
   }
 

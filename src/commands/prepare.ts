@@ -151,14 +151,5 @@ export async function recordApplied(
   const migration = (await listMigrations(project.config.migrationsDir)).find((candidate) => candidate.name === name)!
   const recorder = new Recorder(connection)
   if ((await recorder.read()) === undefined) await recorder.create()
-  const at = new Date()
-  // Prisma: resolve --applied writes the same time twice, empty logs and no steps.
-  await recorder.insert({
-    name,
-    checksum: checksum(await readScript(migration)),
-    startedAt: at,
-    finishedAt: at,
-    logs: '',
-    steps: 0,
-  })
+  await recorder.insertApplied(name, checksum(await readScript(migration)))
 }

@@ -128,6 +128,14 @@ export class Recorder {
     return String(values[0])
   }
 
+  /**
+   * Inserts the row of a migration whose changes are in the database already. Prisma: `migrate resolve --applied` writes the
+   * same time twice, empty logs and no steps.
+   */
+  insertApplied(name: string, checksum: string, at = new Date()): Promise<string> {
+    return this.insert({ name, checksum, startedAt: at, finishedAt: at, logs: '', steps: 0 })
+  }
+
   /** Deletes every row of a migration. @throws when there was none */
   async remove(name: string): Promise<number> {
     const { history, syntax } = this.#connection

@@ -65,19 +65,8 @@ export async function recordAbsorbed(connection: Connection, found: readonly Abs
   const recorder = new Recorder(connection)
   for (const { migration, replaced } of found) {
     const sum = checksum(await readScript(migration))
-    const at = new Date()
     await connection.transaction({}, async () => {
-      if ((await recorder.count(migration.name)) === 0) {
-        // Prisma: resolve --applied writes the same time twice, empty logs and no steps.
-        await recorder.insert({
-          name: migration.name,
-          checksum: sum,
-          startedAt: at,
-          finishedAt: at,
-          logs: '',
-          steps: 0,
-        })
-      }
+      if ((await recorder.count(migration.name)) === 0) await recorder.insertApplied(migration.name, sum)
       for (const { name } of replaced) await recorder.remove(name)
     })
   }

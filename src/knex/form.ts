@@ -19,7 +19,8 @@ export function isKnexForm(loaded: unknown): loaded is KnexForm {
 /** What makes Knex build a table of SQLite's anew. */
 const REBUILDS =
   /\.(?:dropColumns?|alter|alterTable|dropForeign|dropPrimary|dropTimestamps|setNullable|dropNullable|foreign|primary|references)\s*\(/
-const FOREIGN_KEYS_OFF = /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/i
+/** SQLite ignores this pragma inside a transaction, so it must be known before the transaction begins. */
+export const FOREIGN_KEYS_OFF = /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/i
 
 /**
  * Whether SQLite's foreign keys have to be off while the code runs: in a transaction its own pragma does nothing, and where

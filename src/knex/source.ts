@@ -102,8 +102,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     const at = new Date()
     for (const folder of folders) {
       if (folder.name === current || !ran.has(names.get(folder.name) ?? '')) continue
-      const sum = checksum(await readScript(folder))
-      await recorder.insert({ name: folder.name, checksum: sum, startedAt: at, finishedAt: at, logs: '', steps: 0 })
+      await recorder.insertApplied(folder.name, checksum(await readScript(folder)), at)
     }
   }
 

@@ -6,15 +6,12 @@ import { pathToFileURL } from 'node:url'
 import type { StatementSyntax } from '../../engines/engine.js'
 import { ScriptError, splitStatements } from '../../engines/sql/scanner.js'
 import { MigrationInvalidError } from '../errors.js'
-import { isKnexForm, type KnexForm, needsForeignKeysOff, overClient } from '../knex/form.js'
+import { FOREIGN_KEYS_OFF, isKnexForm, type KnexForm, needsForeignKeysOff, overClient } from '../knex/form.js'
 import { loadModule } from '../modules.js'
 import { guardUserCode } from '../user-code.js'
 import { checksum, EMPTY_SCRIPT, readLockProvider, readScript } from './directory.js'
 import { withoutTransactions } from './foreign.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
-
-/** SQLite ignores this pragma inside a transaction, so it must be known before the transaction begins. */
-const FOREIGN_KEYS_OFF = /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/i
 
 export interface LoadOptions {
   /** Runs a whole script, as the server reads it; used for folders with migration.sql only. */

@@ -42,7 +42,7 @@ export function repairAddedValues(back: string, up: string, base: string, syntax
     const at = name === undefined ? -1 : steps.findIndex((step) => rebuildOf(step)?.enums.has(name))
     const all = name === undefined ? undefined : values.get(name)
     if (name === undefined || at === -1 || at >= texts.length || !all) continue
-    const list = all.map((value) => `'${value.replaceAll("'", "''")}'`).join(', ')
+    const list = all.map(literal).join(', ')
     const rebuild = texts[at]!.replace(/^(?:--[^\n]*\n)+/, '')
       .replace(/( AS ENUM )\([^;]*?\);/, (_, words: string) => `${words}(${list});`)
       .replace(/;\s*$/, '')
@@ -51,6 +51,14 @@ export function repairAddedValues(back: string, up: string, base: string, syntax
     done.add(name)
   }
   return repaired + back.slice(copied)
+}
+
+const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
+
+/** SQL that tells the sequence which a column owns, when it runs. */
+function sequenceOf(schema: string | undefined, table: string, column: string): string {
+  const quoted = [schema, table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
+  return `pg_get_serial_sequence(${literal(quoted.join('.'))}, ${literal(column)})`
 }
 
 /**
@@ -66,11 +74,8 @@ function repairSerials(script: string, syntax: StatementSyntax): string {
     for (const { change, schema, table, name, type } of describeStatement(text, syntax) ?? []) {
       const number = SERIALS[type?.toUpperCase() ?? '']
       if (change !== 'type' || number === undefined || table === undefined) continue
-      const quoted = [schema, table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
-      const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
-      const sequence = `pg_get_serial_sequence(${literal(quoted.join('.'))}, ${literal(name)})`
       widened.push(
-        `;\n\nDO $rays$ DECLARE owned text := ${sequence}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'ALTER SEQUENCE ' || owned || ' AS ${number.toLowerCase()}'; END IF; END $rays$`,
+        `;\n\nDO $rays$ DECLARE owned text := ${sequenceOf(schema, table, name)}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'ALTER SEQUENCE ' || owned || ' AS ${number.toLowerCase()}'; END IF; END $rays$`,
       )
     }
     if (widened.length === 0) continue
@@ -95,19 +100,16 @@ function repairSequences(script: string, syntax: StatementSyntax): string {
   if (!script.includes('DROP SEQUENCE ""')) return script
   let repaired = ''
   let copied = 0
-  let owners: { table: string; column: string }[] = []
+  let owners: string[] = []
   for (const { text, start, end, comment } of splitStatements(script, syntax)) {
     if (comment !== undefined) owners = []
     for (const { change, schema, table, name } of describeStatement(text, syntax) ?? []) {
       if (change !== 'drop-default' || table === undefined) continue
-      const quoted = [schema, table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
-      owners.push({ table: quoted.join('.'), column: name })
+      owners.push(sequenceOf(schema, table, name))
     }
     if (text !== 'DROP SEQUENCE ""') continue
-    const owner = owners.shift()
-    if (!owner) continue
-    const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
-    const sequence = `pg_get_serial_sequence(${literal(owner.table)}, ${literal(owner.column)})`
+    const sequence = owners.shift()
+    if (sequence === undefined) continue
     repaired += `${script.slice(copied, start)}${SEQUENCE_REPAIR} := ${sequence}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'DROP SEQUENCE ' || owned; END IF; END $rays$`
     copied = end
   }

@@ -360,7 +360,7 @@ async function markMigrationApplied(context: PlannerContext, params: Params): Pr
       throw new PrismaError('P3008', `The migration \`${name}\` is already recorded as applied in the database.`)
     const at = new Date()
     await recorder.rollBackOpenRows(name, at)
-    await recorder.insert({ name, checksum: checksum(text), startedAt: at, finishedAt: at, logs: '', steps: 0 })
+    await recorder.insertApplied(name, checksum(text), at)
     return {}
   } finally {
     await connection.releaseLock()
