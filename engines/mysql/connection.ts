@@ -36,6 +36,10 @@ const NOT_PREPARABLE = 1295
  * CREATE TRIGGER and keeps the `?` in its body.
  */
 const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|set)$/i
+/** Statements of a migration that change no setting of the session; what a trigger or a function does is not known. */
+const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME)\b/i
+/** The same of statements of rays' own. */
+const QUIET_OWN = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
 const MENTIONS_MODE = /\bsql_mode\b/i
 
 export class MysqlConnection implements Connection {
@@ -53,6 +57,8 @@ export class MysqlConnection implements Connection {
   #syntax: StatementSyntax
   /** The lock was taken and not given back by {@link releaseLock}: it must still be there. */
   #locked = false
+  /** A statement may have changed settings of the session. */
+  #unsettled = true
 
   private constructor(
     engine: Engine,
@@ -102,14 +108,17 @@ export class MysqlConnection implements Connection {
   }
 
   async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    if (!QUIET_OWN.test(sql)) this.#unsettled = true
     return (await this.#send(sql, params)).rows
   }
 
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
+    if (!QUIET_OWN.test(sql)) this.#unsettled = true
     return (await this.#send(sql, params)).affected
   }
 
   async #run(sql: string, params: readonly unknown[] | undefined): Promise<Answer> {
+    if (!QUIET.test(sql)) this.#unsettled = true
     if (params === undefined) return this.#send(sql)
     if (params.length > 0 && PREPARED.test(firstWord(sql, this.#syntax))) {
       try {
@@ -161,6 +170,7 @@ export class MysqlConnection implements Connection {
       const start = from
       let next = sql.length
       for (const statement of splitStatements(sql.slice(start), before)) {
+        if (!QUIET.test(statement.text)) this.#unsettled = true
         try {
           await this.#send(statement.text)
           completed += 1
@@ -259,8 +269,10 @@ export class MysqlConnection implements Connection {
   }
 
   async restoreSettings(): Promise<void> {
+    if (!this.#unsettled) return
     await restore(this.#session, this.facts, this.#options, quote(this.database))
     this.#syntax = syntaxFor(this.facts.sqlMode)
+    this.#unsettled = false
   }
 
   async identify(): Promise<string> {

@@ -45,6 +45,13 @@ class ForeignKeysSwitchError extends EngineError {
     'Write the pragma literally in migration.js or migration.sql, so that rays switches foreign keys off before the transaction.'
 }
 
+/**
+ * Statements that end no transaction and change no setting of the session. In a transaction, where migrations have them,
+ * these pragmas do nothing, or nothing beyond its end.
+ */
+const QUIET = /^\s*(?:ALTER|CREATE|DROP|INSERT|UPDATE|DELETE|SELECT)\b/i
+const QUIET_PRAGMA = /^\s*PRAGMA\s+(?:defer_)?foreign_keys\b/i
+
 interface Violation {
   readonly table: string
   readonly rowid: number | null
@@ -60,6 +67,12 @@ export class SqliteConnection implements Connection {
   readonly #memoryId = randomUUID()
   readonly #rebuilds: Rebuilds
   #lockTimeoutMs: number
+  /** An operation may have ended the transaction, or begun another. */
+  #unchecked = true
+  /** An operation may have changed settings of the session. */
+  #unsettled = true
+  /** Prisma's engine sends statements that do not come by here. */
+  #shared = false
 
   constructor(
     readonly engine: Engine,
@@ -105,6 +118,8 @@ export class SqliteConnection implements Connection {
   async #run(sql: string, params: readonly unknown[] = []): Promise<{ rows: Row[]; changes: number }> {
     if (sql.includes('\0')) throw new TypeError('the statement contains a NUL character, which SQLite cannot read')
     const values = parameters(params)
+    const quiet = QUIET.test(sql) || (this.handle.inTransaction && QUIET_PRAGMA.test(sql))
+    if (!quiet) this.#unchecked = this.#unsettled = true
     if (this.handle.inTransaction && FOREIGN_KEYS_OFF.test(sql) && this.#foreignKeys())
       throw new ForeignKeysSwitchError()
     const started = performance.now()
@@ -223,6 +238,7 @@ export class SqliteConnection implements Connection {
     try {
       before()
       this.handle.exec(`SAVEPOINT ${MARK}`)
+      this.#unchecked = false
       const result = await work({ check: async () => this.#check() })
       this.#check()
       after()
@@ -238,12 +254,14 @@ export class SqliteConnection implements Connection {
   #check(): void {
     if (!this.handle.inTransaction)
       throw new TransactionEndedError('the transaction was ended by a COMMIT, a ROLLBACK or an error that ends it')
+    if (!this.#unchecked) return
     try {
       this.handle.exec(`RELEASE ${MARK}; SAVEPOINT ${MARK}`)
     } catch (error) {
       if (!/no such savepoint/.test((error as Error).message)) throw error
       throw new TransactionEndedError('the transaction was ended and another one was begun', { cause: error })
     }
+    this.#unchecked = false
   }
 
   #foreignKeys(): boolean {
@@ -275,9 +293,11 @@ export class SqliteConnection implements Connection {
   async restoreSettings(): Promise<void> {
     if (!this.handle.open) return
     if (this.handle.inTransaction) this.handle.exec('ROLLBACK')
+    if (!this.#unsettled && !this.#shared) return
     this.handle.exec(
       'PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF; PRAGMA recursive_triggers = OFF',
     )
+    this.#unsettled = false
   }
 
   /** The file itself, however it is called: two hard links and a symbolic one are the same. */
@@ -291,6 +311,7 @@ export class SqliteConnection implements Connection {
   onLost(): void {}
 
   adapter(options: { shadow(): Promise<Connection> }): unknown {
+    this.#shared = true
     return sqliteAdapter({
       database: this.handle,
       shadow: async () => {

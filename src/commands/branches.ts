@@ -32,9 +32,10 @@ export async function findBranches(project: Project, all: readonly Migration[]):
     const index = all.indexOf(second)
     const own = snapshots.get(second)
     const before = snapshots.get(all[index - 1]!)
-    if (own === undefined || before === undefined) continue
+    const told = toldParent(all, second)
+    if (own === undefined || before === undefined || told === index - 1) continue
     if (lacking(changesBetween(snapshots, all, index - 1), own).length === 0) continue
-    const parent = await parentOf(project, all, index, snapshots)
+    const parent = told ?? (await parentOf(project, all, index, snapshots))
     if (parent === index - 1) continue
     const first = all
       .slice(parent + 1, index)
@@ -58,10 +59,15 @@ function changesBetween(
   return after === undefined || before === undefined ? [] : changesOf(before, after)
 }
 
-/**
- * The index of the migration from whose snapshot this one was made. -1: none. Its code tells; where it does not (another
- * tool or a person wrote it), it is the one whose difference is its script, to the statement.
- */
+/** The index of the migration from whose snapshot this one was made, as its code tells. -1: none; undefined: it does not tell. */
+function toldParent(all: readonly Migration[], { codeFile }: Migration): number | undefined {
+  const follows = codeFile === undefined ? undefined : readFollows(readFileSync(codeFile, 'utf8'))
+  if (follows === null) return -1
+  const told = all.findIndex(({ name }) => name === follows)
+  return told === -1 ? undefined : told
+}
+
+/** The same for code that does not tell (another tool or a person wrote it): whose difference is its script, to the statement. */
 async function parentOf(
   project: Project,
   all: readonly Migration[],
@@ -69,10 +75,6 @@ async function parentOf(
   snapshots: ReadonlyMap<Migration, readonly SchemaFile[] | undefined>,
 ): Promise<number> {
   const migration = all[index]!
-  const follows = migration.codeFile === undefined ? undefined : readFollows(readFileSync(migration.codeFile, 'utf8'))
-  if (follows === null) return -1
-  const told = all.findIndex(({ name }) => name === follows)
-  if (told !== -1) return told
   const own = snapshots.get(migration)!
   const wanted = statementsOf(project, await readScript(migration))
   for (let candidate = index - 1; candidate >= -1 && candidate >= index - NEWEST; candidate--) {

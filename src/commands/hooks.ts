@@ -5,15 +5,15 @@ import type { Connection } from '../../engines/engine.js'
 import type { Hook, ProjectHooks } from '../config/hooks.js'
 import { FailedError } from '../errors.js'
 import type { ExecuteOptions } from '../history/executor.js'
-import { listHooks, type ProgramHook, withSqlHooks } from '../migrations/hooks.js'
-import type { LoadedMigration, Operation } from '../migrations/migration.js'
+import { listHooks, withHooks } from '../migrations/hooks.js'
+import type { LoadedMigration, Operation, ProgramHook } from '../migrations/migration.js'
 import { runProgram } from '../programs.js'
 import { guardUserCode } from '../user-code.js'
 import type { Context } from './host.js'
 
-/** The migration with the SQL of its folder's hooks as operations of its own. */
-export async function withScripts(loaded: LoadedMigration, connection: Connection): Promise<LoadedMigration> {
-  return withSqlHooks(loaded, await listHooks(loaded.migration), connection.syntax)
+/** The migration with its folder's hooks: the SQL as operations of its own, the programs to be run around it. */
+export async function withFolderHooks(loaded: LoadedMigration, connection: Connection): Promise<LoadedMigration> {
+  return withHooks(loaded, await listHooks(loaded.migration), connection.syntax)
 }
 
 /**
@@ -66,11 +66,8 @@ export async function runForAll(
  * the database as it was, `after` as it has become. Going down their order is reversed.
  */
 export function programsAround({ config, host }: Context, direction: 'up' | 'down'): ExecuteOptions['around'] {
-  const run = async (when: ProgramHook['when'], { migration }: LoadedMigration) => {
-    const hooks = await listHooks(migration)
-    const hook = hooks.find((candidate) => candidate.kind !== 'sql' && candidate.when === when) as
-      | ProgramHook
-      | undefined
+  const run = async (when: ProgramHook['when'], { migration, programs = [] }: LoadedMigration) => {
+    const hook = programs.find((candidate) => candidate.when === when)
     if (!hook) return
     const [command, ...args] = commandOf(hook)
     const name = path.basename(hook.file)

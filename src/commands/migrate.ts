@@ -13,7 +13,7 @@ import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards } from './hazards.js'
-import { programsAround, runForAll, withFunctions, withScripts } from './hooks.js'
+import { programsAround, runForAll, withFolderHooks, withFunctions } from './hooks.js'
 import type { Context } from './host.js'
 import {
   askUnlocked,
@@ -231,7 +231,7 @@ async function loadAll(
         })),
         migration,
       }
-      loaded.push(fake ? ready : await withScripts(ready, connection))
+      loaded.push(fake ? ready : await withFolderHooks(ready, connection))
     }
   } finally {
     connection.keepAlive?.(true)

@@ -4,7 +4,9 @@
  * nothing, which is right.
  *
  * `op` is the boundary between what is applied and what is not: going up it is the next operation to run, going down
- * (or undoing) it is the operation whose down runs next. `state: running` means that this one is in doubt.
+ * (or undoing) it is the operation whose down runs next. `state: running` means that this one is in doubt: it was begun, or
+ * was about to be. The row is written as running the first operation, and what notes the last one finishes the row: a
+ * migration of one operation costs two entries.
  */
 import { randomUUID } from 'node:crypto'
 import { redact } from '../../engines/url.js'
@@ -33,6 +35,8 @@ export class Journal {
   #note: RaysNote
   /** Whether the rollback of the failed operation's transaction took back all of its statements. */
   #takenBack = false
+  /** The last entry finished the row. */
+  #finished = false
   /** Invalid indexes that were there before. */
   #invalidBefore: readonly string[] = []
 
@@ -60,6 +64,7 @@ export class Journal {
     const present = await this.#recorder.count(this.#name)
     if (this.#options.direction === 'up') {
       if (present > 0) throw this.#changedMeanwhile()
+      if (this.#loaded.operations.length > 0) this.#note = { ...this.#note, state: 'running' }
       await this.#recorder.insert({
         id: this.#id,
         name: this.#name,
@@ -75,6 +80,7 @@ export class Journal {
       this.#id = record.row.id
       this.#note = {
         ...this.#note,
+        ...(this.#loaded.operations.length > 0 && { state: 'running' }),
         batch: record.note?.batch,
         finished: record.row.finishedAt?.toISOString(),
       } as RaysNote
@@ -168,6 +174,8 @@ export class Journal {
   }
 
   async #finish(): Promise<void> {
+    if (this.#finished) return
+    this.#finished = true
     if (this.#note.dir === 'up') {
       const { batch, js, finished } = this.#note
       const logs = JSON.stringify({ rays: 1, ...(batch !== undefined && { batch }), ...(js && { js }) })
@@ -195,7 +203,8 @@ export class Journal {
       operation,
       operations: this.#loaded.operations.length,
     })
-    await this.#write({ state: 'running' })
+    // Of the first operation the row said so when it was written.
+    if (this.#note.state !== 'running') await this.#write({ state: 'running' })
     const work = async () => {
       try {
         await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction: up ? 'up' : 'down' })
@@ -204,8 +213,7 @@ export class Journal {
         this.#takenBack = connection.inTransaction()
         throw error
       }
-      // What was done is noted whoever has the lock by now; without it nothing more is begun.
-      await this.#write({ op: next, state: 'idle' })
+      await this.#noteDone(next)
     }
     try {
       if (this.#loaded.transaction && !connection.engine.transactionalDdl) await connection.transaction({}, work)
@@ -213,10 +221,19 @@ export class Journal {
     } catch (error) {
       // The note in memory may be ahead of what was committed.
       this.#note = { ...this.#note, op: operation, state: 'running' }
+      this.#finished = false
       throw error
     }
     await connection.restoreSettings()
-    await this.#holdLock()
+    if (!this.#finished) await this.#holdLock()
+  }
+
+  /** What was done is noted whoever has the lock by now; without it nothing more is begun, and nothing finished. */
+  async #noteDone(next: number): Promise<void> {
+    const more = this.#note.dir === 'up' ? next < this.#loaded.operations.length : next >= 0
+    if (more || !(await this.#locked())) return this.#write({ op: next, state: 'idle' })
+    this.#note = { ...this.#note, op: next, state: 'idle' }
+    await this.#finish()
   }
 
   async #write(change: Partial<RaysNote>): Promise<void> {
@@ -228,25 +245,29 @@ export class Journal {
     })
   }
 
-  async #holdLock(): Promise<void> {
+  async #locked(): Promise<boolean> {
     const { connection } = this.#options
-    if (await connection.holdsLock()) return
-    try {
-      await connection.acquireLock({ timeoutMs: 0, onWait: () => undefined })
-    } catch (error) {
-      throw new LockError(
-        `The migration lock was lost during ${this.#name}: an operation released it, or the connection is shared by a pooler.`,
-        {
-          cause: error,
-          hint: 'rays status shows where things stand; rays migrate --resume goes on.',
-        },
-      )
-    }
+    if (await connection.holdsLock()) return true
+    return connection.acquireLock({ timeoutMs: 0, onWait: () => undefined }).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async #holdLock(): Promise<void> {
+    if (await this.#locked()) return
+    throw new LockError(
+      `The migration lock was lost during ${this.#name}: an operation released it, or the connection is shared by a pooler.`,
+      {
+        hint: 'rays status shows where things stand; rays migrate --resume goes on.',
+      },
+    )
   }
 
   async #pauseIfInterrupted(): Promise<void> {
     const { signal } = this.#options
     if (!signal?.aborted) return
+    if (this.#note.state === 'running') await this.#write({ state: 'idle' })
     const code = typeof signal.reason === 'number' ? (signal.reason as 129 | 130 | 143) : 130
     throw new InterruptedError(
       `Interrupted before operation ${this.#note.op} of ${this.#name}; the operations before it are done and recorded.`,

@@ -4,14 +4,7 @@ import path from 'node:path'
 import type { StatementSyntax } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { MigrationInvalidError } from '../errors.js'
-import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
-
-/** A program that runs before or after a migration, both ways. */
-export interface ProgramHook {
-  readonly when: 'before' | 'after'
-  readonly kind: 'sh' | 'bash' | 'js' | 'ts' | 'executable'
-  readonly file: string
-}
+import type { LoadedMigration, Migration, Operation, OperationFunction, ProgramHook } from './migration.js'
 
 /** A script that runs in the migration's transaction: going up, or with `.down.sql` going down. */
 export interface SqlHook {
@@ -51,12 +44,13 @@ export async function listHooks(migration: Migration): Promise<(ProgramHook | Sq
   return hooks
 }
 
-/** The migration with its SQL hooks as its first and last operation. */
-export async function withSqlHooks(
+/** The migration with its SQL hooks as its first and last operation, and its programs. */
+export async function withHooks(
   loaded: LoadedMigration,
   hooks: readonly (ProgramHook | SqlHook)[],
   syntax: StatementSyntax,
 ): Promise<LoadedMigration> {
+  if (hooks.length === 0) return loaded
   const operation = async (when: 'before' | 'after'): Promise<Operation[]> => {
     const own = hooks.filter((hook) => hook.kind === 'sql' && hook.when === when) as SqlHook[]
     if (own.length === 0) return []
@@ -67,7 +61,8 @@ export async function withSqlHooks(
     return [[await way('up'), await way('down')]]
   }
   const [before, after] = [await operation('before'), await operation('after')]
-  return { ...loaded, operations: [...before, ...loaded.operations, ...after] }
+  const programs = hooks.filter((hook) => hook.kind !== 'sql')
+  return { ...loaded, operations: [...before, ...loaded.operations, ...after], programs }
 }
 
 function nothing(): void {}

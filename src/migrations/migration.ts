@@ -26,6 +26,13 @@ export interface Migration {
   readonly replaces?: readonly string[]
 }
 
+/** A program that runs before or after a migration, both ways. */
+export interface ProgramHook {
+  readonly when: 'before' | 'after'
+  readonly kind: 'sh' | 'bash' | 'js' | 'ts' | 'executable'
+  readonly file: string
+}
+
 /** A migration whose code was loaded and checked. */
 export interface LoadedMigration {
   readonly migration: Migration
@@ -38,6 +45,8 @@ export interface LoadedMigration {
   readonly checksum: string
   /** sha256 of the code file; undefined where the script itself is run. */
   readonly codeHash: string | undefined
+  /** The programs of its folder, which run around it. */
+  readonly programs?: readonly ProgramHook[]
   /** The exports of a migration.mjs in Knex's form. */
   readonly knex?: KnexForm
 }
