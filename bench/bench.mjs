@@ -10,6 +10,7 @@ import { makeProject } from './history.mjs'
 import { measure, median } from './measure.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const BARE = path.join(ROOT, 'bench/bare.mjs')
 const STAND_IN = path.join(ROOT, 'bin/rays-schema-engine.js')
 const resolve = createRequire(import.meta.url).resolve
 const RAYS = path.join(ROOT, 'bin/rays.js')
@@ -192,9 +193,19 @@ async function migrate(database, { long: project }) {
       await fresh.drop()
     }
   }
+  const bare = async () => {
+    const fresh = await database.fresh()
+    const folders = path.join(project.folder, 'prisma/migrations')
+    try {
+      return await measure([BARE, database.provider, fresh.url, folders], { cwd: project.folder })
+    } finally {
+      await fresh.drop()
+    }
+  }
   const n = COUNTS.long
   return rounds({
     [`rays migrate, ${n} up`]: up('rays', ['migrate', '--no-generate']),
+    [`driver alone, a transaction each, ${n}`]: bare,
     [`knex migrate:latest, ${n}`]: up('knex', ['migrate:latest']),
     [`prisma migrate deploy, ${n}`]: up('prisma', ['migrate', 'deploy']),
     [`rays migrate --name zero, ${n} down`]: down(
@@ -236,7 +247,7 @@ function print(results) {
     console.log(`  ${name.padEnd(width)}  ${value}`)
   }
   for (const [what, ratio, limit] of ratios(results)) {
-    console.log(`  ${what}: ${ratio.toFixed(2)} (to reach: ${limit})`)
+    console.log(`  ${what}: ${ratio.toFixed(2)} (${/^(?:at|below)/.test(limit) ? 'to reach: ' : ''}${limit})`)
   }
 }
 
@@ -258,6 +269,12 @@ function ratios(results) {
       ms(`rays migrate, ${long} up`),
       ms(`knex migrate:latest, ${long}`),
       'at most 1',
+    ],
+    [
+      `driver alone, a transaction each / knex migrate:latest`,
+      ms(`driver alone, a transaction each, ${long}`),
+      ms(`knex migrate:latest, ${long}`),
+      "the least that rays' promise of one transaction each can cost",
     ],
     ['status / 400 ms', ms(`rays status, ${long}`), 400, 'below 1'],
   ]
