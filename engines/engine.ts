@@ -228,7 +228,10 @@ export interface Connection extends Client {
    * @throws {CommitUnknownError} when the connection was lost while committing.
    */
   transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T>
-  /** True while the session has an open transaction (MySQL: as the server's status flag says). */
+  /**
+   * True while a transaction is open. MySQL: while the one that {@link transaction} began is open, so that its rollback takes
+   * back everything since.
+   */
   inTransaction(): boolean
   /** Stops the running statement from outside (a second session). Resolves when the request was sent; never throws. */
   cancel(): Promise<void>

@@ -2,8 +2,8 @@
  * One session with a MySQL or MariaDB database.
  *
  * Transactions: DDL ends one, and MySQL says so in the status flags of its answer. `check()` tolerates that, because the
- * executor keeps a journal on this engine; whether the operation's work is still uncommitted is what `inTransaction()`
- * tells after it.
+ * executor keeps a journal on this engine; whether all of the operation's work is still uncommitted is what
+ * `inTransaction()` tells after it.
  */
 import {
   CommitUnknownError,
@@ -41,6 +41,9 @@ const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME)\b/i
 /** The same of statements of rays' own. */
 const QUIET_OWN = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
 const MENTIONS_MODE = /\bsql_mode\b/i
+/** Statements that may end a transaction and begin another one, which the status flag does not tell from the first. */
+const MAY_BEGIN_ANEW = /^(?:begin|start|commit|rollback|call|execute|xa)$/i
+const TO_SAVEPOINT = /\bto\b/i
 
 export class MysqlConnection implements Connection {
   readonly engine: Engine
@@ -59,6 +62,8 @@ export class MysqlConnection implements Connection {
   #locked = false
   /** A statement may have changed settings of the session. */
   #unsettled = true
+  /** Nothing has ended the transaction that {@link transaction} began. */
+  #whole = false
 
   private constructor(
     engine: Engine,
@@ -132,9 +137,16 @@ export class MysqlConnection implements Connection {
   }
 
   async #send(sql: string, params?: readonly unknown[]): Promise<Answer> {
-    const answer = await this.#limited(() => this.#session.send(sql, params))
+    const answer = await this.#limited(() => this.#session.send(sql, params)).finally(() => {
+      if (!this.#session.inTransaction || this.#mayBeginAnew(sql)) this.#whole = false
+    })
     if (MENTIONS_MODE.test(sql)) await this.#readMode()
     return answer
+  }
+
+  #mayBeginAnew(sql: string): boolean {
+    const word = firstWord(sql, this.#syntax)
+    return MAY_BEGIN_ANEW.test(word) && !(/^rollback$/i.test(word) && TO_SAVEPOINT.test(sql))
   }
 
   /** MySQL limits the time of SELECT by itself and of nothing else: the rest is stopped from a second session. */
@@ -227,6 +239,7 @@ export class MysqlConnection implements Connection {
 
   async transaction<T>(_options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     await this.#session.send('START TRANSACTION')
+    this.#whole = true
     let result: T
     try {
       result = await work({ check: () => this.#checkLock() })
@@ -252,7 +265,7 @@ export class MysqlConnection implements Connection {
   }
 
   inTransaction(): boolean {
-    return this.#session.inTransaction
+    return this.#whole && this.#session.inTransaction
   }
 
   async cancel(): Promise<void> {

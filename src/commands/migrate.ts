@@ -165,7 +165,7 @@ async function run(
     onProgress: host.progress,
     around: options.fake ? undefined : programsAround({ host, config }, planned.direction),
     reconnect: async () => {
-      session = await reconnect(project, host, connection)
+      session = await reconnect(project, host, session)
       return session
     },
   })
@@ -317,7 +317,7 @@ async function consent(
 /** A new session with the lock, after the old one was lost while committing. */
 async function reconnect(project: Project, host: Context['host'], lost: Connection): Promise<Connection> {
   await lost.close().catch(() => undefined)
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + Math.min(10_000, project.config.connectTimeoutMs)
   for (;;) {
     try {
       const connection = await connect(project, host)
@@ -482,6 +482,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
       const [written] = await loadAll([migration], connection, false)
       const loaded = withFunctions(written!, config.hooks)
       refuseUnlocked(project, config, [loaded])
+      let session = connection
       const journal = new Journal(
         {
           connection,
@@ -493,15 +494,21 @@ async function resume(project: Project, context: Context, options: MigrateOption
           operationTimeoutMs: config.operationTimeoutMs,
           signal: host.signal,
           onProgress: (progress: Progress) => host.progress(progress),
-          reconnect: () => reconnect(project, host, connection),
+          reconnect: async () => {
+            session = await reconnect(project, host, session)
+            return session
+          },
         },
         loaded,
       )
-      const state = await journal.resume(record, {
+      const how = {
         mode,
         ...(options.retryOp !== undefined && { retry: options.retryOp }),
         ...(options.skipOp !== undefined && { skip: options.skipOp }),
-      })
+      }
+      const state = await journal
+        .resume(record, how)
+        .finally(() => (session === connection ? undefined : session.close().catch(() => undefined)))
       const direction = state === 'applied' ? ('up' as const) : ('down' as const)
       done.push({
         name: record.name,

@@ -158,14 +158,15 @@ function withDone(
   return error
 }
 
-/** One migration. Returns another connection where the old one was lost while committing. */
+/** One migration. Returns the connection to go on with where it may be another one: the old one was lost while committing. */
 async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<Connection | undefined> {
   if (options.fake) return fakeStep(options, loaded)
   const { connection } = options
   if (connection.engine.transactionalDdl && loaded.transaction) return transactionalStep(options, loaded)
-  await new Journal(options, loaded).run()
-  await connection.restoreSettings()
-  return undefined
+  const journal = new Journal(options, loaded)
+  await journal.run()
+  await journal.connection.restoreSettings()
+  return journal.connection
 }
 
 /** What runs after a migration; its failure takes the migration back. */

@@ -9,14 +9,15 @@
  * migration of one operation costs two entries.
  */
 import { randomUUID } from 'node:crypto'
+import { CommitUnknownError, type Connection } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
-import { DecisionError, InterruptedError, LockError, type RaysError, UsageError } from '../errors.js'
+import { DecisionError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
 import type { ExecuteOptions } from './executor.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
-import { type MigrationRecord, type RaysNote, Recorder } from './recorder.js'
+import { type HistoryRow, type MigrationRecord, parseNote, type RaysNote, Recorder } from './recorder.js'
 
 export interface Resumption {
   /** Go on from the row, or go back. */
@@ -27,10 +28,13 @@ export interface Resumption {
   readonly skip?: number
 }
 
+/** The answer to the COMMIT of an operation was lost; a new session found that nothing of it had been done. */
+class RolledBackAtCommit extends OperationFailure {}
+
 export class Journal {
-  readonly #options: ExecuteOptions
+  #options: ExecuteOptions
   readonly #loaded: LoadedMigration
-  readonly #recorder: Recorder
+  #recorder: Recorder
   #id: string = randomUUID()
   #note: RaysNote
   /** Whether the rollback of the failed operation's transaction took back all of its statements. */
@@ -57,6 +61,11 @@ export class Journal {
 
   get #name(): string {
     return this.#loaded.migration.name
+  }
+
+  /** The session that the journal is written on: another one than it began with where that was lost while committing. */
+  get connection(): Connection {
+    return this.#options.connection
   }
 
   /** Runs the migration from its beginning. */
@@ -111,7 +120,9 @@ export class Journal {
     const boundary = this.#note.op!
     const turned = forward !== note.dir
     const op = !turned ? boundary : forward === 'up' ? boundary + 1 : boundary - 1
-    this.#note = { ...this.#note, dir: forward, op, state: 'idle' }
+    // Why it stopped is kept for the row that is rolled back in the end; what goes on may have another reason to stop.
+    const { error, ...rest } = this.#note
+    this.#note = { ...rest, dir: forward, op, state: 'idle', ...(forward === 'undo' && error && { error }) }
     await this.#write({})
     await this.#go()
     return forward === 'up' ? 'applied' : 'unapplied'
@@ -184,7 +195,7 @@ export class Journal {
         logs,
         steps: Math.max(1, this.#loaded.operations.length),
       })
-    } else if (this.#note.dir === 'undo' && this.#note.error !== undefined) {
+    } else if (this.#keepsRow()) {
       await this.#recorder.update(this.#id, { rolledBackAt: new Date(), logs: this.#note.error, steps: 0 })
     } else {
       await this.#recorder.remove(this.#name)
@@ -193,7 +204,7 @@ export class Journal {
 
   /** One operation and its journal entry; a data operation and its entry commit together. */
   async #runOne(): Promise<void> {
-    const { connection } = this.#options
+    const { connection } = this
     const up = this.#note.dir === 'up'
     const operation = this.#note.op!
     const next = up ? operation + 1 : operation - 1
@@ -205,26 +216,30 @@ export class Journal {
     })
     // Of the first operation the row said so when it was written.
     if (this.#note.state !== 'running') await this.#write({ state: 'running' })
+    const inTransaction = this.#loaded.transaction && !connection.engine.transactionalDdl
+    let whole = false
     const work = async () => {
       try {
         await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction: up ? 'up' : 'down' })
       } catch (error) {
         // DDL commits what came before it; without any, the transaction is still open and takes everything back.
-        this.#takenBack = connection.inTransaction()
+        this.#takenBack = inTransaction && connection.inTransaction()
         throw error
       }
       await this.#noteDone(next)
+      whole = connection.inTransaction()
     }
     try {
-      if (this.#loaded.transaction && !connection.engine.transactionalDdl) await connection.transaction({}, work)
+      if (inTransaction) await connection.transaction({}, work)
       else await work()
     } catch (error) {
       // The note in memory may be ahead of what was committed.
       this.#note = { ...this.#note, op: operation, state: 'running' }
       this.#finished = false
-      throw error
+      if (!(error instanceof CommitUnknownError)) throw error
+      await this.#afterUnknownCommit(error, next, whole)
     }
-    await connection.restoreSettings()
+    await this.connection.restoreSettings()
     if (!this.#finished) await this.#holdLock()
   }
 
@@ -234,6 +249,61 @@ export class Journal {
     if (more || !(await this.#locked())) return this.#write({ op: next, state: 'idle' })
     this.#note = { ...this.#note, op: next, state: 'idle' }
     await this.#finish()
+  }
+
+  /** An up that failed and was undone stays in the history, as rolled back; what was unapplied does not. */
+  #keepsRow(): boolean {
+    return this.#note.dir === 'undo' && this.#note.error !== undefined && this.#note.finished === undefined
+  }
+
+  /** Whether the row is as {@link #finish} leaves it. */
+  #isFinished(row: HistoryRow | undefined): boolean {
+    if (this.#note.dir === 'up') return row !== undefined && row.finishedAt !== null
+    return this.#keepsRow() ? row !== undefined && row.rolledBackAt !== null : row === undefined
+  }
+
+  /**
+   * The answer to the COMMIT of an operation was lost. The row tells a new session what became of it, because the
+   * operation and its entry are committed together.
+   * @param whole everything that the operation did was in the transaction that was being committed
+   * @throws {RolledBackAtCommit} when nothing of the operation was done; {@link DecisionError} when nobody can tell
+   */
+  async #afterUnknownCommit(lost: CommitUnknownError, next: number, whole: boolean): Promise<void> {
+    const operation = this.#note.op!
+    const what = `The connection was lost while operation ${operation} of ${this.#name} was being committed`
+    let connection: Connection
+    try {
+      connection = await this.#options.reconnect()
+    } catch (error) {
+      if (error instanceof RaysError && error.exitCode !== 1) throw error
+      throw new DecisionError(
+        `${what}, and the database cannot be reached: it is unknown whether the operation was done.`,
+        {
+          cause: lost,
+          code: 'E_COMMIT_UNKNOWN',
+          hint: 'When the database is back: rays status tells, rays migrate --resume goes on, rays migrate --undo goes back.',
+        },
+      )
+    }
+    this.#options = { ...this.#options, connection }
+    this.#recorder = new Recorder(connection)
+    const row = ((await this.#recorder.read()) ?? []).find(({ id }) => id === this.#id)
+    const note = parseNote(row?.logs ?? null)
+    if (this.#isFinished(row)) {
+      this.#note = { ...this.#note, op: next, state: 'idle' }
+      this.#finished = true
+      return
+    }
+    if (note?.dir !== this.#note.dir) throw this.#changedMeanwhile()
+    if (note?.op === next && note.state === 'idle') {
+      this.#note = note
+      return
+    }
+    if (note?.op !== operation || note.state !== 'running') throw this.#changedMeanwhile()
+    if (!whole) throw lost
+    const pair = this.#loaded.operations[operation]!
+    const work = note.dir === 'up' ? pair[0] : pair[1]
+    throw new RolledBackAtCommit(operation, operationName(work), 'COMMIT', 0, lost)
   }
 
   async #write(change: Partial<RaysNote>): Promise<void> {
@@ -284,10 +354,12 @@ export class Journal {
     if (error instanceof InterruptedError || error instanceof LockError) return error
     if (error instanceof UsageError || error instanceof DecisionError) return error
     const info = connection.engine.explain(error instanceof OperationFailure ? error.cause : error)
+    const rolledBack = error instanceof RolledBackAtCommit
     // What failed going up is told so, whichever way the journal goes by then.
     const direction = this.#note.dir === 'up' ? ('up' as const) : ('down' as const)
-    const told = (after: string) => operationError(error, { connection, direction }, this.#loaded, after)
-    if (info.kind === 'connection') {
+    const before = rolledBack ? 'It was being committed, and was rolled back. ' : ''
+    const told = (after: string) => operationError(error, { connection, direction }, this.#loaded, `${before}${after}`)
+    if (info.kind === 'connection' && !rolledBack) {
       return this.#leave(told(''), `The connection was lost during operation ${this.#note.op} of ${this.#name}.`)
     }
     const failure = error instanceof OperationFailure ? error : undefined
@@ -348,9 +420,6 @@ export class Journal {
         this.#loaded,
         '',
       )
-      await this.#write({
-        error: redact(`${failed.message}\n\nUndoing it failed too: ${second.message}`).slice(0, 8000),
-      }).catch(() => undefined)
       return this.#leave(failed, `Undoing it failed too: ${second.message}`)
     }
     const said =
@@ -376,8 +445,8 @@ export class Journal {
     return told('What it had unapplied was put back: the migration is applied as before.')
   }
 
-  /** The row stays unfinished: a person decides. */
-  #leave(failed: RaysError, what: string): DecisionError {
+  /** The row stays unfinished, with what a person needs to decide. */
+  async #leave(failed: RaysError, what: string): Promise<DecisionError> {
     const applied = this.#loaded.operations.slice(
       0,
       Math.max(0, this.#note.dir === 'up' ? this.#note.op! : this.#note.op! + 1),
@@ -386,7 +455,9 @@ export class Journal {
       applied.length === 0
         ? ''
         : `\nIn the database:\n${bullets(applied.map((pair, index) => `operation ${index}: ${operationName(pair[0])}`))}`
-    return new DecisionError(`${failed.message.trim()} ${what}${stays}`, {
+    const message = `${failed.message.trim()} ${what}${stays}`
+    await this.#write({ error: redact(message).slice(0, 8000) }).catch(() => undefined)
+    return new DecisionError(message, {
       cause: failed.cause,
       code: 'E_UNFINISHED',
       where: failed.where,

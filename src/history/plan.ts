@@ -90,10 +90,13 @@ function describeFailure(record: MigrationRecord): string {
       note.state === 'running'
         ? `operation ${note.op} was started and is in doubt`
         : `it stopped before operation ${note.op}`
-    return `${record.name}${since}: ${doing}, of ${note.ops} operations, going ${note.dir}`
+    return `${record.name}${since}: ${doing}, of ${note.ops} operations, going ${note.dir}${quoted(note.error)}`
   }
-  const logs = record.row.logs?.trim()
-  return `${record.name}${since}${logs ? `:\n    ${logs.slice(0, 2000).replace(/\n/g, '\n    ')}` : ''}`
+  return `${record.name}${since}${quoted(record.row.logs?.trim())}`
+}
+
+function quoted(reason: string | undefined): string {
+  return reason ? `:\n    ${reason.slice(0, 2000).replace(/\n/g, '\n    ')}` : ''
 }
 
 function planUp(

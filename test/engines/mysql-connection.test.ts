@@ -105,6 +105,17 @@ describeMysql('a session', () => {
       })
       expect(seen).toEqual([true, false])
       expect(await db.query('SELECT COUNT(*) AS n FROM a')).toEqual([{ n: 1 }])
+      // One that was begun anew does not hold what came before it.
+      for (const [statements, open] of [
+        [['SAVEPOINT s', 'INSERT INTO a VALUES (2)', 'ROLLBACK TO s'], true],
+        [['/* anew */ BEGIN'], false],
+        [['COMMIT AND CHAIN'], false],
+        [['CREATE TABLE c (i INT)', 'START TRANSACTION', 'INSERT INTO a VALUES (3)'], false],
+      ] as const)
+        await db.transaction({}, async () => {
+          for (const statement of statements) await db.execute(statement)
+          expect({ statements, open: db.inTransaction() }).toEqual({ statements, open })
+        })
     }))
 
   test('rolls back what an operation wrote when it fails', () =>

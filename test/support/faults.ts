@@ -246,6 +246,27 @@ export class FaultCase {
     expect(await this.state()).toEqual(before)
   }
 
+  /**
+   * The failed migration left nothing. Where DDL cannot be rolled back its downs took it away, and one more row says that it
+   * was rolled back, and why.
+   */
+  async undone(before: State, why = /operation \d/i, name: string = M2): Promise<void> {
+    if (this.atomic) return this.clean(before)
+    await this.gone()
+    const after = await this.state()
+    const rows = after.history.filter((row) => !before.history.some(({ id }) => id === row.id))
+    expect({ ...after, history: after.history.filter((row) => !rows.includes(row)) }).toEqual(before)
+    expect(rows).toEqual([
+      expect.objectContaining({
+        migration_name: name,
+        finished_at: null,
+        rolled_back_at: expect.any(Date),
+        applied_steps_count: 0,
+        logs: expect.stringMatching(why),
+      }),
+    ])
+  }
+
   /** No session, no lock and no shadow database of rays is left. Servers take a moment to notice that a client is gone. */
   async gone(limitMs = 5000): Promise<void> {
     const deadline = Date.now() + limitMs
@@ -295,13 +316,12 @@ export class FaultCase {
     return run
   }
 
-  /** What Prisma's own engine makes of the history (MySQL: its rule for failed rows) is what the rows say to rays. */
+  /** What Prisma makes of the history is what the rows say to rays. */
   async agrees(): Promise<void> {
     const rows = await this.history()
     const open = rows.filter((row) => row.finished_at === null && row.rolled_back_at === null)
     const applied = new Set(await this.applied())
     const failed = [...new Set(open.map((row) => String(row.migration_name)))].sort()
-    if (this.provider === 'mysql') return
     const says = await this.prismaSays()
     expect([...says.failed].sort()).toEqual(failed)
     const pending = [...this.folders.keys()].filter((name) => !applied.has(name) && !failed.includes(name)).sort()
@@ -310,34 +330,45 @@ export class FaultCase {
 
   /** Prisma's diagnosis, as `prisma migrate status` asks for it. */
   async prismaSays(): Promise<{ failed: string[]; pending: string[]; edited: string[] }> {
+    const said = (await this.prisma('diagnoseMigrationHistory', { optInToShadowDatabase: false })) as {
+      failedMigrationNames: string[]
+      editedMigrationNames: string[]
+      history: { unappliedMigrationNames?: string[] } | null
+    }
+    return {
+      failed: said.failedMigrationNames,
+      edited: said.editedMigrationNames,
+      pending: said.history?.unappliedMigrationNames ?? [],
+    }
+  }
+
+  /** What `prisma migrate deploy` does. The names of what it applied. @throws with the `code` that Prisma shows */
+  async prismaDeploys(): Promise<string[]> {
+    const said = await this.prisma('applyMigrations', {})
+    return (said as { appliedMigrationNames: string[] }).appliedMigrationNames
+  }
+
+  /** A call that Prisma's command line makes, answered by its own engine (MySQL: by the one that rays has for it). */
+  private async prisma(method: string, more: object): Promise<unknown> {
     const calls = createCalls({ url: this.db.href, shadowUrl: undefined, datamodels: [] } as never, this.project.folder)
     try {
-      const directories = [...this.folders.keys()].sort().map((name) => ({
+      const migrationDirectories = [...this.folders.keys()].sort().map((name) => ({
         path: name,
         migrationFile: {
           path: 'migration.sql',
           content: { tag: 'ok', value: readFileSync(this.file(name, 'migration.sql'), 'utf8') },
         },
       }))
-      const said = (await calls.answer('diagnoseMigrationHistory', {
+      return await calls.answer(method, {
         migrationsList: {
           baseDir: path.join(this.project.folder, 'prisma/migrations'),
           lockfile: { path: 'migration_lock.toml', content: `provider = "${this.provider}"\n` },
-          migrationDirectories: directories,
+          migrationDirectories,
           shadowDbInitScript: '',
         },
-        optInToShadowDatabase: false,
         filters: { externalTables: [], externalEnums: [] },
-      })) as {
-        failedMigrationNames: string[]
-        editedMigrationNames: string[]
-        history: { unappliedMigrationNames?: string[] } | null
-      }
-      return {
-        failed: said.failedMigrationNames,
-        edited: said.editedMigrationNames,
-        pending: said.history?.unappliedMigrationNames ?? [],
-      }
+        ...more,
+      })
     } finally {
       await calls.close()
     }
