@@ -1,19 +1,5 @@
 /** Faults inside an operation: what fails, what is swallowed, what is not awaited, what never ends. */
-import { type FaultCase, fault, M1, M2, M3, SECOND, type State, table } from '../support/faults.js'
-
-/** MySQL: what was done is undone by its downs, and the row says so. Elsewhere nothing is left at all. */
-async function undone(c: FaultCase, before: State): Promise<void> {
-  if (c.atomic) return c.clean(before)
-  const after = await c.state()
-  const known = before.history.length
-  expect({ ...after, history: after.history.slice(0, known) }).toEqual(before)
-  for (const row of after.history.slice(known)) {
-    expect(row).toMatchObject({ migration_name: M2, finished_at: null, applied_steps_count: 0 })
-    expect(row.rolled_back_at).not.toBeNull()
-    expect(String(row.logs)).toMatch(/operation \d/i)
-  }
-  await c.gone()
-}
+import { type FaultCase, fault, M2, M3, SECOND, table } from '../support/faults.js'
 
 const FIRST = (c: FaultCase) => c.by({ postgresql: '42P01', mysql: 'ER_NO_SUCH_TABLE', sqlite: 'SQLITE_ERROR' })
 
@@ -26,8 +12,10 @@ for (const k of [0, 1, 2]) {
     expect(run.stderr).toContain(M2)
     expect(run.stderr).toMatch(new RegExp(`operation ${k}\\b`, 'i'))
     expect(run.stderr).toContain('SELEC 1')
-    expect(run.stderr).toMatch(c.by({ postgresql: /42601/, mysql: /ER_PARSE_ERROR/, sqlite: /SQLITE_ERROR/ }))
-    await undone(c, before)
+    const why = c.by({ postgresql: /42601/, mysql: /ER_PARSE_ERROR/, sqlite: /SQLITE_ERROR/ })
+    expect(run.stderr).toMatch(why)
+    expect(run.stdout).toBe('')
+    await c.undone(before, new RegExp(`operation ${k}\\b[\\s\\S]*${why.source}`, 'i'))
     c.repair()
     await c.next()
   })
@@ -35,24 +23,25 @@ for (const k of [0, 1, 2]) {
 
 fault('an exception in an operation, of whatever kind, leaves the database as it was', async (c) => {
   await c.fixture()
-  const before = await c.state()
   const throwers = [
-    [`throw new Error('lost my keys')`, /lost my keys/],
-    [`throw 'only a text'`, /only a text/],
-    [`throw Object.create(null)`, /failed: it threw/],
-    [`await Promise.reject(undefined)`, /rejected with undefined/],
+    [`throw new Error('lost my keys')`, 2, /lost my keys/],
+    [`throw 'only a text'`, 0, /only a text/],
+    [`throw Object.create(null)`, 1, /failed: it threw/],
+    [`await Promise.reject(undefined)`, 2, /rejected with undefined/],
   ] as const
-  for (const [thrower, says] of throwers) {
+  for (const [thrower, at, says] of throwers) {
+    // Where DDL commits, nothing of the operation must have been done before it throws.
+    const up = c.atomic || at === 1 ? `${SECOND[at]!.up}\n  ${thrower}` : thrower
     c.folder(
       M2,
-      SECOND.map((op, k) => (k === 1 ? { ...op, up: `${op.up}\n  ${thrower}` } : op)),
+      SECOND.map((op, k) => (k === at ? { ...op, up } : op)),
     )
-    const now = { ...before, files: (await c.state()).files }
+    const before = await c.state()
     const run = await c.rays(['migrate'])
     expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(says) })
-    expect(run.stderr).toMatch(/operation 1\b/i)
-    if (thrower.includes('new Error')) expect(run.stderr).toContain(c.file(M2))
-    await undone(c, now)
+    expect(run.stderr).toMatch(new RegExp(`operation ${at}\\b`, 'i'))
+    if (thrower.includes('new Error')) expect(run.stderr).toContain(`${c.file(M2)}:`)
+    await c.undone(before, says)
   }
   c.repair()
   await c.next()
@@ -60,18 +49,39 @@ fault('an exception in an operation, of whatever kind, leaves the database as it
 
 fault('an error that an operation swallows does not pass for success', async (c) => {
   const swallowed = `try { await client.execute('SELECT * FROM nowhere') } catch {}`
-  for (const up of [`${swallowed}\n  ${SECOND[1]!.up}`, `${SECOND[1]!.up}\n  ${swallowed}`]) {
-    if (!c.folders.size) await c.fixture({ 1: { up } })
-    else c.folder(M2, [SECOND[0]!, { ...SECOND[1]!, up }, SECOND[2]!])
+  const variants: [number, string][] = [
+    [1, `${swallowed}\n  ${SECOND[1]!.up}`],
+    [1, `${SECOND[1]!.up}\n  ${swallowed}`],
+    // The last one: only the COMMIT comes after it.
+    [2, `${SECOND[2]!.up}\n  await client.execute('SELECT * FROM nowhere').catch(() => {})`],
+  ]
+  if (c.provider !== 'postgresql') {
+    // A failed statement undoes nothing but itself: all is applied.
+    await c.fixture({
+      0: { up: `${swallowed}\n  ${SECOND[0]!.up}` },
+      1: { up: variants[1]![1] },
+      2: { up: variants[2]![1] },
+    })
+    await c.next()
+    expect(await c.tables()).toEqual(['a', 'b', 'c', 'd'])
+    expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
+    return
+  }
+  for (const [k, up] of variants) {
+    if (!c.folders.size) await c.fixture({ [k]: { up } })
+    else
+      c.folder(
+        M2,
+        SECOND.map((op, at) => (at === k ? { ...op, up } : op)),
+      )
     const before = await c.state()
     const run = await c.rays(['migrate', '--name', M2])
-    if (c.provider !== 'postgresql') {
-      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
-      expect(await c.applied()).toEqual([M1, M2])
-      break
-    }
-    expect(run.code).toBe(1)
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/caught the error|25P02/),
+    })
     expect(run.stderr).not.toMatch(/^Applied/m)
+    expect(run.stdout).not.toMatch(/Applied/)
     await c.clean(before)
   }
   c.repair()
@@ -93,8 +103,7 @@ fault('a statement that is not awaited still belongs to its operation, slow or f
   expect(run.code).toBe(1)
   expect(run.stderr).toMatch(/operation 1\b/i)
   expect(run.stderr).toContain(FIRST(c))
-  if (c.atomic) await c.clean(before)
-  else expect((await c.state()).schema).toBe(before.schema)
+  await c.undone(before, /nowhere/, '20260102000001_late')
   c.folder('20260102000001_late', [table('e')])
   await c.next()
 })
@@ -107,16 +116,16 @@ fault('an operation that never settles is noticed, with and without a time limit
     code: 1,
     stderr: expect.stringMatching(/operation 1 [\s\S]*never finished/i),
   })
-  await undone(c, before)
+  await c.undone(before, /never finished/)
   c.folder(M2, [SECOND[0]!, { up: 'await new Promise(() => setInterval(() => {}, 1000))', down: '' }, SECOND[2]!])
-  const now = { ...before, files: (await c.state()).files }
+  const now = await c.state()
   const limited = await c.rays(['migrate', '--op-timeout', '1'])
   expect({ code: limited.code, stderr: limited.stderr }).toEqual({
     code: 1,
     stderr: expect.stringMatching(/operation 1 [\s\S]*did not end within 1 s/i),
   })
   expect(limited.milliseconds).toBeLessThan(10_000)
-  await undone(c, now)
+  await c.undone(now, /did not end within/)
   c.repair()
   await c.next()
 })
@@ -150,6 +159,7 @@ for (const [what, up] of [
     })
     await c.gone()
     await c.next({ refused: { code: 3, says: /ended the transaction/ } })
+    await expect(c.prismaDeploys()).rejects.toMatchObject({ code: 'P3009' })
     // The way out that the message names: put the database right, and record it.
     const fake = await c.rays(['migrate', '--fake', '--name', M2])
     expect(fake.code).toBe(0)
@@ -165,8 +175,22 @@ fault(
       mysql: `await client.query('SELECT RELEASE_ALL_LOCKS()')`,
       sqlite: '',
     })
-    await c.fixture({ 0: { up: `${SECOND[0]!.up}\n  ${release}` } })
+    const held = c.by({
+      postgresql: `SELECT count(*)::int AS held FROM pg_locks WHERE locktype = 'advisory' AND objid = 72707369 AND pid = pg_backend_pid()`,
+      mysql: `SELECT IS_USED_LOCK('prisma_migrate') = CONNECTION_ID() AS held`,
+      sqlite: '',
+    })
+    await c.fixture({
+      0: { up: `${SECOND[0]!.up}\n  ${release}` },
+      2: { up: `await client.execute(\`CREATE TABLE c AS ${held}\`)` },
+    })
+    // Outside of a transaction: what it sees is the session's own lock, after the migration that gave it away.
+    c.folder(M3, [{ up: `await client.execute(\`CREATE TABLE d AS ${held}\`)`, down: null }], { transaction: false })
     await c.next()
+    expect({ next: await c.db.query('SELECT held FROM c'), later: await c.db.query('SELECT held FROM d') }).toEqual({
+      next: [{ held: 1 }],
+      later: [{ held: 1 }],
+    })
     await c.gone()
   },
   { on: ['postgresql', 'mysql'] },
@@ -175,29 +199,51 @@ fault(
 fault(
   'a lock that another session has taken meanwhile stops the run where it is',
   async (c) => {
-    await c.fixture({
-      0: {
-        up: `${SECOND[0]!.up}
-  await client.query('SELECT RELEASE_ALL_LOCKS()')
-  while ((await client.query("SELECT IS_USED_LOCK('prisma_migrate') AS id"))[0].id === null) await new Promise((r) => setTimeout(r, 50))`,
+    // In a transaction of PostgreSQL's nobody else can take it: the transaction has a share that no operation can give away.
+    const { release, free, take, give } = c.by({
+      postgresql: {
+        release: 'SELECT pg_advisory_unlock_all()',
+        free: `(await client.query("SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND objid = 72707369 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))[0].n === 0`,
+        take: 'SELECT 1 AS got FROM (SELECT pg_advisory_lock(72707369)) AS waited',
+        give: 'SELECT pg_advisory_unlock(72707369)',
       },
+      mysql: {
+        release: 'SELECT RELEASE_ALL_LOCKS()',
+        free: `(await client.query("SELECT IS_USED_LOCK('prisma_migrate') AS id"))[0].id === null`,
+        take: "SELECT GET_LOCK('prisma_migrate', 20) AS got",
+        give: "SELECT RELEASE_LOCK('prisma_migrate')",
+      },
+      sqlite: { release: '', free: '', take: '', give: '' },
     })
+    await c.fixture(
+      {
+        0: {
+          up: `${SECOND[0]!.up}
+  await client.query('${release}')
+  while (${free}) await new Promise((r) => setTimeout(r, 50))`,
+        },
+      },
+      c.atomic ? { transaction: false } : {},
+    )
     const other = await c.db.session()
     const running = c.start(['migrate'])
     await running.said(/CREATE TABLE b/)
-    expect(await other.query("SELECT GET_LOCK('prisma_migrate', 20) AS got")).toEqual([{ got: 1 }])
+    expect(await other.query(take)).toEqual([{ got: 1 }])
     const run = await running.output
-    await other.query("SELECT RELEASE_LOCK('prisma_migrate')")
+    await other.query(give)
     expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/lock was lost/) })
     const [, row] = await c.history()
-    expect(row).toMatchObject({ migration_name: M2, finished_at: null, rolled_back_at: null })
+    expect(row).toMatchObject({ migration_name: M2, finished_at: null, rolled_back_at: null, applied_steps_count: 1 })
     expect(JSON.parse(String(row!.logs))).toMatchObject({ op: 1, state: 'idle', dir: 'up' })
+    expect(await c.tables()).toEqual(['a', 'b'])
     await c.gone()
     await c.next({ refused: { code: 3, says: /--resume/ } })
+    const undone = await c.rays(['migrate', '--undo'])
+    expect({ code: undone.code, stderr: undone.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
     c.repair()
-    await c.next({ refused: { code: 3, says: /--resume/ } })
+    await c.next()
   },
-  { on: ['mysql'] },
+  { on: ['postgresql', 'mysql'] },
 )
 
 fault(
@@ -237,10 +283,8 @@ fault('process.exit in an operation cannot end the program with success', async 
     code: 1,
     stderr: expect.stringMatching(/process\.exit\(0\)/),
   })
-  if (c.atomic) await c.clean(before)
-  else expect((await c.state()).schema).toBe(before.schema)
+  await c.undone(before, /process\.exit/)
   c.repair()
-  if (!c.atomic) return
   await c.next()
 })
 
@@ -279,8 +323,18 @@ fault(
     })
     const [, row] = await c.history()
     expect(row).toMatchObject({ migration_name: M2, finished_at: null, rolled_back_at: null, applied_steps_count: 0 })
+    expect(JSON.parse(String(row!.logs))).toMatchObject({
+      op: 0,
+      state: 'running',
+      dir: 'up',
+      error: expect.stringMatching(/^Operation 0 [\s\S]*failed[\s\S]*23505[\s\S]*one_v/),
+    })
+    expect(await c.db.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'one_v'::regclass")).toEqual([
+      { indisvalid: false },
+    ])
     await c.gone()
-    await c.next({ refused: { code: 3, says: /operation 0/ } })
+    await c.next({ refused: { code: 3, says: /operation 0 was started[\s\S]*23505/ } })
+    await expect(c.prismaDeploys()).rejects.toMatchObject({ code: 'P3009' })
     await c.db.query('DROP INDEX one_v')
     await c.db.query('DELETE FROM a WHERE id = 2')
     const resumed = await c.rays(['migrate', '--resume', '--retry-op', '0'])
@@ -304,11 +358,18 @@ fault(
     expect(run.stderr).toMatch(/In the database:\s+- operation 0/)
     const [, row] = await c.history()
     expect(row).toMatchObject({ migration_name: M2, finished_at: null, rolled_back_at: null })
-    expect(String(row!.logs)).toContain('cannot take b away')
-    expect(String(row!.logs)).toMatch(/operation 2/i)
+    expect(JSON.parse(String(row!.logs))).toMatchObject({
+      op: 0,
+      dir: 'undo',
+      error: expect.stringMatching(
+        /^Operation 2 [\s\S]*ER_PARSE_ERROR[\s\S]*cannot take b away[\s\S]*In the database:\s+- operation 0[^\n]*$/,
+      ),
+    })
     expect(await c.tables()).toEqual(['a', 'b'])
+    expect(await c.db.query('SELECT id FROM a')).toEqual([])
     await c.gone()
-    await c.next({ refused: { code: 3, says: /20260102000000_b/ } })
+    await c.next({ refused: { code: 3, says: /20260102000000_b[\s\S]*ER_PARSE_ERROR[\s\S]*cannot take b away/ } })
+    await expect(c.prismaDeploys()).rejects.toMatchObject({ code: 'P3009', message: expect.stringContaining(M2) })
     await c.db.query('DROP TABLE b')
     expect((await c.rays(['migrate', '--undo', '--skip-op', '0'])).code).toBe(0)
     c.repair()
