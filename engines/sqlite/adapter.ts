@@ -130,11 +130,15 @@ function parameter(value: unknown, type: string | undefined): unknown {
   return type === 'bytes' ? Buffer.from(value, 'base64') : value
 }
 
+/** https://www.sqlite.org/rescode.html#busy */
+const BUSY = 5
+
 /** A driver's error as the engine reads it. */
 export function explainSqlite(error: unknown): AdapterError {
   const { code, message } = error as { code?: string; message?: string }
   const text = message || String(error)
   const original = { originalCode: code ?? 'SQLITE_ERROR', originalMessage: text }
-  if (code?.startsWith('SQLITE_BUSY')) return { kind: 'SocketTimeout', ...original }
-  return { kind: 'sqlite', extendedCode: 1, message: text, ...original }
+  // Prisma's own adapter calls a busy file a SocketTimeout, which its schema engine does not know.
+  const extendedCode = code?.startsWith('SQLITE_BUSY') ? BUSY : 1
+  return { kind: 'sqlite', extendedCode, message: text, ...original }
 }
