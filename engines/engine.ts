@@ -169,6 +169,8 @@ export interface HistoryDialect {
   readTime(value: unknown): Date | null
   /** SQL that yields the time column so that `readTime` understands it exactly: usually just the quoted column. */
   timeColumn(column: string): string
+  /** The condition that a row is that of a migration: of this very name, byte for byte. @param name a SQL expression */
+  isNamed(name: string): string
 }
 
 /**

@@ -26,5 +26,11 @@ export function historyDialect(database: string): HistoryDialect {
       return Number.isNaN(date.getTime()) ? null : date
     },
     timeColumn: (column) => `CAST(${quote(column)} AS CHAR)`,
+    // The column's collation takes `a` for `A` and for `ä`; its character set is not utf8mb4 in every table.
+    isNamed: (name) => `${bytes('migration_name')} = ${bytes(name)}`,
   }
+}
+
+function bytes(text: string): string {
+  return `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`
 }

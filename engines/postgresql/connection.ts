@@ -395,5 +395,6 @@ END`)
     time: (at) => at,
     readTime: (value) => (value instanceof Date ? value : null),
     timeColumn: quote,
+    isNamed: (name) => `migration_name = ${name}`,
   }
 }

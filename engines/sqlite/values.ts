@@ -110,6 +110,7 @@ export const historyDialect: HistoryDialect = {
   time: (at) => at.getTime(),
   readTime,
   timeColumn: quote,
+  isNamed: (name) => `migration_name = ${name}`,
 }
 
 const day = (n: number) => new Date(Date.UTC(2000, 0, 1 + n)).toISOString().slice(0, 10)

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { SchemaInvalidError } from '../errors.js'
+import { alikeNames } from '../history/plan.js'
 import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed } from '../history/squashed.js'
 import { checksumMatches, readScript, readSnapshot } from '../migrations/directory.js'
@@ -63,6 +64,12 @@ export async function status(context: Context): Promise<StatusResult> {
     const read = records((await new Recorder(connection).read()) ?? [])
     const known = await asAbsorbed(read, absorbed(all, read))
     const migrations = await listStatus(all, known)
+    const pending = new Set(migrations.filter(({ state }) => state === 'pending').map(({ name }) => name))
+    for (const warning of alikeNames(
+      all,
+      all.filter(({ name }) => pending.has(name)),
+    ))
+      context.host.warn(warning)
     const drift = await driftOf(project, connection, all, known)
     const schema = await schemaState(project, all)
     return summarise(connection, migrations, drift, schema)

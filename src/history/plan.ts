@@ -129,6 +129,7 @@ function planUp(
     const count = record.rows.filter((row) => row.finishedAt !== null && row.rolledBackAt === null).length
     if (count > 1) warnings.push(`${record.name} is recorded as applied ${count} times.`)
   }
+  warnings.push(...alikeNames(folders, pending))
   warnOfOrder(pending, warnings)
   return {
     direction: 'up',
@@ -136,6 +137,30 @@ function planUp(
     target: folders.filter((m) => isApplied(m.name) || pending.includes(m)).at(-1),
     warnings,
   }
+}
+
+/**
+ * Pending migrations that are easily taken for others: of the same second, so that only their names tell which is first,
+ * or with names that are one name where files have no case. Prisma accepts both, and so does rays.
+ */
+export function alikeNames(folders: readonly Migration[], pending: readonly Migration[]): string[] {
+  const alike = (key: (migration: Migration) => string | undefined, says: string) => {
+    const wanted = new Set(pending.map(key).filter((each) => each !== undefined))
+    return [...wanted].flatMap((each) => {
+      const names = folders.filter((migration) => key(migration) === each).map(({ name }) => name)
+      return names.length > 1 ? [`${names.join(', ')} ${says}`] : []
+    })
+  }
+  return [
+    ...alike(
+      ({ timestamp }) => timestamp,
+      'have the same timestamp: they are applied in this order. Rename those that are not applied yet, so that the timestamps tell it.',
+    ),
+    ...alike(
+      ({ name }) => name.toLowerCase(),
+      'differ in case only: macOS and Windows keep one of them. Rename those that are not applied yet.',
+    ),
+  ]
 }
 
 /** Prisma sorts by locale (Prisma: listMigrations.ts), rays by bytes: told where the two differ. */

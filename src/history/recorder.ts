@@ -1,7 +1,7 @@
 /** The rows of `_prisma_migrations`: read and written as Prisma does, so that either tool understands the other's. */
 import { randomUUID } from 'node:crypto'
 import type { Connection, Engine, HistoryDialect, Row } from '../../engines/engine.js'
-import { DecisionError } from '../errors.js'
+import { DecisionError, FailedError } from '../errors.js'
 import { compareNames } from '../text.js'
 
 /** One row of `_prisma_migrations`. */
@@ -69,7 +69,8 @@ export class Recorder {
 
   /**
    * All rows, or undefined where the table does not exist. Any other failure to read is an error, never an empty history.
-   * @throws {DecisionError} when the table has another shape
+   * @throws {FailedError} when the user may not read it, or it has another shape: nothing that rays could be told to do next
+   * would help, so it is a failure that changed nothing, and no decision
    */
   async read(): Promise<HistoryRow[] | undefined> {
     const { history, engine } = this.#connection
@@ -84,7 +85,7 @@ export class Recorder {
       const info = engine.explain(error)
       if (info.kind === 'missing-table') return undefined
       if (info.kind === 'connection' || info.kind === 'busy' || info.kind === 'cancelled') throw error
-      throw new DecisionError(`The migration history ${history.table} cannot be read: ${info.message} (${info.code})`, {
+      throw new FailedError(`The migration history ${history.table} cannot be read: ${info.message} (${info.code})`, {
         cause: error,
         code: 'E_HISTORY_UNREADABLE',
         hint: 'Grant the user SELECT on it, or restore its columns. rays never takes an unreadable history for an empty one.',
@@ -180,7 +181,7 @@ export class Recorder {
   async rollBackOpenRows(name: string, at: Date): Promise<number> {
     const { history, syntax } = this.#connection
     return this.#connection.change(
-      `UPDATE ${history.table} SET rolled_back_at = ${syntax.placeholder(1)} WHERE migration_name = ${syntax.placeholder(2)} AND finished_at IS NULL AND rolled_back_at IS NULL`,
+      `UPDATE ${history.table} SET rolled_back_at = ${syntax.placeholder(1)} WHERE ${history.isNamed(syntax.placeholder(2))} AND finished_at IS NULL AND rolled_back_at IS NULL`,
       [history.time(at), name],
     )
   }
@@ -236,8 +237,8 @@ function insertSql({ table }: HistoryDialect, values: readonly string[]): string
   return `INSERT INTO ${table} (id, checksum, started_at, finished_at, migration_name, logs, applied_steps_count) VALUES (${values.join(', ')})`
 }
 
-function deleteSql({ table }: HistoryDialect, name: string): string {
-  return `DELETE FROM ${table} WHERE migration_name = ${name}`
+function deleteSql({ table, isNamed }: HistoryDialect, name: string): string {
+  return `DELETE FROM ${table} WHERE ${isNamed(name)}`
 }
 
 /**
@@ -245,7 +246,7 @@ function deleteSql({ table }: HistoryDialect, name: string): string {
  * the answer. @param name the migration's name as a SQL expression
  */
 export function countSql(history: HistoryDialect, name: string): string {
-  return `SELECT COUNT(*) AS n FROM ${history.table} WHERE migration_name = ${name} AND rolled_back_at IS NULL`
+  return `SELECT COUNT(*) AS n FROM ${history.table} WHERE ${history.isNamed(name)} AND rolled_back_at IS NULL`
 }
 
 /** The number that {@link countSql} asks for. */

@@ -164,7 +164,7 @@ function configured(code: KnexForm | undefined): boolean | undefined {
 
 async function isApplied(session: KnexSession, name: string): Promise<boolean> {
   const rows = await session.raw(
-    `SELECT id FROM ${session.history.table} WHERE migration_name = ${session.syntax.placeholder(1)} AND rolled_back_at IS NULL AND finished_at IS NOT NULL${session.dialect.latest}`,
+    `SELECT id FROM ${session.history.table} WHERE ${session.history.isNamed(session.syntax.placeholder(1))} AND rolled_back_at IS NULL AND finished_at IS NOT NULL${session.dialect.latest}`,
     [name],
   )
   return rows.length > 0

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { SchemaFile } from '../../engines/schema-engine.js'
-import { MigrationInvalidError, RaysError, UsageError } from '../errors.js'
+import { FailedError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
 import { bullets, compareNames } from '../text.js'
 import type { Migration } from './migration.js'
 
@@ -190,7 +190,7 @@ export interface NewMigration {
 
 /**
  * Writes a migration folder: whole, or not at all. Returns its name.
- * @throws {UsageError} when the folder cannot be written; nothing is left behind
+ * @throws {FailedError} when the folder cannot be written; nothing is left behind
  */
 export async function writeMigration(
   root: string,
@@ -217,7 +217,7 @@ export async function writeMigration(
     if (error instanceof RaysError) throw error
     const { code, path: where } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
-    throw new UsageError(
+    throw new FailedError(
       `The migration could not be written: ${code}${where ? ` at ${where}` : ''}. Nothing was changed.`,
       {
         cause: error,

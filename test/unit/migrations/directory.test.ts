@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { MigrationInvalidError, UsageError } from '../../../src/errors.js'
+import { FailedError, MigrationInvalidError, UsageError } from '../../../src/errors.js'
 import {
   checksum,
   checksumMatches,
@@ -371,8 +371,8 @@ describe('writing a migration', () => {
     const file = path.join(project, 'file')
     await fs.writeFile(file, 'mine')
     const error = await failure(writeMigration(path.join(file, 'migrations'), fresh()))
-    expect(error).toBeInstanceOf(UsageError)
-    expect([error.code, error.exitCode]).toEqual(['E_WRITE', 2])
+    expect(error).toBeInstanceOf(FailedError)
+    expect([error.code, error.exitCode]).toEqual(['E_WRITE', 1])
     expect(await fs.readFile(file, 'utf8')).toBe('mine')
     expect((await fs.readdir(project)).sort()).toEqual(['file', 'migrations'])
   })
