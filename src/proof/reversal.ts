@@ -32,9 +32,9 @@ export async function findReversal(request: ReversalRequest): Promise<Reversal> 
   const remove = addedObjects(request.before, request.after)
   for (const reverseOf of request.reverses) {
     const reverse = await reverseOf()
-    for (const paired of [true, false]) {
+    for (const [first, paired] of waysDown(remove)) {
       const { tables } = request.before
-      const takeover = { ...request, reverse, remove, repair: [], ...(tables && { tables }) }
+      const takeover = { ...request, reverse, remove: first, repair: [], ...(tables && { tables }) }
       const plan = planTakeover(takeover, paired)
       if (paired && plan.grouped) continue
       const tried = await attempt(request, plan)
@@ -52,6 +52,17 @@ export async function findReversal(request: ReversalRequest): Promise<Reversal> 
     state: 'missing',
   }
 }
+
+/**
+ * What goes before the tables do, and whether operations are paired. A routine stands on a new table that its body names, or
+ * below one whose trigger or default calls it: where it cannot go before the tables, it is what is left after them.
+ */
+function waysDown(remove: readonly DatabaseObject[]): (readonly [readonly DatabaseObject[], boolean])[] {
+  const others = remove.filter(({ kind }) => !ROUTINES.has(kind))
+  return [[remove, true], [remove, false], ...(others.length < remove.length ? [[others, false] as const] : [])]
+}
+
+const ROUTINES: ReadonlySet<string> = new Set(['function', 'procedure', 'aggregate'])
 
 /**
  * The statements that the way back of a plan lacks: what it does not bring back of things that Prisma does not model.

@@ -292,8 +292,8 @@ fault('a history that cannot be read is never taken for an empty one', async (c)
   await c.fixture()
   const before = await c.state()
   const commands = [['migrate'], ['status'], ['migrate', '--fake'], ['migrate', '--name', 'zero', '--y']]
-  const refused = async (says: RegExp, env = {}) => {
-    for (const command of commands) {
+  const refused = async (says: RegExp, some = commands, env = {}) => {
+    for (const command of some) {
       const run = await c.rays(command, { env })
       expect({ command, code: run.code, stderr: run.stderr }).toEqual({
         command,
@@ -314,7 +314,9 @@ fault('a history that cannot be read is never taken for an empty one', async (c)
     )
     try {
       const says = c.by({ postgresql: /42501/, mysql: /ER_TABLEACCESS_DENIED_ERROR|1142/, sqlite: /./ })
-      await refused(new RegExp(`cannot be read[\\s\\S]*(?:${says.source})[\\s\\S]*SELECT`), { DATABASE_URL: who.href })
+      await refused(new RegExp(`cannot be read[\\s\\S]*(?:${says.source})[\\s\\S]*SELECT`), commands.slice(0, 2), {
+        DATABASE_URL: who.href,
+      })
       await c.clean(before)
     } finally {
       await who.drop()

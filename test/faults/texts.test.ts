@@ -1,49 +1,75 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: hostile texts are what is tested
 /** Hostile names, identifiers, texts and values: nothing of them becomes a path, a command or SQL. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type FaultCase, fault, hashTree, M1, M2 } from '../support/faults.js'
+import { type FaultCase, fault, hashTree, M1, M2, M3, table } from '../support/faults.js'
 
 const q = (c: FaultCase, name: string) =>
   c.provider === 'mysql' ? `\`${name.replaceAll('`', '``')}\`` : `"${name.replaceAll('"', '""')}"`
 
-fault(
-  'no migration name leaves the migrations folder, reaches a shell or becomes SQL',
-  async (c) => {
-    const names = [
-      '../../x',
-      'a/b',
-      'a\\b',
-      '.',
-      '..',
-      '',
-      '-rf',
-      'a;DROP TABLE a',
-      '$(touch x)',
-      '`touch x`',
-      'n'.repeat(300),
-      'con',
-      'a\nb',
-      '%00',
-      'ключ',
-      '🙂',
-    ]
-    await c.fixture()
-    const outside = readdirSync(c.project.folder).sort()
-    for (const name of names) {
-      const run = await c.rays(['makemigration', '--blank', '--no-verify', `--name=${name}`])
-      expect([0, 2]).toContain(run.code)
-      expect(run.stderr).not.toMatch(/fault in rays/)
-    }
-    expect(readdirSync(c.project.folder).sort()).toEqual(outside)
-    expect(existsSync(path.join(c.project.folder, 'x'))).toBe(false)
-    for (const name of readdirSync(path.join(c.project.folder, 'prisma/migrations')))
-      expect(name).toMatch(/^(\d{14}_[a-z0-9_]{0,200}|migration_lock\.toml)$/)
-    expect(await c.tables()).toEqual(['a'])
-  },
-  { on: ['sqlite'] },
-)
+/** What a migration is called that is made by this name; undefined where it is refused. */
+const NAMES: readonly (readonly [string, string | undefined])[] = [
+  ['../../x', 'x'],
+  ['a/b', 'a_b'],
+  ['a\\b', 'a_b'],
+  ['.', undefined],
+  ['..', undefined],
+  ['', undefined],
+  ['-rf', 'rf'],
+  ['a;DROP TABLE a', 'a_drop_table_a'],
+  ['$(touch x)', 'touch_x'],
+  ['`touch x`', 'touch_x'],
+  ['n'.repeat(300), 'n'.repeat(200)],
+  ['con', 'con'],
+  ['a\nb', undefined],
+  ['%00', '00'],
+  ['ключ', 'klyuch'],
+  ['🙂', undefined],
+]
+
+fault('no migration name leaves the migrations folder, reaches a shell or becomes SQL', async (c) => {
+  await c.fixture()
+  const before = await c.state()
+  const outside = readdirSync(c.project.folder).sort()
+  const wrote: string[] = []
+  const make = async ([name, slug]: (typeof NAMES)[number]) => {
+    const run = await c.rays(['makemigration', '--blank', '--no-verify', '--json', `--name=${name}`])
+    const { data, error } = run.json<{
+      data: { migrations: { name: string }[] } | null
+      error?: { message: string }
+    }>()
+    const made = data?.migrations.map((each) => each.name) ?? []
+    expect({ name, code: run.code, slug: made[0]?.slice(15), says: error?.message }).toEqual({
+      name,
+      code: slug === undefined ? 2 : 0,
+      slug,
+      says: slug === undefined ? expect.stringMatching(/migration name/) : undefined,
+    })
+    wrote.push(...made)
+  }
+  // The name becomes a folder before any database is asked: on the servers one of each kind will do.
+  const few = ['../../x', '', 'a;DROP TABLE a', '$(touch x)']
+  const names = c.provider === 'sqlite' ? NAMES : NAMES.filter(([name]) => few.includes(name))
+  for (let i = 0; i < names.length; i += 4) await Promise.all(names.slice(i, i + 4).map(make))
+  expect(readdirSync(c.project.folder).sort()).toEqual(outside)
+  const folders = readdirSync(path.join(c.project.folder, 'prisma/migrations'))
+  expect(folders.sort()).toEqual([M1, M2, M3, ...wrote, 'migration_lock.toml'].sort())
+  for (const name of wrote) rmSync(path.dirname(c.file(name)), { recursive: true })
+  rmSync(path.join(c.project.folder, 'prisma/migrations/migration_lock.toml'))
+  await c.clean(before)
+  // Folders that somebody made by hand: their names are in the history, in the plan and in what is printed.
+  const hostile = ["x'; DROP TABLE a; --", '"x" `y` $(touch x)', 'back\\slash \\\' \\"', 'ключ 🙂', '%00 ${x} :? ?']
+  const made = hostile.map((name, i) => `2026010400000${i}_${name}`)
+  for (const [i, name] of made.entries()) c.folder(name, [table(`h${i}`)])
+  await c.next()
+  const back = await c.rays(['migrate', `--name=${made[0]}`, '--y'])
+  expect({ code: back.code, stderr: back.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+  expect(await c.applied()).toEqual([M1, M2, M3, made[0]])
+  expect(await c.tables()).toEqual(['a', 'b', 'c', 'd', 'h0'])
+  await c.agrees()
+  expect(readdirSync(c.project.folder).sort()).toEqual(outside)
+})
 
 fault('identifiers of any kind reach the database as they are', async (c) => {
   const limit = c.by({ postgresql: 63, mysql: 64, sqlite: 200 })
@@ -172,24 +198,43 @@ fault(
   'functions, triggers, procedures and semicolons inside of texts are split where the server splits them',
   async (c) => {
     const script = c.by({
-      postgresql: `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT DEFAULT 'a;b');
-CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $a$ BEGIN NEW.v := $b$;$b$ || '; -- no end'; RETURN NEW; END; $a$;
+      postgresql: `CREATE TABLE made_t (id INTEGER PRIMARY KEY, v TEXT DEFAULT 'a;b');
+CREATE FUNCTION made_f() RETURNS trigger LANGUAGE plpgsql AS $a$ BEGIN NEW.v := $b$;$b$ || '; -- no end'; RETURN NEW; END; $a$;
 /* ; /* nested ; */ */
-CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
-INSERT INTO t VALUES (1, E'it\\'s; fine');`,
-      mysql: `CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(50) DEFAULT 'a;b');
-CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.v = CONCAT(';', '; -- no end'); IF NEW.id = 2 THEN SET NEW.v = 'two'; END IF; END;
+CREATE PROCEDURE made_p(n INTEGER) LANGUAGE plpgsql AS $a$ DECLARE s TEXT := $b$ ' ; " $c$ ; $b$; BEGIN IF n > 0 THEN UPDATE made_t SET v = $b$;$b$ || s WHERE id = n; END IF; END; $a$;
+CREATE FUNCTION made_g() RETURNS INTEGER LANGUAGE SQL BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END;
+CREATE TRIGGER made_tr BEFORE INSERT ON made_t FOR EACH ROW EXECUTE FUNCTION made_f();
+INSERT INTO made_t VALUES (1, E'it\\'s; fine');`,
+      mysql: `CREATE TABLE made_t (id INTEGER PRIMARY KEY, v VARCHAR(50) DEFAULT 'a;b');
+CREATE TRIGGER made_tr BEFORE INSERT ON made_t FOR EACH ROW BEGIN SET NEW.v = CONCAT(';', '; -- no end'); IF NEW.id = 2 THEN SET NEW.v = 'two'; END IF; END;
 # ; a comment
-CREATE PROCEDURE p() BEGIN DECLARE n INT DEFAULT 0; WHILE n < 2 DO SET n = n + 1; END WHILE; END;
-INSERT INTO t VALUES (1, 'it\\'s; fine');`,
-      sqlite: `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT DEFAULT 'a;b');
-CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET v = ';' || '; -- no end' WHERE id = NEW.id; SELECT CASE WHEN 1 THEN 2 END; END;
+CREATE PROCEDURE made_p(n INT) BEGIN DECLARE i INT DEFAULT 0; WHILE i < 2 DO SET i = i + 1; END WHILE; IF n > 0 THEN UPDATE made_t SET v = CONCAT(';', ' '' ; " $c$ ; ') WHERE id = n; END IF; END;
+CREATE FUNCTION made_g() RETURNS INT DETERMINISTIC BEGIN CASE WHEN TRUE THEN RETURN 2; ELSE RETURN 1; END CASE; END;
+INSERT INTO made_t VALUES (1, 'it\\'s; fine');`,
+      sqlite: `CREATE TABLE made_t (id INTEGER PRIMARY KEY, v TEXT DEFAULT 'a;b');
+CREATE TRIGGER made_tr AFTER INSERT ON made_t BEGIN UPDATE made_t SET v = ';' || '; -- no end' WHERE id = NEW.id; SELECT CASE WHEN 1 THEN 2 END; END;
 -- ; a comment
-INSERT INTO t VALUES (1, 'it''s; fine');`,
+INSERT INTO made_t VALUES (1, 'it''s; fine');`,
     })
     c.code(M1, undefined, script)
     await c.next()
-    expect(await c.db.query('SELECT v FROM t')).toEqual([{ v: ';; -- no end' }])
+    const works = async () => {
+      expect(await c.db.query('SELECT v FROM made_t')).toEqual([{ v: ';; -- no end' }])
+      if (c.provider === 'sqlite') return
+      await c.db.query('CALL made_p(1)')
+      expect(await c.db.query('SELECT v, made_g() AS g FROM made_t')).toEqual([{ v: `; ' ; " $c$ ; `, g: 2 }])
+    }
+    const { schema } = await c.state()
+    await works()
+    // The statements become operations, each with its way back: what the script made goes, and comes again.
+    const adopted = await c.rays(['adopt'])
+    expect({ code: adopted.code, stderr: adopted.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    const down = await c.rays(['migrate', '--name', 'zero', '--y'])
+    expect({ code: down.code, stderr: down.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect((await c.state()).schema).not.toMatch(/made_/)
+    await c.next()
+    expect((await c.state()).schema).toBe(schema)
+    await works()
   },
 )
 

@@ -265,5 +265,11 @@ export async function dumpSchema(db: FreshDatabase): Promise<string> {
     const [created] = await db.query(`SHOW CREATE TABLE \`${String(Object.values(row)[0]).replaceAll('`', '``')}\``)
     lines.push(String(Object.values(created!)[1]).replace(/ AUTO_INCREMENT=\d+/, ''))
   }
+  const code = await db.query(`
+    SELECT CONCAT_WS(' ', 'trigger', trigger_name, action_timing, event_manipulation, event_object_table, action_statement) AS line
+      FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+    UNION ALL SELECT CONCAT_WS(' ', routine_type, routine_name, dtd_identifier, routine_definition)
+      FROM information_schema.routines WHERE routine_schema = DATABASE()`)
+  lines.push(...code.map((row) => String(row.line)))
   return lines.sort().join('\n')
 }
