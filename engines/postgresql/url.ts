@@ -4,6 +4,7 @@ import { isAbsolute, resolve } from 'node:path'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { BadUrlError } from '../engine.js'
 import { DatabaseUrl, ENCODE } from '../url.js'
+import { IDENTIFIER_LIMIT } from './values.js'
 
 /** How much TLS: `prefer` falls back to plain text where the server has none (Prisma's default). */
 export type TlsMode = 'disable' | 'prefer' | 'require'
@@ -73,6 +74,16 @@ export function parsePostgresUrl(url: DatabaseUrl): PostgresUrl {
   const param = (name: string) => parsed.searchParams.get(name)
   const host = param('host') || decode(parsed.hostname).replace(/^\[|\]$/g, '') || 'localhost'
   const sslmode = param('sslmode')?.toLowerCase() ?? ''
+  const database = decode(path) || 'postgres'
+  const schema = param('schema') || 'public'
+  for (const name of [database, schema]) {
+    if (name.includes('\0'))
+      throw new BadUrlError('The database URL has a NUL character in the name of the database or the schema.')
+    if (Buffer.byteLength(name) > IDENTIFIER_LIMIT)
+      throw new BadUrlError(
+        `The database URL has a name that is longer than ${IDENTIFIER_LIMIT} bytes, and PostgreSQL would cut it: ${name}`,
+      )
+  }
   const connectTimeout = whole(param('connect_timeout'), 'connect_timeout')
   return Object.defineProperty(
     {
@@ -80,8 +91,8 @@ export function parsePostgresUrl(url: DatabaseUrl): PostgresUrl {
       password: '',
       host: host.startsWith('/') ? host : host.toLowerCase(),
       port: whole(parsed.port || param('port'), 'port') ?? 5432,
-      database: decode(path) || 'postgres',
-      schema: param('schema') || 'public',
+      database,
+      schema,
       pooled: param('pgbouncer')?.toLowerCase() === 'true',
       tls: host.startsWith('/') ? 'disable' : (TLS_MODES[sslmode] ?? 'prefer'),
       applicationName: param('application_name') || 'rays',

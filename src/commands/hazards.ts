@@ -54,7 +54,11 @@ export async function countHazards(
     const column = columnOf(hazard, live)
     if (column && isHarmless(hazard, column)) continue
     const { quote } = connection.engine
-    const table = qualified(connection.engine, { schema: hazard.schema, name: nowCalled(hazard) })
+    const table = tableOf(connection, hazard)
+    if (table === undefined) {
+      counted.push({ ...hazard, rows: undefined, destructive })
+      continue
+    }
     const nulls = hazard.kind === 'set-required' && column !== undefined
     const from = nulls ? `${table} WHERE ${quote(column.name)} IS NULL` : table
     if (!counts.has(from)) counts.set(from, await countRows(connection, from))
@@ -63,6 +67,15 @@ export async function countHazards(
     counted.push({ ...hazard, rows, destructive, message: `${hazard.message}${told}` })
   }
   return counted
+}
+
+/** Undefined where no table can have the name: a script by hand may write what the database then cuts or refuses. */
+function tableOf({ engine }: Connection, hazard: Found): string | undefined {
+  try {
+    return qualified(engine, { schema: hazard.schema, name: nowCalled(hazard) })
+  } catch {
+    return undefined
+  }
 }
 
 const ASKS_THE_TABLE: ReadonlySet<HazardKind> = new Set(['rebuild-table', 'set-required', 'type-change', 'unique'])

@@ -21,11 +21,12 @@ import { type Proof, ProofError, prove } from '../proof/proof.js'
 import { replay } from '../proof/replay.js'
 import { withEnumsOf } from '../schema/enum-values.js'
 import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
+import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
-import { folders, openProject, openShadow, type Project, withConnection } from './project.js'
+import { folders, namespaceOf, openProject, openShadow, type Project, withConnection } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
 import { shortPath } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
@@ -90,6 +91,7 @@ export async function makeMigration(
   const maker = new Maker(context, project, all, options)
   const from = await maker.startingState()
   const next = project.schema.files
+  refuseUnfitNames(project.engine, next, from, namespaceOf(project.config, project.engine))
   const forward = await maker.diff(from, next)
   if (forward.empty) return maker.unchanged(slug)
   if (!options.anyState) await refuseOldSchema(context, project, all, next)

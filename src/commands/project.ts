@@ -70,7 +70,7 @@ export async function openProject({ config }: Context): Promise<Project> {
 }
 
 /** The namespace of unqualified names. Prisma: external tables are named with it (P3023). */
-function namespaceOf(config: Config, engine: Engine): string | undefined {
+export function namespaceOf(config: Config, engine: Engine): string | undefined {
   return engine.namespace(config.databaseUrl ?? new DatabaseUrl(`${engine.schemes[0]}://localhost/db`, config.root))
 }
 

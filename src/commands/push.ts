@@ -10,6 +10,7 @@ import { fillScript } from '../migrations/given.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { scriptWithRenames } from '../migrations/rename-operations.js'
 import type { SchemaFile } from '../schema/schema-engine.js'
+import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { bullets } from '../text.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import type { Context, Host } from './host.js'
@@ -19,6 +20,7 @@ import {
   askingUnlocked,
   askUnlocked,
   changedWhileAsking,
+  namespaceOf,
   openProject,
   type Project,
   withConnection,
@@ -50,6 +52,7 @@ export async function push(context: Context, options: PushOptions = {}): Promise
   const { host, config } = context
   const project = await openProject(context)
   await project.schemaEngine.validate(project.schema.files)
+  refuseUnfitNames(project.engine, project.schema.files, undefined, namespaceOf(project.config, project.engine))
   const pushed = await withConnection(project, host, { createDatabase: options.createDb === true }, (connection) =>
     withLock(config, host, connection, () => pushLocked(project, context, connection, options)),
   )

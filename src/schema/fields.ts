@@ -58,6 +58,16 @@ export function enumsOf(files: readonly SchemaFile[]): Map<string, Map<string, s
   )
 }
 
+/** The name of each enum in the database. */
+export function enumTypesOf(files: readonly SchemaFile[]): string[] {
+  return files
+    .flatMap((file) => blocksOf(file))
+    .filter(({ keyword }) => keyword === 'enum')
+    .map(
+      (block) => mapped(lines(block).flatMap((line) => (line[0]!.text === '@' ? attributes(line) : []))) ?? block.name,
+    )
+}
+
 /** The fields of a model that are columns: scalars and enums. */
 export function columnsOf(model: Model, models: readonly Model[]): Field[] {
   const names = new Set(models.map(({ name }) => name))

@@ -73,7 +73,7 @@ fault('no migration name leaves the migrations folder, reaches a shell or become
 
 fault('identifiers of any kind reach the database as they are', async (c) => {
   const limit = c.by({ postgresql: 63, mysql: 64, sqlite: 200 })
-  // Prisma's engine does not double a quotation mark in a name; the proof refuses what it writes.
+  // Prisma's engine does not double a quotation mark in a name: such names are refused below.
   const names = [
     ...(c.provider === 'mysql' ? ['say "hi"'] : []),
     'it`s',
@@ -99,7 +99,88 @@ fault('identifiers of any kind reach the database as they are', async (c) => {
   const down = await c.rays(['migrate', '--name', 'zero', '--y'])
   expect({ code: down.code, stderr: down.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect(await c.tables()).toEqual([])
+  // What the database would cut, or what would end the name early, is refused before anything is written or run.
+  const files = hashTree(path.join(c.project.folder, 'prisma/migrations'))
+  const unfit = [
+    ...c.by({ postgresql: ['y'.repeat(64), '漢'.repeat(22)], mysql: ['y'.repeat(65)], sqlite: [] }),
+    ...(c.provider === 'mysql' ? [] : ['say "hi"']),
+  ]
+  for (const [i, name] of unfit.entries()) {
+    const mapped = JSON.stringify(name)
+    const v = i % 2 === 0 ? `  v Int?\n  @@map(${mapped})\n` : `  v Int? @map(${mapped})\n`
+    c.project.schema(`${models}\nmodel unfit {\n  id Int @id\n${v}}\n`)
+    for (const command of [['makemigration', '--name', 'unfit', '--no-verify'], ['push']]) {
+      const run = await c.rays(command)
+      expect({ command, code: run.code, stderr: run.stderr }).toEqual({ command, code: 2, stderr: expect.any(String) })
+      expect(run.stderr).toMatch(/names that cannot be used:\n {2}- .*(?:is longer than|holds a quotation mark)/)
+      expect(run.stderr).toContain(mapped.slice(1, 15))
+    }
+  }
+  expect(hashTree(path.join(c.project.folder, 'prisma/migrations'))).toBe(files)
+  expect(await c.tables()).toEqual([])
+  // What a migration by hand makes may be called so: rays counts its rows, and empties the database of it.
+  c.project.schema('model a {\n  id Int @id\n}\n')
+  const odd = q(c, 'say "hi", it\'s `x`; \\')
+  c.folder('20990101000000_odd', [
+    {
+      up: `await client.execute(${JSON.stringify(`CREATE TABLE ${odd} (id INTEGER PRIMARY KEY)`)})
+  await client.execute(${JSON.stringify(`INSERT INTO ${odd} VALUES (1)`)})`,
+      down: `await client.execute(${JSON.stringify(`DROP TABLE ${odd}`)})`,
+    },
+  ])
+  expect((await c.rays(['migrate'])).code).toBe(0)
+  const asked = await c.rays(['migrate', '--name', '-1'])
+  expect({ code: asked.code, stderr: asked.stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringMatching(/say "hi".*1 row/),
+  })
+  expect(await c.tables()).toContain('say "hi", it\'s `x`; \\')
+  const emptied = await c.rays(['push', '--force-reset', '--y'])
+  expect({ code: emptied.code, stderr: emptied.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+  expect(await c.tables()).toEqual(['a'])
 })
+
+fault(
+  'a schema of PostgreSQL whose name is hostile is quoted wherever it is named',
+  async (c) => {
+    const at = (schema: string) => ({ env: { DATABASE_URL: `${c.href}?schema=${encodeURIComponent(schema)}` } })
+    const tables = async (schema: string) =>
+      (await c.db.query('SELECT tablename AS name FROM pg_tables WHERE schemaname = $1 ORDER BY 1', [schema])).map(
+        (row) => row.name,
+      )
+    const ok = async (schema: string, ...args: string[]) => {
+      const run = await c.rays(args, at(schema))
+      expect({ args, code: run.code, stderr: run.stderr }).toEqual({ args, code: 0, stderr: expect.any(String) })
+    }
+    const plain = "s'c;h $1 -- `ü"
+    await ok(plain, 'makemigration', '--name', 'init')
+    await ok(plain, 'migrate')
+    await ok(plain, 'status', '--check')
+    expect(await tables(plain)).toEqual(['_prisma_migrations', 'a'])
+    await ok(plain, 'migrate', '--name', 'zero', '--y')
+    expect(await tables(plain)).toEqual(['_prisma_migrations'])
+    // Prisma's engine cannot write this one: rays runs migrations there, and makes none.
+    const marked = `s"c'h`
+    c.folder(M1, [table('a')])
+    await ok(marked, 'migrate', '--name', M1)
+    expect(await tables(marked)).toEqual(['_prisma_migrations', 'a'])
+    await ok(marked, 'status')
+    await ok(marked, 'migrate', '--name', 'zero', '--y')
+    expect(await tables(marked)).toEqual(['_prisma_migrations'])
+    c.project.schema('model a {\n  id Int @id\n}\n\nmodel more {\n  id Int @id\n}\n')
+    for (const [schema, command, says] of [
+      [marked, 'makemigration', /"s\\"c'h" holds a quotation mark/],
+      ['s'.repeat(64), 'migrate', /longer than 63 bytes/],
+      ['s\0', 'migrate', /NUL character/],
+    ] as const) {
+      const run = await c.rays([command, '--name', 'more'], at(schema))
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) })
+    }
+    expect(await tables('s'.repeat(63))).toEqual([])
+    expect(await c.tables()).toEqual([])
+  },
+  { on: ['postgresql'] },
+)
 
 fault(
   'a database whose name is hostile is quoted wherever it is named',
