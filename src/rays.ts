@@ -121,6 +121,8 @@ const COMMANDS = {
     file: true,
     verify: true,
     clearShadow: true,
+    rename: true,
+    defaults: true,
   }),
   knexInit: command(async () => (await import('./commands/knex-init.js')).knexInit, { y: true }),
   lock: command(async () => (await import('./commands/lock.js')).lock, {}),

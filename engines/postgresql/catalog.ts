@@ -21,6 +21,11 @@ const COLUMNS = `
   FROM t JOIN pg_attribute a ON a.attrelid = t.oid JOIN pg_type ty ON ty.oid = a.atttypid
   WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY t.oid, a.attnum`
 
+/** The indexes that CREATE INDEX CONCURRENTLY left behind when it failed. */
+export const INVALID_INDEXES = `
+  SELECT i.indexrelid::regclass::text AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+  WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1`
+
 /** The names of the columns with the given numbers, in their order. */
 const names = (table: string, numbers: string) => `
   (SELECT array_agg(a.attname::text ORDER BY k.ord) FROM unnest(${numbers}) WITH ORDINALITY k(num, ord)

@@ -18,7 +18,7 @@ import {
 } from '../engine.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
 import { postgresAdapter } from './adapter.js'
-import { doBlock, emptySchemaSql, readTables } from './catalog.js'
+import { doBlock, emptySchemaSql, INVALID_INDEXES, readTables } from './catalog.js'
 import { explainPostgres } from './errors.js'
 import { MigrationLock, refuseAborted } from './lock.js'
 import { endClient, type Result, type Session } from './session.js'
@@ -152,10 +152,7 @@ export class PostgresConnection implements Connection {
 
   /** A CREATE INDEX CONCURRENTLY that fails leaves an index that is kept up to date and never used. */
   async invalid(): Promise<readonly string[]> {
-    const rows = await this.raw(
-      `SELECT i.indexrelid::regclass::text AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1`,
-    )
+    const rows = await this.raw(INVALID_INDEXES)
     return rows.map((row) => String(row.name))
   }
 

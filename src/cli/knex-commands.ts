@@ -1,6 +1,7 @@
 /** The commands that have to do with Knex: words, options, examples. */
 import type { Options } from 'yargs'
 import type { CommandSpec } from './commands.js'
+import { MAKING_OPTIONS } from './develop-commands.js'
 
 const CLEAR_SHADOW: Options = {
   type: 'boolean',
@@ -36,6 +37,8 @@ export const KNEX_COMMANDS: readonly CommandSpec[] = [
     options: {
       verify: { type: 'boolean', default: true, describe: 'fill: prove the migration on shadow databases' },
       'clear-shadow': CLEAR_SHADOW,
+      rename: { ...MAKING_OPTIONS.rename, describe: `fill: ${MAKING_OPTIONS.rename.describe}` },
+      default: { ...MAKING_OPTIONS.default, describe: `fill: ${MAKING_OPTIONS.default.describe}` },
     },
     examples: [
       ['rays knex init', 'knexfile, script, tables and history; each step is asked about'],

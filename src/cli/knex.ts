@@ -1,6 +1,7 @@
 /** Runs the commands that have to do with Knex. */
 import path from 'node:path'
 import { UsageError } from '../errors.js'
+import { answersIn } from './develop.js'
 import { given, type Handler, show } from './outcome.js'
 import * as text from './render.js'
 
@@ -31,6 +32,7 @@ const fill: Handler = async (context, args, terminal) => {
     file: given(args, 'file') ?? (await standardInput()),
     verify: args.verify !== false,
     clearShadow: args.clearShadow === true,
+    ...answersIn(args),
   })
   const file = shown(context.config.root, data.file)
   const lines = data.folder

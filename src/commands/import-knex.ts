@@ -5,12 +5,11 @@ import path from 'node:path'
 import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { FailedError, UsageError } from '../errors.js'
-import { Recorder, records } from '../history/recorder.js'
 import { isKnexForm, type KnexForm, type Statement } from '../knex/form.js'
 import { folderNameOf } from '../knex/names.js'
 import { knexOver } from '../knex/over-client.js'
 import { RecordingClient } from '../knex/record.js'
-import { checksum, readScript, writeMigration } from '../migrations/directory.js'
+import { writeMigration } from '../migrations/directory.js'
 import type { PlannedOperation } from '../migrations/operations.js'
 import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { loadModule } from '../modules.js'
@@ -18,6 +17,7 @@ import { replay } from '../proof/replay.js'
 import { hasModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
 import { compareNames } from '../text.js'
 import type { Context } from './host.js'
+import { knexTable, recordKnexRuns } from './knex-history.js'
 import { isEsm } from './module-kind.js'
 import { folders, messageOf, openProject, openShadow, type Project, withConnection, withLock } from './project.js'
 import { insideSchemaFolder } from './schema-file.js'
@@ -90,7 +90,7 @@ export async function importKnex(context: Context, options: ImportKnexOptions): 
     context.host.note(`Wrote the models to ${context.config.schemaPath}.`)
   }
   for (const { name, notes } of found) for (const note of notes) context.host.warn(`${name}: ${note}`)
-  const recorded = context.config.databaseUrl === undefined ? 0 : await recordApplied(context, project)
+  const recorded = context.config.databaseUrl === undefined ? 0 : await recordRuns(context, project)
   return {
     imported: found.map(({ name, file, down, notes }) => ({ name, from: file, down, notes })),
     already: files.length - open.length,
@@ -251,22 +251,9 @@ async function write({ config }: Context, project: Project, found: Found): Promi
   await rename(written.directory, path.join(config.migrationsDir, found.name))
 }
 
-/** What Knex ran in this database counts as applied. Nothing happens where there is no database, or no history of Knex's. */
-async function recordApplied({ host, config }: Context, project: Project): Promise<number> {
-  return withConnection(project, host, {}, (connection) =>
-    withLock(config, host, connection, async () => {
-      if (!(await connection.hasTable('knex_migrations'))) return 0
-      const rows = await connection.raw(`SELECT name FROM ${project.engine.quote('knex_migrations')}`)
-      const ran = new Set(rows.map((row) => folderNameOf(String(row.name))))
-      const recorder = new Recorder(connection)
-      const read = await recorder.read()
-      const known = new Set(records(read ?? []).map((record) => record.name))
-      const missing = (await folders(project)).filter(({ name }) => ran.has(name) && !known.has(name))
-      if (missing.length > 0 && read === undefined) await recorder.create()
-      const at = new Date()
-      for (const migration of missing)
-        await recorder.insertApplied(migration.name, checksum(await readScript(migration)), at)
-      return missing.length
-    }),
+async function recordRuns(context: Context, project: Project): Promise<number> {
+  const table = await knexTable(context)
+  return withConnection(project, context.host, {}, (connection) =>
+    withLock(context.config, context.host, connection, () => recordKnexRuns(project, connection, table)),
   )
 }

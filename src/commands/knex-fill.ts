@@ -1,6 +1,6 @@
 /** `rays knex fill`: the schema's changes, both ways, for the file that `knex migrate:make` just made. */
 import { existsSync } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
+import { rename as move, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { UsageError } from '../errors.js'
 import { renderKnexMigration } from '../knex/form.js'
@@ -10,11 +10,11 @@ import { replaceFile } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
 import { compareNames } from '../text.js'
 import type { Context } from './host.js'
-import { makeMigration } from './makemigration.js'
+import { type MakeMigrationOptions, makeMigration } from './makemigration.js'
 import { isEsm } from './module-kind.js'
 import { folders, openProject } from './project.js'
 
-export interface KnexFillOptions {
+export interface KnexFillOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
   /** The file, or what `knex migrate:make` printed about it. */
   readonly file: string
   readonly verify?: boolean
@@ -40,7 +40,10 @@ export async function knexFill(context: Context, options: KnexFillOptions): Prom
   }
   const project = await openProject(context)
   const stem = folderNameOf(file)
+  const { rename, defaults } = options
   const made = await makeMigration(context, {
+    ...(rename !== undefined && { rename }),
+    ...(defaults !== undefined && { defaults }),
     name: stem.replace(/^\d{14}_?/, '') || 'migration',
     verify: options.verify !== false,
     clearShadow: options.clearShadow === true,
@@ -54,10 +57,10 @@ export async function knexFill(context: Context, options: KnexFillOptions): Prom
   const keeps = newest === undefined || compareNames(stem, newest) > 0
   const name = keeps ? stem : last.name
   const directory = path.join(config.migrationsDir, name)
-  if (name !== last.name) await rename(path.join(config.migrationsDir, last.name), directory)
+  if (name !== last.name) await move(path.join(config.migrationsDir, last.name), directory)
   const target = keeps ? file : path.join(path.dirname(file), `${name}${path.extname(file)}`)
   if (target !== file) {
-    await rename(file, target)
+    await move(file, target)
     host.note(`Renamed to ${path.basename(target)}: it must be newer than ${newest}.`)
   }
   await fill(context, target, directory, last.notes)

@@ -2,18 +2,20 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Connection, Provider } from '../../engines/engine.js'
+import type { Knex } from 'knex'
+import type { Provider } from '../../engines/engine.js'
 import { blocksOf, isConfig } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
-import { Recorder, records } from '../history/recorder.js'
+import type { Config } from '../config/config.js'
 import { KNEX_CLIENTS, requireKnex } from '../knex/dialects.js'
-import { KNEX_MODELS, keepTables } from '../knex/models.js'
-import { folderNameOf } from '../knex/names.js'
-import { checksum, readScript, readSnapshot, replaceFile, writeMigration } from '../migrations/directory.js'
+import type { KnexTable } from '../knex/histories.js'
+import { keepTables, knexModels } from '../knex/models.js'
+import { isWrapped } from '../knex/source.js'
+import { readSnapshot, replaceFile, writeMigration } from '../migrations/directory.js'
 import { renderMigration } from '../migrations/writer.js'
-import { defaultExport, loadModule } from '../modules.js'
 import { snapshotOf, tableNames } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
+import { inRoot, knexfileOf, knexTable, loadKnexfile, recordKnexRuns, tableOf } from './knex-history.js'
 import { isEsm } from './module-kind.js'
 import { folders, openProject, type Project, withConnection, withLock } from './project.js'
 import { insideSchemaFolder } from './schema-file.js'
@@ -50,12 +52,11 @@ export async function knexInit(context: Context, options: KnexInitOptions = {}):
 
 type Sure = (message: string) => Promise<boolean>
 
-const KNEXFILES = ['js', 'cjs', 'mjs', 'ts'].map((extension) => `knexfile.${extension}`)
-
 async function knexfile({ config, engine }: Project, sure: Sure): Promise<Step> {
-  const existing = KNEXFILES.find((name) => existsSync(path.join(config.root, name)))
-  if (existing !== undefined) {
-    const text = await readFile(path.join(config.root, existing), 'utf8')
+  const file = knexfileOf(config)
+  if (file !== undefined) {
+    const existing = path.basename(file)
+    const text = await readFile(file, 'utf8')
     if (text.includes('knexFilePrismaAdapter')) return { state: 'present', text: `${existing} is wrapped already.` }
     return {
       state: 'manual',
@@ -108,13 +109,13 @@ async function script({ config }: Project, sure: Sure): Promise<Step> {
 /** Prisma 7 is told of tables that are managed elsewhere; before it, models keep Prisma from dropping them. */
 async function tables(context: Context, project: Project, sure: Sure): Promise<Step> {
   const { config, engine } = project
+  const table = await knexTable(context)
   const inSchema = tableNames(project.schema.files)
-  if (inSchema.includes('knex_migrations'))
-    return { state: 'present', text: "The schema has models for Knex's tables." }
-  const namespace = config.databaseUrl && engine.namespace(config.databaseUrl)
-  const names = ['knex_migrations', 'knex_migrations_lock'].map((name) => (namespace ? `${namespace}.${name}` : name))
+  if (inSchema.includes(table.name)) return { state: 'present', text: "The schema has models for Knex's tables." }
+  const namespace = table.schema ?? (config.databaseUrl && engine.namespace(config.databaseUrl))
+  const names = [table.name, `${table.name}_lock`].map((name) => (namespace ? `${namespace}.${name}` : name))
   const file = config.prismaConfigFile
-  if (file === undefined) return models(context, project, sure)
+  if (file === undefined) return models(context, project, sure, table)
   if (names.every((name) => config.externalTables.includes(name)))
     return { state: 'present', text: `${path.basename(file)} names Knex's tables as external.` }
   const list = names.map((name) => `'${name}'`).join(', ')
@@ -144,9 +145,13 @@ async function migrated(project: Project): Promise<readonly SchemaFile[]> {
   }))
 }
 
-async function models({ host }: Context, project: Project, sure: Sure): Promise<Step> {
+async function models({ host }: Context, project: Project, sure: Sure, table: KnexTable): Promise<Step> {
   const { config, schema, engine, schemaEngine } = project
-  const block = KNEX_MODELS[engine.provider]
+  const block = knexModels(engine.provider, table.name)
+  if (block === undefined || table.schema !== undefined) {
+    const list = [table.name, `${table.name}_lock`].map((name) => (table.schema ? `${table.schema}.${name}` : name))
+    return { state: 'manual', text: `Name Knex's tables in externalTables of raysconfig.js: ${list.join(', ')}.` }
+  }
   if (!(await sure("Add models for Knex's tables, which Prisma's client ignores, to the schema, and their migration?")))
     return { state: 'declined', text: `The schema would need:\n${block}` }
   const first = schema.files[0]!
@@ -192,51 +197,35 @@ async function history(context: Context, project: Project, sure: Sure): Promise<
   const { config, host } = context
   if (config.databaseUrl === undefined)
     return { state: 'skipped', text: 'No database URL is set: repeat this where one is.' }
-  const file = KNEXFILES.map((name) => path.join(config.root, name)).find((candidate) => existsSync(candidate))
+  const file = knexfileOf(config)
   if (file === undefined) return { state: 'skipped', text: 'There is no knexfile, so the history was not copied.' }
   if (!(await sure(`Copy the history of ${project.engine.describe(config.databaseUrl)} for Knex?`)))
     return { state: 'declined', text: 'The history was not copied.' }
+  const knexfile = await loadKnexfile(config, file)
   const recorded = await withConnection(project, host, {}, (connection) =>
-    withLock(config, host, connection, () => recordKnexRuns(project, connection)),
+    withLock(config, host, connection, () => recordKnexRuns(project, connection, tableOf(knexfile))),
   )
-  const count = await listWithKnex(config.root, file, config.environment)
   const told = recorded > 0 ? ` ${recorded} that Knex had run are now in _prisma_migrations.` : ''
+  if (!isWrapped(knexfile)) {
+    const name = path.basename(file)
+    return {
+      state: 'manual',
+      text: `When ${name} is wrapped, repeat this: only then Knex learns what is applied.${told}`,
+    }
+  }
+  const count = await listWithKnex(config, knexfile)
   return { state: 'done', text: `Knex knows ${count} applied migrations.${told}` }
 }
 
-/** Migrations of the folder that Knex ran before anybody told Prisma. Returns how many. */
-async function recordKnexRuns(project: Project, connection: Connection): Promise<number> {
-  if (!(await connection.hasTable('knex_migrations'))) return 0
-  const rows = await connection.raw(`SELECT name FROM ${project.engine.quote('knex_migrations')}`)
-  const ran = new Set(rows.flatMap((row) => [String(row.name), folderNameOf(String(row.name))]))
-  const recorder = new Recorder(connection)
-  const read = await recorder.read()
-  if (read === undefined) await recorder.create()
-  const known = new Set(records(read ?? []).map((record) => record.name))
-  const missing = (await folders(project)).filter(({ name }) => ran.has(name) && !known.has(name))
-  const at = new Date()
-  for (const migration of missing)
-    await recorder.insertApplied(migration.name, checksum(await readScript(migration)), at)
-  return missing.length
-}
-
 /** Listing is enough: the adapter brings Knex's history in step before it is read. */
-async function listWithKnex(root: string, file: string, environment: string | undefined): Promise<number> {
-  const folder = process.cwd()
-  // Knex's relative paths start from the folder in which it runs.
-  process.chdir(root)
-  try {
-    const loaded = defaultExport(await loadModule(file))
-    const configuration = (typeof loaded === 'function' ? await loaded() : loaded) as Record<string, object>
-    const chosen = configuration[environment ?? (process.env.NODE_ENV || 'development')] ?? configuration
-    const knex = requireKnex(root)(chosen)
+function listWithKnex(config: Config, knexfile: Knex.Config): Promise<number> {
+  return inRoot(config, async () => {
+    const knex = requireKnex<(config: Knex.Config) => Knex>(config.root)(knexfile)
     try {
       const [completed] = (await knex.migrate.list()) as [unknown[]]
       return completed.length
     } finally {
       await knex.destroy()
     }
-  } finally {
-    process.chdir(folder)
-  }
+  })
 }

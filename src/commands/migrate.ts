@@ -487,9 +487,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
         {
           connection,
           direction: record.note?.dir === 'up' ? 'up' : 'down',
-          migrations: [loaded],
           records: known,
-          fake: false,
           batch: record.note?.batch ?? nextBatch(known),
           operationTimeoutMs: config.operationTimeoutMs,
           signal: host.signal,

@@ -1,5 +1,7 @@
 /** `rays unlock`: frees the lock that Knex left behind, and tells who holds rays' own. */
+import { quoted } from '../knex/histories.js'
 import type { Context } from './host.js'
+import { hasKnexTable, knexTable } from './knex-history.js'
 import { openProject, withConnection } from './project.js'
 
 export interface UnlockResult {
@@ -13,12 +15,13 @@ export interface UnlockResult {
 /** @throws {RaysError} when the database cannot be reached */
 export async function unlock(context: Context): Promise<UnlockResult> {
   const project = await openProject(context)
+  const { name, schema } = await knexTable(context)
+  const table = { name: `${name}_lock`, schema }
   return withConnection(project, context.host, {}, async (connection) => {
     const holder = (await connection.lockHolder()) ?? null
-    const table = project.engine.quote('knex_migrations_lock')
     const freed =
-      (await connection.hasTable('knex_migrations_lock')) &&
-      (await connection.change(`UPDATE ${table} SET is_locked = 0 WHERE is_locked <> 0`)) > 0
+      (await hasKnexTable(connection, table)) &&
+      (await connection.change(`UPDATE ${quoted(connection, table)} SET is_locked = 0 WHERE is_locked <> 0`)) > 0
     return { target: connection.target, freed, holder }
   })
 }

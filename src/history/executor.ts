@@ -163,10 +163,14 @@ async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<C
   if (options.fake) return fakeStep(options, loaded)
   const { connection } = options
   if (connection.engine.transactionalDdl && loaded.transaction) return transactionalStep(options, loaded)
-  const journal = new Journal(options, loaded)
-  await journal.run()
-  await journal.connection.restoreSettings()
-  return journal.connection
+  let session = connection
+  const reconnect = async () => {
+    session = await options.reconnect()
+    return session
+  }
+  await new Journal({ ...options, reconnect }, loaded).run()
+  await session.restoreSettings()
+  return session
 }
 
 /** What runs after a migration; its failure takes the migration back. */

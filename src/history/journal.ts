@@ -9,7 +9,7 @@
  * migration of one operation costs two entries.
  */
 import { randomUUID } from 'node:crypto'
-import { CommitUnknownError, type Connection } from '../../engines/engine.js'
+import { type Client, CommitUnknownError, type Connection } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
 import { DecisionError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
@@ -17,7 +17,34 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
 import type { ExecuteOptions } from './executor.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
-import { type HistoryRow, type MigrationRecord, parseNote, type RaysNote, Recorder } from './recorder.js'
+import {
+  type HistoryRow,
+  type HistorySession,
+  type MigrationRecord,
+  parseNote,
+  type RaysNote,
+  Recorder,
+} from './recorder.js'
+
+/** What the journal needs of the session that holds the lock: rays' own connection, or one of another program's. */
+export type JournalSession = HistorySession &
+  Client &
+  Pick<Connection, 'engine' | 'invalid' | 'holdsLock' | 'acquireLock' | 'restoreSettings' | 'cancel' | 'keepAlive'> & {
+    transaction<T>(options: object, work: () => Promise<T>): Promise<T>
+    inTransaction(): boolean | Promise<boolean>
+  }
+
+export interface JournalOptions
+  extends Pick<
+    ExecuteOptions,
+    'direction' | 'records' | 'batch' | 'operationTimeoutMs' | 'noUndo' | 'signal' | 'onProgress'
+  > {
+  readonly connection: JournalSession
+  /** See {@link ExecuteOptions.reconnect}; another program's session cannot be opened anew. */
+  readonly reconnect?: () => Promise<JournalSession>
+  /** See {@link RunOperation.unguarded}. */
+  readonly unguarded?: boolean
+}
 
 export interface Resumption {
   /** Go on from the row, or go back. */
@@ -32,7 +59,7 @@ export interface Resumption {
 class RolledBackAtCommit extends OperationFailure {}
 
 export class Journal {
-  #options: ExecuteOptions
+  #options: JournalOptions
   readonly #loaded: LoadedMigration
   #recorder: Recorder
   #id: string = randomUUID()
@@ -44,7 +71,7 @@ export class Journal {
   /** Invalid indexes that were there before. */
   #invalidBefore: readonly string[] = []
 
-  constructor(options: ExecuteOptions, loaded: LoadedMigration) {
+  constructor(options: JournalOptions, loaded: LoadedMigration) {
     this.#options = options
     this.#loaded = loaded
     this.#recorder = new Recorder(options.connection)
@@ -61,11 +88,6 @@ export class Journal {
 
   get #name(): string {
     return this.#loaded.migration.name
-  }
-
-  /** The session that the journal is written on: another one than it began with where that was lost while committing. */
-  get connection(): Connection {
-    return this.#options.connection
   }
 
   /** Runs the migration from its beginning. */
@@ -91,6 +113,7 @@ export class Journal {
         ...this.#note,
         ...(this.#loaded.operations.length > 0 && { state: 'running' }),
         batch: record.note?.batch,
+        knex: record.note?.knex,
         finished: record.row.finishedAt?.toISOString(),
       } as RaysNote
       await this.#recorder.update(this.#id, { finishedAt: null, logs: JSON.stringify(this.#note) })
@@ -188,8 +211,8 @@ export class Journal {
     if (this.#finished) return
     this.#finished = true
     if (this.#note.dir === 'up') {
-      const { batch, js, finished } = this.#note
-      const logs = JSON.stringify({ rays: 1, ...(batch !== undefined && { batch }), ...(js && { js }) })
+      const { batch, knex, js, finished } = this.#note
+      const logs = JSON.stringify({ rays: 1, batch, knex, ...(js && { js }) })
       await this.#recorder.update(this.#id, {
         finishedAt: finished ? new Date(finished) : new Date(),
         logs,
@@ -204,7 +227,7 @@ export class Journal {
 
   /** One operation and its journal entry; a data operation and its entry commit together. */
   async #runOne(): Promise<void> {
-    const { connection } = this
+    const { connection } = this.#options
     const up = this.#note.dir === 'up'
     const operation = this.#note.op!
     const next = up ? operation + 1 : operation - 1
@@ -223,11 +246,11 @@ export class Journal {
         await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction: up ? 'up' : 'down' })
       } catch (error) {
         // DDL commits what came before it; without any, the transaction is still open and takes everything back.
-        this.#takenBack = inTransaction && connection.inTransaction()
+        this.#takenBack = inTransaction && (await connection.inTransaction())
         throw error
       }
       await this.#noteDone(next)
-      whole = connection.inTransaction()
+      whole = await connection.inTransaction()
     }
     try {
       if (inTransaction) await connection.transaction({}, work)
@@ -239,7 +262,7 @@ export class Journal {
       if (!(error instanceof CommitUnknownError)) throw error
       await this.#afterUnknownCommit(error, next, whole)
     }
-    await this.connection.restoreSettings()
+    await this.#options.connection.restoreSettings()
     if (!this.#finished) await this.#holdLock()
   }
 
@@ -271,9 +294,11 @@ export class Journal {
   async #afterUnknownCommit(lost: CommitUnknownError, next: number, whole: boolean): Promise<void> {
     const operation = this.#note.op!
     const what = `The connection was lost while operation ${operation} of ${this.#name} was being committed`
-    let connection: Connection
+    const { reconnect } = this.#options
+    if (reconnect === undefined) throw lost
+    let connection: JournalSession
     try {
-      connection = await this.#options.reconnect()
+      connection = await reconnect()
     } catch (error) {
       if (error instanceof RaysError && error.exitCode !== 1) throw error
       throw new DecisionError(

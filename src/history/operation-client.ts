@@ -1,5 +1,6 @@
 /** The client that an operation is given: it follows every statement, awaited or not, until it has ended. */
-import type { Client, Connection, Row } from '../../engines/engine.js'
+import type { Client, Row } from '../../engines/engine.js'
+import type { OperationSession } from './operation.js'
 
 /** A promise that knows whether anybody looked at its outcome. */
 class ObservedPromise<T> extends Promise<T> {
@@ -19,7 +20,7 @@ class ObservedPromise<T> extends Promise<T> {
 }
 
 export class OperationClient implements Client {
-  readonly #connection: Connection
+  readonly #connection: OperationSession
   readonly #beforeEach: () => void
   readonly #running = new Set<ObservedPromise<unknown>>()
   readonly #failures: { error: unknown; promise: ObservedPromise<unknown> }[] = []
@@ -31,7 +32,7 @@ export class OperationClient implements Client {
   lastStatement = ''
 
   /** @param beforeEach called before each statement is sent; may throw to refuse it (an interruption) */
-  constructor(connection: Connection, beforeEach: () => void = () => {}) {
+  constructor(connection: OperationSession, beforeEach: () => void = () => {}) {
     this.#connection = connection
     this.#beforeEach = beforeEach
     this.query = this.query.bind(this)

@@ -1,6 +1,6 @@
 /** Runs one operation, and says what went wrong in it. */
 
-import type { Connection, ErrorInfo } from '../../engines/engine.js'
+import type { Client, Connection, ErrorInfo } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
 import { FailedError, InterruptedError, RaysError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
@@ -8,8 +8,11 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { guardUserCode } from '../user-code.js'
 import { OperationClient } from './operation-client.js'
 
+/** What an operation runs on. */
+export type OperationSession = Client & Pick<Connection, 'engine' | 'cancel' | 'keepAlive'>
+
 export interface RunOperation {
-  readonly connection: Connection
+  readonly connection: OperationSession
   readonly loaded: LoadedMigration
   /** Index of the operation, from 0. */
   readonly operation: number
@@ -17,6 +20,8 @@ export interface RunOperation {
   /** Milliseconds it may take; 0 is no limit. */
   readonly operationTimeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** The process is another program's: its exit, and rejections that nobody handles, are none of the operation's. */
+  readonly unguarded?: boolean
 }
 
 /** An operation failed; `completed` says how many of its statements had ended well. */
@@ -53,12 +58,13 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
     onTimeout: () => void ((isScript || client.busy) && run.connection.cancel()),
   }
   try {
-    await guardUserCode(guard, async () => {
+    const whole = async () => {
       if (!isScript) client.watchIdle(true)
       await work({ client })
       client.watchIdle(false)
       await client.settle()
-    })
+    }
+    await (run.unguarded ? whole() : guardUserCode(guard, whole))
     return client
   } catch (error) {
     await client.settle().catch(() => undefined)
@@ -86,7 +92,7 @@ function statementOf(error: unknown): string | undefined {
 /** The error of a failed operation, for a person: what, where, why, and what helps. */
 export function operationError(
   error: unknown,
-  run: { connection: Connection; direction: 'up' | 'down' },
+  run: { connection: Pick<Connection, 'engine'>; direction: 'up' | 'down' },
   loaded: LoadedMigration,
   after = 'It was rolled back: the database is as it was before it.',
 ): RaysError {

@@ -7,7 +7,7 @@ import { DatabaseUrl } from '../../engines/url.js'
 import type { Config } from '../config/config.js'
 import { ConfigError } from '../errors.js'
 import { dialectOf, type KnexClient, type KnexQuery, requireKnex } from './dialects.js'
-import { type KnexTable, noteBatch, syncToKnex } from './histories.js'
+import { insertOnce, type KnexTable, noteBatch, syncToKnex } from './histories.js'
 import { KnexSession } from './session.js'
 import { PrismaMigrationSource } from './source.js'
 
@@ -211,13 +211,17 @@ function watching(Base: ClientClass, table: () => KnexTable, source: PrismaMigra
   const migrating = new WeakSet<object>()
   class WatchingClient extends Parent {
     override async _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
-      if (typeof query === 'string' || !isHistory(query.sql ?? '')) return super._query(connection, query)
       const client = this as unknown as KnexClient
+      if (typeof query === 'string' || !isHistory(query.sql ?? '')) {
+        const answer = await super._query(connection, query)
+        source.ended(typeof query === 'string' ? query : query.sql, client.transacting === true)
+        return answer
+      }
       migrating.add(this)
+      const send = () => super._query(connection, query)
+      if (query.method === 'insert') return inserted(client, connection, query, table(), source, send)
       if (query.method === 'select') await sync(client, connection, table(), source)
-      const answer = await super._query(connection, query)
-      if (query.method === 'insert') await note(client, connection, query, source)
-      return answer
+      return send()
     }
 
     override async releaseConnection(connection: object): Promise<void> {
@@ -236,7 +240,7 @@ function watching(Base: ClientClass, table: () => KnexTable, source: PrismaMigra
 
 async function sync(client: KnexClient, connection: object, table: KnexTable, source: PrismaMigrationSource) {
   const session = await KnexSession.over(client, connection)
-  const { removed } = await syncToKnex(session, table, await source.names())
+  const { removed } = await syncToKnex(session, table, await source.names(), await source.lockTimeoutMs())
   for (const name of removed) {
     client.logger.warn?.(
       `${name} is no longer in _prisma_migrations: it was unapplied, and counts as pending. (If Knex ran it before this adapter did: rays knex init copies such a history.)`,
@@ -244,13 +248,23 @@ async function sync(client: KnexClient, connection: object, table: KnexTable, so
   }
 }
 
-/** Knex records a migration: which batch it is in is noted in Prisma's table, for rays' own batches. */
-async function note(client: KnexClient, connection: object, query: KnexQuery, source: PrismaMigrationSource) {
+/** Knex records a migration: once, and which batch it is in is noted in Prisma's table, for rays' own batches. */
+async function inserted(
+  client: KnexClient,
+  connection: object,
+  query: KnexQuery,
+  table: KnexTable,
+  source: PrismaMigrationSource,
+  send: () => Promise<KnexQuery>,
+): Promise<KnexQuery> {
   const values = query.bindings ?? []
   const batch = values.find((value) => typeof value === 'number')
-  const folder = [...(await source.names())].find(([, file]) => values.includes(file))?.[0]
-  if (batch === undefined || folder === undefined) return
-  await noteBatch(await KnexSession.over(client, connection), folder, batch)
+  const [folder, file] = [...(await source.names())].find(([, name]) => values.includes(name)) ?? []
+  if (batch === undefined || folder === undefined || file === undefined) return send()
+  const session = await KnexSession.over(client, connection)
+  const answer = await insertOnce(session, table, file, await source.lockTimeoutMs(), send)
+  await noteBatch(session, folder, batch)
+  return answer
 }
 
 /**

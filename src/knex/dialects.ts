@@ -1,8 +1,10 @@
 /** What Knex calls the databases, and how each of its drivers answers. */
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import type { Provider, Row } from '../../engines/engine.js'
+import { LockTimeoutError, type Provider, type Row } from '../../engines/engine.js'
+import { INVALID_INDEXES } from '../../engines/postgresql/catalog.js'
 import { ConfigError } from '../errors.js'
 
 /** What Knex's clients have beside their published types (Knex 3.3: lib/client.js). */
@@ -38,8 +40,31 @@ export interface Dialect {
   readonly historyExists: string
   /** Appended to a SELECT so that it sees what was committed since the transaction began. */
   readonly latest: string
+  /** How a session shuts out others while it brings Knex's history in step with Prisma's. */
+  alone(session: Shutting, table: string, timeoutMs: number): Promise<Alone>
+  /** Whether a transaction is open on the connection, whoever began it; false where nobody can tell. */
+  inTransaction(session: Shutting, connection: object): Promise<boolean>
+  /** What a statement outside of a transaction left half-done when it failed, as `name`. */
+  readonly invalid?: string
   /** How the answer to a `raw` query of this driver is made of rows: the inverse of `rows`. */
   answer(rows: Row[], sql: string): unknown
+}
+
+/** What {@link Dialect.alone} needs of a session. */
+export interface Shutting {
+  /** Knex has a transaction on this connection. */
+  readonly transacting: boolean
+  raw(sql: string): Promise<Row[]>
+  send(sql: string): Promise<KnexQuery>
+  isBusy(error: unknown): boolean
+}
+
+/** How the others are let in again; undefined where the end of Knex's transaction does it. */
+export interface Alone {
+  readonly done?: string
+  readonly failed?: string
+  /** Sent when Knex puts the connection back into its pool. */
+  readonly later?: string
 }
 
 /** Prisma: `pg_advisory_lock(72707369)`, `GET_LOCK('prisma_migrate', 10)`. */
@@ -56,6 +81,25 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     },
     historyExists: `SELECT 1 AS found WHERE to_regclass(quote_ident(current_schema()) || '."_prisma_migrations"') IS NOT NULL`,
     latest: '',
+    // Stronger than what an INSERT takes, so that a migration that Knex is recording is waited for, too.
+    alone: async ({ raw, transacting }, table, timeoutMs) => {
+      const lock = `LOCK TABLE ${table} IN SHARE ROW EXCLUSIVE MODE`
+      if (transacting) {
+        await raw(lock)
+        return {}
+      }
+      await raw('BEGIN')
+      try {
+        await raw(`SET LOCAL lock_timeout = ${Math.max(1, Math.round(timeoutMs))}`)
+        await raw(lock)
+      } catch (error) {
+        await raw('ROLLBACK').catch(() => undefined)
+        throw error
+      }
+      return { done: 'COMMIT', failed: 'ROLLBACK' }
+    },
+    inTransaction: async () => false,
+    invalid: INVALID_INDEXES,
     answer: (rows, sql) => ({ rows, rowCount: rows.length, command: firstWord(sql), fields: [] }),
   },
   mysql: {
@@ -72,6 +116,19 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
       "SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '_prisma_migrations'",
     // Repeatable reads: a plain SELECT shows what was committed when the transaction first read.
     latest: ' LOCK IN SHARE MODE',
+    alone: async (session, table, timeoutMs) => {
+      // The name is one for the whole server, and has room for 64 characters.
+      const name = `CONCAT('rays_knex_', MD5(CONCAT(DATABASE(), ' ', '${table.replace(/'/g, "''")}')))`
+      const seconds = Math.max(1, Math.ceil(timeoutMs / 1000))
+      const [row] = await session.raw(`SELECT GET_LOCK(${name}, ${seconds}) AS got`)
+      if (Number(row?.got) !== 1) throw new LockTimeoutError('another session', timeoutMs)
+      const release = `SELECT RELEASE_LOCK(${name})`
+      // What a transaction wrote, others see only after it has ended.
+      return session.transacting && (await openOnMysql(session))
+        ? { later: release }
+        : { done: release, failed: release }
+    },
+    inTransaction: openOnMysql,
     answer: (rows, sql) => [readsRows(sql) ? rows : { affectedRows: rows.length, insertId: 0 }, []],
   },
   sqlite3: {
@@ -82,8 +139,40 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     lock: undefined,
     historyExists: "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = '_prisma_migrations'",
     latest: '',
+    alone: async (session, _table, timeoutMs) => {
+      // Knex took its own lock by writing.
+      if (session.transacting) return {}
+      const limit = (await session.raw('PRAGMA busy_timeout'))[0]?.timeout ?? 0
+      // The driver waits without letting anything else of this process run, perhaps the very one that is waited for.
+      await session.raw('PRAGMA busy_timeout = 0')
+      try {
+        await retryWhile(session.isBusy, timeoutMs, () => session.raw('BEGIN IMMEDIATE'))
+      } finally {
+        await session.raw(`PRAGMA busy_timeout = ${Number(limit)}`)
+      }
+      return { done: 'COMMIT', failed: 'ROLLBACK' }
+    },
+    inTransaction: async (_session, connection) => (connection as { inTransaction?: boolean }).inTransaction === true,
     answer: (rows) => rows,
   },
+}
+
+/** The flag is in the answer to a statement that writes nothing. */
+async function openOnMysql(session: Shutting): Promise<boolean> {
+  const { response } = await session.send('DO 0')
+  return (Number((response as [{ serverStatus?: number }])[0]?.serverStatus ?? 0) & 1) !== 0
+}
+
+async function retryWhile<T>(isBusy: (error: unknown) => boolean, timeoutMs: number, work: () => Promise<T>) {
+  const started = performance.now()
+  for (let pause = 2; ; pause = Math.min(pause * 1.6, 100)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() - started >= timeoutMs) throw error
+    }
+    await sleep(pause)
+  }
 }
 
 /** The name by which Knex makes a client for a provider. */

@@ -1,5 +1,5 @@
 /** Knex's history and Prisma's kept in step: of the migrations in the project's folder both tell the same. */
-import type { Row } from '../../engines/engine.js'
+import type { Engine } from '../../engines/engine.js'
 import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
 import { compareNames } from '../text.js'
 import type { KnexSession } from './session.js'
@@ -17,8 +17,8 @@ export interface Synced {
 }
 
 /** The table's name as SQL. */
-export function quoted(session: KnexSession, { name, schema }: KnexTable): string {
-  const { quote } = session.engine
+export function quoted({ engine }: { readonly engine: Pick<Engine, 'quote'> }, { name, schema }: KnexTable): string {
+  const { quote } = engine
   return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
 }
 
@@ -35,54 +35,130 @@ export async function readHistory(session: KnexSession): Promise<MigrationRecord
   return rows && records(rows)
 }
 
+/** A row of Knex's history. */
+interface KnexRow {
+  readonly id: number
+  readonly name: string
+  readonly batch: number
+}
+
+/** In what Knex's table and Prisma's differ. */
+interface Differences {
+  /** Knex's names of today, by those that are in the table. */
+  readonly renamed: ReadonlyMap<string, string>
+  readonly removed: readonly string[]
+  /** Rows beyond the first of a name. */
+  readonly twice: readonly KnexRow[]
+  readonly missing: readonly { readonly name: string; readonly batch: number; readonly at: Date }[]
+}
+
 /**
  * Makes Knex's table say of the project's folders what Prisma's table says: a migration that rays or Prisma applied is
- * added, one that they unapplied is removed. Where Prisma's table does not exist nothing is known, and nothing is changed.
+ * added, one that they unapplied is removed, and one that failed stays as it is. Where Prisma's table does not exist
+ * nothing is known, and nothing is changed. Several may do this at once: only what still differs when nobody else can is
+ * changed.
  * @param names Knex's name of each folder, by the folder's name
+ * @throws {LockError} when others are at it all the while
  */
 export async function syncToKnex(
   session: KnexSession,
   table: KnexTable,
   names: ReadonlyMap<string, string>,
+  lockTimeoutMs: number,
 ): Promise<Synced> {
-  const known = await readHistory(session)
-  if (known === undefined) return { added: [], removed: [] }
+  const found = await differences(session, table, names)
+  if (found === undefined) return { added: [], removed: [] }
   const target = quoted(session, table)
-  const rows = await session.raw(`SELECT name, batch FROM ${target}`)
-  const present = new Set(rows.map((row) => String(row.name)))
-  // A migration that got a file of Knex's, or lost it, has another name there.
-  for (const [folder, name] of names) {
-    if (folder === name || present.has(name) || !present.delete(folder)) continue
+  return session.alone(target, lockTimeoutMs, async () => {
+    const now = await differences(session, table, names, session.dialect.latest)
+    if (now === undefined) return { added: [], removed: [] }
     const p = session.syntax.placeholder
-    await session.change(`UPDATE ${target} SET name = ${p(1)} WHERE name = ${p(2)}`, [name, folder])
-    present.add(name)
-  }
-  const applied = known.filter((record) => record.state === 'applied' && names.has(record.name))
-  const mirrored = new Set(applied.map((record) => names.get(record.name)!))
-  const removed = [...names.values()].filter((name) => present.has(name) && !mirrored.has(name))
-  const missing = applied.filter((record) => !present.has(names.get(record.name)!))
-  for (const name of removed)
-    await session.change(`DELETE FROM ${target} WHERE name = ${session.syntax.placeholder(1)}`, [name])
-  for (const { record, batch } of inBatches(missing, rows)) {
-    const p = session.syntax.placeholder
-    await session.change(`INSERT INTO ${target} (name, batch, migration_time) VALUES (${p(1)}, ${p(2)}, ${p(3)})`, [
-      names.get(record.name),
-      batch,
-      record.row.finishedAt ?? new Date(),
-    ])
-  }
-  return { added: missing.map((record) => names.get(record.name)!), removed }
+    for (const [before, name] of now.renamed)
+      await session.change(`UPDATE ${target} SET name = ${p(1)} WHERE name = ${p(2)}`, [name, before])
+    for (const { id } of now.twice) await session.change(`DELETE FROM ${target} WHERE id = ${p(1)}`, [id])
+    const removed = now.removed.filter((name) => found.removed.includes(name))
+    for (const name of removed) await session.change(`DELETE FROM ${target} WHERE name = ${p(1)}`, [name])
+    const missing = now.missing.filter(({ name }) => found.missing.some((other) => other.name === name))
+    for (const { name, batch, at } of missing) {
+      await session.change(`INSERT INTO ${target} (name, batch, migration_time) VALUES (${p(1)}, ${p(2)}, ${p(3)})`, [
+        name,
+        batch,
+        at,
+      ])
+    }
+    return { added: missing.map(({ name }) => name), removed }
+  })
 }
 
-/** Each run of rays becomes a batch of its own after Knex's; what Prisma applied, which has no runs, is one batch. */
-function inBatches(missing: readonly MigrationRecord[], rows: readonly Row[]) {
-  let last = rows.reduce((most, row) => Math.max(most, Number(row.batch ?? 0)), 0)
-  const numbers = new Map<number | undefined, number>()
-  return [...missing].sort(byTime).map((record) => {
-    const key = record.note?.batch
-    const batch = numbers.get(key) ?? ++last
-    numbers.set(key, batch)
-    return { record, batch }
+/** @param latest appended to the SELECT, so that it sees what was committed since the transaction began */
+async function differences(
+  session: KnexSession,
+  table: KnexTable,
+  names: ReadonlyMap<string, string>,
+  latest = '',
+): Promise<Differences | undefined> {
+  const known = await readHistory(session)
+  if (known === undefined) return undefined
+  const found = await session.raw(`SELECT id, name, batch FROM ${quoted(session, table)} ORDER BY id${latest}`)
+  const rows = found.map((row) => ({ id: Number(row.id), name: String(row.name), batch: Number(row.batch ?? 0) }))
+  const present = new Set(rows.map((row) => row.name))
+  const own = new Set(names.values())
+  const twice = rows.filter(({ id, name }) => own.has(name) && rows.find((row) => row.name === name)!.id !== id)
+  // A migration that got a file of Knex's, or lost it, has another name there.
+  const renamed = new Map<string, string>()
+  for (const [folder, name] of names) {
+    if (folder === name || present.has(name) || !present.delete(folder)) continue
+    renamed.set(folder, name)
+    present.add(name)
+  }
+  const states = new Map(known.map((record) => [record.name, record.state]))
+  const removed = [...names].flatMap(([folder, name]) =>
+    present.has(name) && (states.get(folder) ?? 'absent') === 'absent' ? [name] : [],
+  )
+  const applied = known.filter((record) => record.state === 'applied' && names.has(record.name))
+  const missing = inBatches(applied, names, rows)
+    .filter(({ name }) => !present.has(name))
+    .map(({ name, batch, record }) => ({ name, batch, at: record.row.finishedAt ?? new Date() }))
+  const same = renamed.size + removed.length + twice.length + missing.length === 0
+  return same ? undefined : { renamed, removed, twice, missing }
+}
+
+/**
+ * Each run of rays is a batch of its own after Knex's, also where a part of it is in Knex's table already. What Prisma
+ * applied has no runs: what stands together, between what others applied, is one batch.
+ */
+function inBatches(applied: readonly MigrationRecord[], names: ReadonlyMap<string, string>, rows: readonly KnexRow[]) {
+  let last = rows.reduce((most, row) => Math.max(most, row.batch), 0)
+  const ofRun = new Map<number, number>()
+  let before: { readonly run: number | undefined; readonly batch: number; readonly made: boolean } | undefined
+  return [...applied].sort(byTime).map((record) => {
+    const name = names.get(record.name)!
+    const run = record.note?.batch
+    const row = rows.find((candidate) => candidate.name === name || candidate.name === record.name)
+    const goesOn = before?.made && before.run === run ? before.batch : undefined
+    const batch = row?.batch ?? (run === undefined ? goesOn : ofRun.get(run)) ?? ++last
+    if (run !== undefined) ofRun.set(run, batch)
+    before = { run, batch, made: row === undefined }
+    return { name, batch, record }
+  })
+}
+
+/**
+ * Knex's own INSERT of a migration that it has run. Where its row in Prisma's table was committed before, somebody else
+ * may have brought Knex's table in step meanwhile: of the two rows Knex's stays.
+ */
+export async function insertOnce<T>(
+  session: KnexSession,
+  table: KnexTable,
+  name: string,
+  lockTimeoutMs: number,
+  insert: () => Promise<T>,
+): Promise<T> {
+  if (session.engine.transactionalDdl && session.client.transacting) return insert()
+  const target = quoted(session, table)
+  return session.alone(target, lockTimeoutMs, async () => {
+    await session.change(`DELETE FROM ${target} WHERE name = ${session.syntax.placeholder(1)}`, [name])
+    return insert()
   })
 }
 

@@ -3,7 +3,8 @@ import type { Provider, StatementSyntax } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import type { PlannedOperation } from '../migrations/operations.js'
 
-const models = (id: string, name: string, time: string) => `model knex_migrations {
+const models = (id: string, name: string, time: string) => (table: string) =>
+  `model ${table} {
   id             Int       @id @default(autoincrement())${id}
   name           String?${name}
   batch          Int?
@@ -12,7 +13,7 @@ const models = (id: string, name: string, time: string) => `model knex_migration
   @@ignore
 }
 
-model knex_migrations_lock {
+model ${table}_lock {
   index     Int  @id @default(autoincrement())${id}
   is_locked Int?
 
@@ -20,11 +21,15 @@ model knex_migrations_lock {
 }
 `
 
-/** The models, for the databases whose Prisma is not told of external tables. */
-export const KNEX_MODELS: { readonly [P in Provider]: string } = {
+const MODELS: { readonly [P in Provider]: (table: string) => string } = {
   postgresql: models('', ' @db.VarChar(255)', ' @db.Timestamptz(6)'),
   mysql: models(' @db.UnsignedInt', ' @db.VarChar(255)', ' @db.Timestamp(0)'),
   sqlite: models('', '', ''),
+}
+
+/** The models, for the projects whose Prisma is not told of external tables; undefined where no model can have the name. */
+export function knexModels(provider: Provider, table: string): string | undefined {
+  return /^[A-Za-z]\w*$/.test(table) ? MODELS[provider](table) : undefined
 }
 
 /** Makes Knex's tables where they are missing; its down leaves them, because Knex is using them while it runs it. */

@@ -15,6 +15,11 @@ const CATALOG =
 const READS = /^\s*(SELECT|SHOW|DESCRIBE|EXPLAIN|PRAGMA\s+\w+\s*\(|PRAGMA\s+\w+\s*$|PRAGMA\s+\w+\s*;?\s*$)/i
 const CONTROL = /^\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b/i
 
+/** Whether a statement changes something by itself: it neither reads nor begins or ends a transaction. */
+export function isChange(sql: string): boolean {
+  return !READS.test(sql) && !CONTROL.test(sql)
+}
+
 /** A client that notes what goes through it to `next`, or to nothing. */
 export class RecordingClient implements Client {
   readonly statements: Statement[] = []
@@ -27,7 +32,7 @@ export class RecordingClient implements Client {
 
   query = async (sql: string, params?: readonly unknown[]): Promise<Row[]> => {
     if (READS.test(sql)) this.reads ||= !CATALOG.test(sql)
-    else if (!CONTROL.test(sql)) this.statements.push({ sql, ...(params && params.length > 0 && { params }) })
+    else if (isChange(sql)) this.statements.push({ sql, ...(params && params.length > 0 && { params }) })
     return (await this.#next?.query(sql, params)) ?? []
   }
 

@@ -7,23 +7,31 @@ import { engineFor } from '../../engines/index.js'
 import { bindPlaceholders } from '../../engines/sql/placeholders.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { LockError } from '../errors.js'
-import type { HistorySession } from '../history/recorder.js'
-import { type Dialect, dialectOf, type KnexClient } from './dialects.js'
+import type { JournalSession } from '../history/journal.js'
+import { type Dialect, dialectOf, type KnexClient, type Shutting } from './dialects.js'
+
+/** What ends the locks that a connection holds until Knex gets it back. */
+interface Held {
+  migration?: string
+  history?: string
+}
 
 /** One connection that Knex handed out. Statements go to the driver as they are: Knex's own `?` means nothing in them. */
-export class KnexSession implements Client, HistorySession {
-  /** Connections that hold the migration lock until Knex gives them back. */
-  static readonly #locked = new WeakMap<object, string>()
+export class KnexSession implements Client, JournalSession {
+  static readonly #held = new WeakMap<object, Held>()
 
+  #connection: object
   #rebuilds: ReturnType<NonNullable<Engine['rebuilds']>> | undefined
 
   private constructor(
     readonly client: KnexClient,
-    readonly connection: object,
+    connection: object,
     readonly engine: Engine,
     readonly dialect: Dialect,
     readonly history: HistoryDialect,
-  ) {}
+  ) {
+    this.#connection = connection
+  }
 
   /** A session over a connection that Knex's client holds. */
   static async over(client: KnexClient, connection: object): Promise<KnexSession> {
@@ -39,15 +47,22 @@ export class KnexSession implements Client, HistorySession {
   static async on<T>(knex: Knex, work: (session: KnexSession) => Promise<T>): Promise<T> {
     const client = knex.client as KnexClient
     const connection = (await client.acquireConnection()) as object
+    let session: KnexSession | undefined
     try {
-      return await work(await KnexSession.over(client, connection))
+      session = await KnexSession.over(client, connection)
+      return await work(session)
     } finally {
-      await client.releaseConnection(connection)
+      await client.releaseConnection(session ? session.#connection : connection)
     }
   }
 
   get syntax(): StatementSyntax {
     return this.engine.syntax
+  }
+
+  /** Whether Knex has a transaction on the connection; on MySQL it may be over all the same. */
+  get transacting(): boolean {
+    return this.client.transacting === true
   }
 
   async #send(sql: string, params: readonly unknown[] = [], method = 'raw') {
@@ -62,7 +77,7 @@ export class KnexSession implements Client, HistorySession {
     const bindings = this.client.prepBindings([...params])
     this.client.emit('query', { sql, bindings, method })
     try {
-      return await this.client._query(this.connection, { sql, bindings, method, options: {} })
+      return await this.client._query(this.#connection, { sql, bindings, method, options: {} })
     } catch (error) {
       if (error instanceof Error && !error.message.includes(sql)) error.message = `${sql} - ${error.message}`
       throw error
@@ -85,9 +100,100 @@ export class KnexSession implements Client, HistorySession {
     await this.query(sql, params)
   }
 
-  /** Statement by statement: not every driver of Knex's takes more than one. */
+  /**
+   * Statement by statement: not every driver of Knex's takes more than one.
+   * @throws the driver's error, with the number of statements that ended well as `completed`
+   */
   async script(sql: string): Promise<void> {
-    for (const { text } of splitStatements(sql, this.syntax)) await this.raw(text)
+    let completed = 0
+    for (const { text } of splitStatements(sql, this.syntax)) {
+      try {
+        await this.raw(text)
+        completed += 1
+      } catch (error) {
+        if (error instanceof Error) {
+          Object.defineProperty(error, 'completed', { value: completed, configurable: true })
+          Object.defineProperty(error, 'statement', { value: text, configurable: true })
+        }
+        throw error
+      }
+    }
+  }
+
+  /** One transaction around one operation where the journal asks for it; it ends the one that Knex began. */
+  async transaction<T>(_options: object, work: () => Promise<T>): Promise<T> {
+    await this.raw('START TRANSACTION')
+    try {
+      const result = await work()
+      await this.raw('COMMIT')
+      return result
+    } catch (error) {
+      await this.raw('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+  }
+
+  inTransaction(): Promise<boolean> {
+    return this.dialect.inTransaction(this.#shutting(), this.#connection)
+  }
+
+  async invalid(): Promise<readonly string[]> {
+    const { invalid } = this.dialect
+    return invalid === undefined ? [] : (await this.raw(invalid)).map((row) => String(row.name))
+  }
+
+  /** What an operation left open is taken back. Knex's settings of the session are its own. */
+  async restoreSettings(): Promise<void> {
+    if (!this.transacting && (await this.inTransaction())) await this.raw('ROLLBACK')
+  }
+
+  async holdsLock(): Promise<boolean> {
+    return this.dialect.lock === undefined || KnexSession.#held.get(this.#connection)?.migration !== undefined
+  }
+
+  acquireLock({ timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
+    return this.lock(timeoutMs)
+  }
+
+  /** Knex ends its own statements. */
+  async cancel(): Promise<void> {}
+
+  #shutting(): Shutting {
+    return {
+      transacting: this.transacting,
+      raw: (sql) => this.raw(sql),
+      send: (sql) => this.#sendOne(sql),
+      isBusy: (error) => this.engine.explain(error).kind === 'busy',
+    }
+  }
+
+  /**
+   * Runs the work while no other session can do the same with the table.
+   * @param table its name as SQL
+   * @throws {LockError} when another is at it all the while
+   */
+  async alone<T>(table: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+    const end = await this.dialect.alone(this.#shutting(), table, timeoutMs).catch((error: unknown) => {
+      const { kind } = this.engine.explain(error)
+      if (!(error instanceof LockTimeoutError) && kind !== 'lock-timeout' && kind !== 'busy') throw error
+      throw new LockError(`Knex's history was not free within ${timeoutMs / 1000} s: another Knex is migrating.`, {
+        cause: error,
+        hint: 'Run the command again when the other has ended.',
+      })
+    })
+    if (end.later !== undefined) this.#hold({ history: end.later })
+    try {
+      const result = await work()
+      if (end.done !== undefined) await this.raw(end.done)
+      return result
+    } catch (error) {
+      if (end.failed !== undefined) await this.raw(end.failed).catch(() => undefined)
+      throw error
+    }
+  }
+
+  #hold(held: Held): void {
+    KnexSession.#held.set(this.#connection, { ...KnexSession.#held.get(this.#connection), ...held })
   }
 
   /**
@@ -97,9 +203,9 @@ export class KnexSession implements Client, HistorySession {
    */
   async lock(timeoutMs: number): Promise<void> {
     const { lock } = this.dialect
-    if (lock === undefined || KnexSession.#locked.has(this.connection)) return
+    if (lock === undefined || (await this.holdsLock())) return
     const started = performance.now()
-    const transacting = this.client.transacting === true
+    const { transacting } = this
     for (let pause = 20; ; pause = Math.min(pause * 1.6, 500)) {
       const got = (await this.raw(transacting ? lock.inTransaction : lock.session))[0]?.got
       if (Number(got) === 1) break
@@ -115,14 +221,37 @@ export class KnexSession implements Client, HistorySession {
       }
       await sleep(pause)
     }
-    if (!transacting || lock.inTransaction === lock.session) KnexSession.#locked.set(this.connection, lock.release)
+    if (!transacting || lock.inTransaction === lock.session) this.#hold({ migration: lock.release })
   }
 
-  /** Gives back the lock that a connection still holds; called when Knex puts it back into its pool. */
+  /**
+   * Runs work of Knex's that needs a connection. Where the pool has no other, it is this one, and the migration lock stays
+   * with it.
+   */
+  async lend<T>(work: () => Promise<T>): Promise<T> {
+    const { pool } = this.client as { pool?: { max?: number } }
+    if (this.transacting || pool?.max !== 1) return work()
+    const connection = this.#connection
+    const held = KnexSession.#held.get(connection)
+    KnexSession.#held.delete(connection)
+    await this.client.releaseConnection(connection)
+    try {
+      return await work()
+    } finally {
+      this.#connection = (await this.client.acquireConnection()) as object
+      // Another connection means that the old one was lost, and the lock with it.
+      if (held && this.#connection === connection) KnexSession.#held.set(connection, held)
+    }
+  }
+
+  /** Gives back the locks that a connection still holds; called when Knex puts it back into its pool. */
   static async releaseLock(client: KnexClient, connection: object): Promise<void> {
-    const release = KnexSession.#locked.get(connection)
-    if (release === undefined) return
-    KnexSession.#locked.delete(connection)
-    await client._query(connection, { sql: release, bindings: [], method: 'raw', options: {} }).catch(() => undefined)
+    const held = KnexSession.#held.get(connection)
+    if (held === undefined) return
+    KnexSession.#held.delete(connection)
+    for (const sql of [held.migration, held.history]) {
+      if (sql !== undefined)
+        await client._query(connection, { sql, bindings: [], method: 'raw', options: {} }).catch(() => undefined)
+    }
   }
 }

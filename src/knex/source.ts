@@ -1,15 +1,17 @@
 /** What Knex is given as its list of migrations: the folders of rays and Prisma and the project's own Knex files, in one order. */
-import { randomUUID } from 'node:crypto'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Knex } from 'knex'
-import { DecisionError, UsageError } from '../errors.js'
+import { DecisionError, RaysError, UsageError } from '../errors.js'
+import { Journal } from '../history/journal.js'
 import { type MigrationRecord, nextBatch, Recorder } from '../history/recorder.js'
 import { checksum, listMigrations, readScript } from '../migrations/directory.js'
 import { type LoadOptions, loadMigration } from '../migrations/load.js'
-import type { LoadedMigration, Migration } from '../migrations/migration.js'
+import type { LoadedMigration, Migration, OperationFunction } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
 import { type KnexForm, needsForeignKeysOff } from './form.js'
 import { type KnexTable, knexNames, readHistory } from './histories.js'
 import { folderNameOf } from './names.js'
+import { isChange } from './record.js'
 import { KnexSession } from './session.js'
 
 /** A migration in Knex's list. Knex prints `file`. */
@@ -80,9 +82,10 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     })
     const code = own ? ((await this.#options.own().getMigration(own.spec)) as KnexForm) : loaded.knex
     if (loaded.foreignKeysOff || needsForeignKeysOff(code)) this.foreignKeysOff = true
-    const transaction = configured(code) ?? loaded.transaction
+    // Where the migration says nothing, Knex's own options decide.
+    const transaction = configured(code) ?? (loaded.transaction ? undefined : false)
     const run = (direction: 'up' | 'down') => (knex: Knex) => this.#run(knex, loaded, code, direction)
-    const migration: KnexForm = { up: run('up'), down: run('down'), config: { transaction } }
+    const migration = { up: run('up'), down: run('down'), config: transaction === undefined ? {} : { transaction } }
     return migration as Knex.Migration
   }
 
@@ -95,48 +98,139 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
   #loading: Promise<unknown> = Promise.resolve()
 
   /** Prisma's table is new. What Knex has run of the project's folders is applied; without its row it would be taken for unapplied. */
-  async #recordKnown(session: KnexSession, recorder: Recorder, current: string): Promise<void> {
+  async #recordKnown(session: KnexSession, recorder: Recorder, but: string | undefined): Promise<void> {
     const ran = await knexNames(session, this.#options.table())
     const folders = await listMigrations(await this.#options.migrationsDir())
     const names = await this.names()
     const at = new Date()
     for (const folder of folders) {
-      if (folder.name === current || !ran.has(names.get(folder.name) ?? '')) continue
+      if (folder.name === but || !ran.has(names.get(folder.name) ?? '')) continue
       await recorder.insertApplied(folder.name, checksum(await readScript(folder)), at)
     }
   }
 
   /** One direction of a folder's migration and its row in Prisma's table, on Knex's connection. */
   async #run(knex: Knex, loaded: LoadedMigration, code: KnexForm | undefined, direction: 'up' | 'down') {
-    const { name } = loaded.migration
-    const lockTimeoutMs = await this.#options.lockTimeoutMs()
+    const lockTimeoutMs = await this.lockTimeoutMs()
     if (direction === 'down' && code === undefined) refuseMissingDown(loaded)
-    await KnexSession.on(knex, async (session) => {
-      await session.lock(lockTimeoutMs)
-      const known = await readHistory(session)
-      const recorder = new Recorder(session)
-      const inTransaction = session.engine.transactionalDdl && session.client.transacting === true
-      if (known !== undefined) refuseFailed(known)
-      else {
-        await recorder.create()
-        await this.#recordKnown(session, recorder, name)
-      }
-      // rays or Prisma may have been there while Knex waited for the lock: then only Knex's own row is missing.
-      const applied = known !== undefined && (await isApplied(session, name))
-      if (applied === (direction === 'up')) return
-      const record = direction === 'up' ? await begin(session, recorder, loaded, known ?? []) : undefined
-      if (code) await code[direction](knex)
-      else {
-        const again = await this.#load(loaded.migration, {
-          runScript: (script) => session.script(script),
-          ...(inTransaction && { inTransaction: session.syntax }),
-        })
-        await runOperations(session, again, direction)
-      }
-      if (record) await record()
-      else await recorder.remove(name)
-    })
+    try {
+      await KnexSession.on(knex, async (session) => {
+        await session.lock(lockTimeoutMs)
+        await this.#step({ knex, session, loaded, code, direction })
+      })
+    } catch (error) {
+      throw toldWhole(error)
+    }
   }
+
+  async #step(step: Step): Promise<void> {
+    const { knex, session, loaded, code, direction } = step
+    const { name } = loaded.migration
+    const journalled = !(session.engine.transactionalDdl && session.transacting)
+    // The journal ends Knex's transaction as DDL does, and must not read what was true before the lock was there.
+    if (journalled && session.transacting) await session.raw('COMMIT')
+    const recorder = new Recorder(session)
+    let known = await readHistory(session)
+    if (known === undefined) {
+      await recorder.create()
+      await this.#recordKnown(session, recorder, direction === 'up' ? name : undefined)
+      known = (await readHistory(session)) ?? []
+    }
+    refuseFailed(known)
+    // rays or Prisma may have been there while Knex waited for the lock: then only Knex's own row is missing.
+    if ((await isApplied(session, name)) === (direction === 'up')) return
+    if (journalled) return this.#journal(step, known)
+    const startedAt = new Date()
+    if (code) await code[direction](knex)
+    else {
+      const again = await this.#load(loaded.migration, {
+        runScript: (script) => session.script(script),
+        inTransaction: session.syntax,
+      })
+      await runOperations(session, again, direction)
+    }
+    if (direction === 'down') await recorder.remove(name)
+    else {
+      const { checksum, codeHash: js, operations } = loaded
+      const logs = JSON.stringify({ rays: 1, batch: nextBatch(known), ...(js && { js }) })
+      const steps = Math.max(1, operations.length)
+      await recorder.insert({ name, checksum, startedAt, finishedAt: new Date(), logs, steps })
+    }
+  }
+
+  /** Where no transaction holds the whole migration: with the journal of rays, so that rays can mend what a failure leaves. */
+  async #journal({ knex, session, loaded, code, direction }: Step, known: readonly MigrationRecord[]): Promise<void> {
+    const { operations } = code
+      ? { operations: [[this.#inKnex('up', code, knex, session), this.#inKnex('down', code, knex, session)] as const] }
+      : await this.#load(loaded.migration, { runScript: (script) => session.script(script) })
+    const options = {
+      connection: session,
+      direction,
+      records: known,
+      batch: nextBatch(known),
+      operationTimeoutMs: 0,
+      unguarded: true,
+    }
+    await new Journal(options, { ...loaded, operations, transaction: session.transacting }).run()
+  }
+
+  /** One direction of a migration in Knex's form as an operation, with Knex itself and not over the client. */
+  #inKnex(direction: 'up' | 'down', code: KnexForm, knex: Knex, session: KnexSession): OperationFunction {
+    const operation = async () => {
+      const counted = { completed: 0, transactions: session.engine.transactionalDdl }
+      try {
+        await session.lend(() => this.#statements.run(counted, async () => code[direction](knex)))
+      } catch (thrown) {
+        const error = thrown instanceof Error ? thrown : new Error(`it threw ${String(thrown)}`, { cause: thrown })
+        Object.defineProperty(error, 'completed', { value: counted.completed, configurable: true })
+        throw error
+      }
+    }
+    Object.defineProperty(operation, 'name', { value: direction })
+    return operation
+  }
+
+  /** The statements of the migration in Knex's form that is being run, and of nothing else that uses the same Knex. */
+  readonly #statements = new AsyncLocalStorage<{ completed: number; readonly transactions: boolean }>()
+
+  /** Knex has run a statement. What a transaction holds counts when it is committed. */
+  ended(sql: string, transacting: boolean): void {
+    const counted = this.#statements.getStore()
+    if (counted === undefined) return
+    const counts = counted.transactions && transacting ? /^\s*COMMIT\b/i.test(sql) : isChange(sql)
+    if (counts) counted.completed += 1
+  }
+
+  lockTimeoutMs(): Promise<number> {
+    return this.#options.lockTimeoutMs()
+  }
+}
+
+/** Whether a configuration of Knex's went through the adapter. */
+export function isWrapped({ migrations }: Knex.Config): boolean {
+  const source: unknown = migrations?.migrationSource
+  // By its name: the project's rays may be another copy.
+  return (source as object | undefined)?.constructor.name === PrismaMigrationSource.name
+}
+
+/** One migration, on its way in one direction. */
+interface Step {
+  readonly knex: Knex
+  readonly session: KnexSession
+  readonly loaded: LoadedMigration
+  /** Its code where it has Knex's form. */
+  readonly code: KnexForm | undefined
+  readonly direction: 'up' | 'down'
+}
+
+/** Knex prints an error's stack and no more: it has to hold where the error was and what helps. */
+function toldWhole(error: unknown): unknown {
+  if (!(error instanceof RaysError)) return error
+  const { message, stack = '' } = error
+  const whole = [message, error.where, error.hint].filter(Boolean).join('\n')
+  Object.defineProperty(error, 'message', { value: whole, configurable: true })
+  Object.defineProperty(error, 'stack', { value: stack.replace(message, () => whole), configurable: true })
+  return error
 }
 
 function merge(own: { file: string; own: { spec: unknown } }[], folders: readonly Migration[]): Entry[] {
@@ -170,29 +264,6 @@ async function isApplied(session: KnexSession, name: string): Promise<boolean> {
   return rows.length > 0
 }
 
-/**
- * Records the migration: at its end where a failure undoes it, and where it does not, before it, so that what a failure
- * leaves behind shows as failed to Prisma and rays.
- * @returns what to do at the end
- */
-async function begin(
-  session: KnexSession,
-  recorder: Recorder,
-  loaded: LoadedMigration,
-  known: readonly MigrationRecord[],
-): Promise<() => Promise<unknown>> {
-  const id = randomUUID()
-  const note = { rays: 1, batch: nextBatch(known), ...(loaded.codeHash && { js: loaded.codeHash }) }
-  const steps = Math.max(1, loaded.operations.length)
-  const row = { id, name: loaded.migration.name, checksum: loaded.checksum, startedAt: new Date() }
-  const logs = JSON.stringify(note)
-  if (session.engine.transactionalDdl && session.client.transacting) {
-    return () => recorder.insert({ ...row, finishedAt: new Date(), logs, steps })
-  }
-  await recorder.insert({ ...row, finishedAt: null, logs: '', steps: 0 })
-  return () => recorder.update(id, { finishedAt: new Date(), logs, steps })
-}
-
 /** Runs one direction of a migration on Knex's connection. */
 async function runOperations(session: KnexSession, loaded: LoadedMigration, direction: 'up' | 'down'): Promise<void> {
   const client = {
@@ -214,8 +285,11 @@ function refuseMissingDown({ migration, operations }: LoadedMigration): void {
 function refuseFailed(known: readonly MigrationRecord[]): void {
   const failed = known.filter((record) => record.state === 'failed').map((record) => record.name)
   if (failed.length === 0) return
+  const journal = known.find((record) => record.name === failed[0])?.note?.dir !== undefined
   throw new DecisionError(`A migration has failed before, and the database needs a decision: ${failed.join(', ')}.`, {
     code: 'E_FAILED_ROW',
-    hint: `If its changes are in the database: rays migrate --fake --name ${failed[0]}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${failed[0]}.`,
+    hint: journal
+      ? `rays status shows where it stands; rays migrate --resume goes on, rays migrate --undo goes back.`
+      : `If its changes are in the database: rays migrate --fake --name ${failed[0]}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${failed[0]}.`,
   })
 }

@@ -1,4 +1,6 @@
 /** Knex runs the project's migrations: the real Knex, its command and its programming interface, on real databases. */
+import { rmSync } from 'node:fs'
+import path from 'node:path'
 import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
 import { type KnexProject, knexProject, type Ran } from '../support/knex.js'
 
@@ -157,8 +159,98 @@ console.log(JSON.stringify(said))`),
     expect(status.code).toBe(0)
   })
 
-  test('a failing migration leaves both histories alike', async () => {
+  test('many Knexes that look at the same moment bring the history in step once', async () => {
+    const out = ok(
+      await project.node(`import knexModule from 'knex'
+import config from './knexfile.mjs'
+const all = Array.from({ length: 8 }, () => knexModule(config))
+const [first] = all
+const found = []
+for (let round = 0; round < 3; round++) {
+  await first('knex_migrations').del()
+  const listed = await Promise.all(all.map((knex) => knex.migrate.list()))
+  found.push([await first('knex_migrations').orderBy('id').pluck('name'), ...new Set(listed.map(([done]) => done.length))])
+}
+// What was written twice before is put right, too.
+await first.raw("INSERT INTO knex_migrations (name, batch) VALUES ('${made[0]}', 9)")
+await first.migrate.list()
+found.push([await first('knex_migrations').orderBy('id').pluck('name'), 2])
+await Promise.all(all.map((knex) => knex.destroy()))
+console.log(JSON.stringify(found))`),
+    )
+    expect(JSON.parse(out)).toEqual(Array.from({ length: 4 }, () => [made, 2]))
+  })
+
+  test('what a failure leaves behind where nothing rolls back is named by rays, and mended by it', async () => {
+    const name = '29990101000000_half'
+    const write = (files: Readonly<Record<string, string>>) => project.write(files)
+    const before = await dumpSchema(db)
+    write({
+      [`prisma/migrations/${name}/migration.sql`]: '-- half\n',
+      [`prisma/migrations/${name}/migration.mjs`]: `import { existsSync } from 'node:fs'
+${provider === 'mysql' ? '' : 'export const config = { transaction: false }\n'}
+const orFail = (knex) => existsSync('go') || knex.raw('SELECT * FROM nowhere')
+export const up = async (knex) => {
+  await knex.schema.createTable('half', (table) => table.increments())
+  await orFail(knex)
+}
+export const down = async (knex) => {
+  await knex.schema.dropTable('half')
+  await orFail(knex)
+}
+`,
+    })
+    const status = async () =>
+      (await project.rays(['status', '--json']))
+        .json<{ data: { migrations: { name: string; state: string }[] } }>()
+        .data.migrations.at(-1)
+    const rays = async (line: string) => {
+      const ran = await project.rays(line.split(' '))
+      return [ran.code, ran.stdout + ran.stderr] as const
+    }
+    const up = await project.knex('migrate:up')
+    expect([up.code, up.stderr]).toEqual([
+      1,
+      expect.stringMatching(/1 statement of operation 0 .*rays migrate --undo/s),
+    ])
+    expect(await status()).toMatchObject({ name, state: 'failed' })
+    const again = await project.knex('migrate:latest')
+    expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/has failed before.*rays migrate --resume/s)])
+    write({ go: '' })
+    expect(await rays('migrate --undo --skip-op 0')).toEqual([0, expect.any(String)])
+    expect(await dumpSchema(db)).toEqual(before)
+    expect(await names(db)).toEqual(made)
+
+    // Another lists between the end of the migration and Knex's own row.
+    ok(
+      await project.node(`import knexModule from 'knex'
+import config from './knexfile.mjs'
+const [knex, other] = [knexModule(config), knexModule(config)]
+await knex.migrate.up({ afterEach: () => other.migrate.list() })
+await Promise.all([knex.destroy(), other.destroy()])`),
+    )
+    expect(await knexNames(db)).toEqual([...made, name])
+    rmSync(path.join(project.folder, 'go'))
+    const down = await project.knex('migrate:down')
+    expect([down.code, down.stderr]).toEqual([1, expect.stringContaining('1 statement of operation 0')])
+    expect(ok(await project.knex('migrate:list'))).toContain('Found 3 Completed')
+    expect(await rays('migrate --resume --skip-op 0')).toEqual([0, expect.any(String)])
+    expect(ok(await project.knex('migrate:list'))).toContain('Found 1 Pending')
+    expect(await names(db)).toEqual(made)
+    expect(await dumpSchema(db)).toEqual(before)
+    rmSync(path.join(project.folder, 'prisma/migrations', name), { recursive: true })
+  })
+
+  test('a failing migration leaves the database and both histories as they were', async () => {
     const name = '29990101000000_wrong'
+    const before = await dumpSchema(db)
+    const failing = async (text: RegExp) => {
+      const failed = await project.knex('migrate:latest')
+      expect([failed.code, failed.stderr]).toEqual([1, expect.stringMatching(text)])
+      expect(await dumpSchema(db)).toEqual(before)
+      expect(await names(db)).toEqual(made)
+      expect(await knexNames(db)).toEqual(made)
+    }
     project.write({
       [`prisma/migrations/${name}/migration.sql`]: '-- wrong\n',
       [`prisma/migrations/${name}/migration.js`]: `module.exports = [
@@ -166,17 +258,18 @@ console.log(JSON.stringify(said))`),
   [({ client }) => client.execute('CREATE TABLE ${q('User')} (id INTEGER)'), null],
 ]`,
     })
-    const failed = await project.knex('migrate:latest')
-    expect([failed.code, failed.stderr]).toEqual([1, expect.stringMatching(/exists/)])
-    expect(await names(db)).toEqual(made)
-    expect(await knexNames(db)).toEqual(made)
+    // Where nothing rolls back, what was done is undone, and everybody is told.
+    await failing(provider === 'mysql' ? /exists.*What it had done was undone.*operation 0/s : /exists/)
     const status = await project.rays(['status', '--json'])
     const state = status.json<{ data: { migrations: { name: string; state: string }[] } }>().data.migrations.at(-1)
-    // Where nothing rolls back, what was done stays, and everybody is told.
-    expect(state).toMatchObject({ name, state: provider === 'mysql' ? 'failed' : 'pending' })
-    if (provider === 'mysql') {
-      const again = await project.knex('migrate:latest')
-      expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('has failed before')])
-    }
+    expect(state).toMatchObject({ name, state: 'pending' })
+    if (provider === 'mysql') return
+    // The transaction is Knex's, whatever the script says of its own.
+    rmSync(path.join(project.folder, 'prisma/migrations', name, 'migration.js'))
+    project.write({
+      [`prisma/migrations/${name}/migration.sql`]:
+        'BEGIN;\nCREATE TABLE extra (id INTEGER);\nCOMMIT;\nCREATE TABLE "User" (id INTEGER);\n',
+    })
+    await failing(/exists/)
   })
 })
