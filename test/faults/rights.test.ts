@@ -1,10 +1,22 @@
 /** Disks that are full, users who may not, histories that cannot be read. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { databases, freshMysql, freshSqlite } from '../support/databases.js'
 import { type FaultCase, fault, hashTree, M1, M2, M3, PASSWORD, walk } from '../support/faults.js'
 import type { RunOptions } from '../support/project.js'
+import { type Server, startMysql } from '../support/servers.mjs'
 
 const root = process.getuid?.() === 0
 
@@ -27,49 +39,79 @@ const probe = root ? tmpfs('1m') : undefined
 probe?.remove()
 const noMount = probe ? undefined : 'no right to mount a tmpfs'
 
+/** A server of its own, should it not survive. */
+let server: Server | undefined
+afterAll(() => server?.stop())
+
+/** The disk of the case, made before its database, which is on it on SQLite. */
+let disk: NonNullable<ReturnType<typeof tmpfs>>
+
 fault(
   'a full disk under the database undoes the migration, and with space it goes on',
   async (c) => {
-    const disk = tmpfs(c.provider === 'postgresql' ? '4m' : '1m')!
+    const { folder } = disk
+    const ballast = path.join(folder, 'ballast')
     try {
       if (c.provider === 'postgresql') {
-        const { uid } =
-          spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).status === 0
-            ? { uid: Number(spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).stdout) }
-            : { uid: 0 }
-        mkdirSync(path.join(disk.folder, 'space'))
-        chownSync(path.join(disk.folder, 'space'), uid, uid)
-        await c.db.query(`CREATE TABLESPACE ${c.db.name} LOCATION '${path.join(disk.folder, 'space')}'`)
-        const fill = `await client.execute("CREATE TABLE big (v TEXT) TABLESPACE ${c.db.name}")
-  await client.execute("INSERT INTO big SELECT repeat(md5(random()::text), 50) FROM generate_series(1, 20000)")`
-        await c.fixture({ 1: { up: fill } })
-      } else {
-        await c.fixture({
-          1: {
-            up: `await client.execute('PRAGMA max_page_count = 40')\n  await client.execute("CREATE TABLE big (v)")\n  await client.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) INSERT INTO big SELECT hex(randomblob(1000)) FROM n")`,
-          },
-        })
+        const { status, stdout } = spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' })
+        const uid = status === 0 ? Number(stdout) : 0
+        mkdirSync(path.join(folder, 'space'))
+        chownSync(path.join(folder, 'space'), uid, uid)
+        await c.db.query(`CREATE TABLESPACE ${c.db.name} LOCATION '${path.join(folder, 'space')}'`)
       }
-      const before = await c.state()
-      const run = await c.rays(['migrate'])
-      expect({ code: run.code, stderr: run.stderr }).toEqual({
-        code: 1,
-        stderr: expect.stringMatching(c.by({ postgresql: /53100/, sqlite: /SQLITE_FULL/, mysql: /./ })),
+      // Two operations: where DDL commits, the one that fails has nothing but rows to take back.
+      const create = c.by({
+        postgresql: `CREATE TABLE big (v TEXT) TABLESPACE ${c.db.name}`,
+        mysql: `CREATE TABLE big (v TEXT) DATA DIRECTORY = '${folder}'`,
+        sqlite: 'CREATE TABLE big (v TEXT)',
       })
+      const fill = c.by({
+        postgresql:
+          "INSERT INTO big SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 240000) AS n GROUP BY n / 30",
+        mysql: "INSERT INTO big SELECT REPEAT('x', 1000) FROM seq_1_to_8000",
+        sqlite:
+          'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 8000) INSERT INTO big SELECT hex(randomblob(500)) FROM n',
+      })
+      await c.fixture({
+        1: {
+          up: `await client.execute(${JSON.stringify(create)})`,
+          down: `await client.execute('DROP TABLE big')`,
+        },
+        2: { up: `await client.execute(${JSON.stringify(fill)})`, down: `await client.execute('DELETE FROM big')` },
+      })
+      // Room for half of the rows. With much less MariaDB cannot even roll back, and ends itself.
+      const { bavail, bsize } = statfsSync(folder)
+      writeFileSync(ballast, Buffer.alloc(bavail * bsize - 4 * 1024 * 1024))
+      const before = await c.state()
+      const why = c.by({ postgresql: /53100/, sqlite: /SQLITE_FULL/, mysql: /ER_RECORD_FILE_FULL/ })
+      const run = await c.rays(['migrate'])
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(why) })
+      // SQLite keeps the rows in memory until COMMIT, which then fails.
+      expect(run.stderr).toMatch(c.provider === 'sqlite' ? new RegExp(`${M2} failed`) : /operation 2\b.* failed/i)
       expect(run.stderr).toMatch(/Free some space/)
       expect(run.stderr).not.toMatch(/no transaction is active|fault in rays/)
-      await c.clean(before)
-      c.repair()
+      await c.undone(before, why)
+      // The same migration, with space.
+      rmSync(ballast)
       await c.next()
+      expect(Number((await c.db.query('SELECT count(*) AS n FROM big'))[0]!.n)).toBeGreaterThanOrEqual(8000)
     } finally {
-      if (c.provider === 'postgresql') {
-        await c.db.query('DROP TABLE IF EXISTS big')
-        await c.db.query(`DROP TABLESPACE IF EXISTS ${c.db.name}`)
-      }
+      await c.db.query('DROP TABLE IF EXISTS big')
+      if (c.provider === 'postgresql') await c.db.query(`DROP TABLESPACE IF EXISTS ${c.db.name}`)
+      if (c.provider === 'sqlite') await c.db.close()
       disk.remove()
     }
   },
-  { on: ['postgresql', 'sqlite'], skip: noMount },
+  {
+    skip: noMount,
+    fresh: async (provider) => {
+      disk = tmpfs('40m')!
+      if (provider === 'sqlite') return freshSqlite(disk.folder)
+      if (provider === 'postgresql') return databases.find((each) => each.provider === provider)!.fresh()
+      server ??= await startMysql({ own: true })
+      return freshMysql(server!.url)
+    },
+  },
 )
 
 fault(

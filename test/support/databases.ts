@@ -50,7 +50,7 @@ const database = (provider: Provider, fresh: (server: string) => Promise<FreshDa
 
 /** Every database that rays knows. */
 export const databases: readonly TestDatabase[] = [
-  database('sqlite', freshSqlite),
+  database('sqlite', () => freshSqlite()),
   database('postgresql', freshPostgres),
   database('mysql', freshMysql),
 ]
@@ -204,8 +204,9 @@ async function openSqlite(file: string): Promise<Handle> {
   }
 }
 
-async function freshSqlite(): Promise<FreshDatabase> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'rays-test-sqlite-'))
+/** @param parent the folder for its folder */
+export async function freshSqlite(parent = tmpdir()): Promise<FreshDatabase> {
+  const folder = mkdtempSync(path.join(parent, 'rays-test-sqlite-'))
   const file = path.join(folder, 'dev.db')
   writeFileSync(file, '')
   const mine = sessions(() => openSqlite(file))
