@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type FaultCase, fault, PASSWORD, SECOND } from '../support/faults.js'
+import { type FaultCase, fault, M1, M2, PASSWORD, SECOND } from '../support/faults.js'
 
 const BIN = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../bin/rays.js')
 
-/** Runs a shell line in which `rays` is the command. */
+/** Runs a shell line in which `rays` is the command. The exit code of rays itself, whatever it is piped into; 255 where it hangs. */
 function shell(c: FaultCase, line: string): Promise<number> {
   return new Promise((resolve) => {
     const env = {
@@ -20,10 +20,13 @@ function shell(c: FaultCase, line: string): Promise<number> {
       RAYS_GENERATE: '0',
       RAYS_VERBOSE_LOGGING: '1',
     }
-    const child = spawn('/bin/bash', ['-c', line.replaceAll('rays', `"${process.execPath}" "${BIN}"`)], {
+    const rays = `"${process.execPath}" "${BIN}"`
+    const child = spawn('/bin/bash', ['-c', `${line.replaceAll('rays', rays)}; exit \${PIPESTATUS[0]}`], {
       cwd: c.project.folder,
       env,
       stdio: 'ignore',
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
     })
     child.on('close', (code) => resolve(code ?? 255))
   })
@@ -31,6 +34,8 @@ function shell(c: FaultCase, line: string): Promise<number> {
 
 fault('a migration does not depend on anybody reading what it prints', async (c) => {
   const noisy = `for (let i = 0; i < 2000; i++) console.log('x'.repeat(200))`
+  await c.fixture({ 1: { up: `${noisy}\n  ${SECOND[1]!.up}` } })
+  const before = await c.state()
   for (const line of [
     'rays migrate | head -1',
     'rays migrate 2>&1 | head -c 10',
@@ -38,12 +43,21 @@ fault('a migration does not depend on anybody reading what it prints', async (c)
     'rays migrate >&- 2>&-',
     'rays migrate 2>/dev/full >/dev/full',
   ]) {
-    if (c.folders.size === 0) await c.fixture({ 1: { up: `${noisy}\n  ${SECOND[1]!.up}` } })
-    await shell(c, `${line}; true`)
-    expect({ line, applied: (await c.applied()).length }).toEqual({ line, applied: 3 })
+    const code = await shell(c, line)
+    expect({ line, code, applied: (await c.applied()).length }).toEqual({ line, code: 0, applied: 3 })
     await c.gone()
-    expect((await c.rays(['migrate', '--name', 'zero', '--y'])).code).toBe(0)
+    const down = await c.rays(['migrate', '--name', M1, '--y'])
+    expect({ code: down.code, stderr: down.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    await c.clean(before)
   }
+  // Nor does it end in success when it fails and nobody hears it.
+  c.folder(M2, [SECOND[0]!, { ...SECOND[1]!, up: `${SECOND[1]!.up}\n  ${noisy}\n  throw new Error('unheard')` }])
+  for (const line of ['rays migrate 2>&1 | head -1', 'rays migrate >&- 2>&-']) {
+    const failing = await c.state()
+    expect({ line, code: await shell(c, line) }).toEqual({ line, code: 1 })
+    await c.undone(failing, /unheard/)
+  }
+  c.repair()
   await c.next()
 })
 
