@@ -1,7 +1,8 @@
 /** Sizes that nobody should have, and that must work all the same. */
 import { existsSync, readFileSync } from 'node:fs'
 import { databases, freshMysql } from '../support/databases.js'
-import { fault, M2, table } from '../support/faults.js'
+import { type FaultCase, fault, M2, table } from '../support/faults.js'
+import { proxy } from '../support/proxy.js'
 import type { Server } from '../support/servers.mjs'
 import { startMysql } from '../support/servers.mjs'
 
@@ -35,6 +36,20 @@ function peakOf(pid: number): { stop(): number } {
   }
 }
 
+/** Runs it within a minute and half a gigabyte. */
+async function within(c: FaultCase, args: readonly string[]) {
+  const running = c.start(args, quiet)
+  const started = performance.now()
+  const memory = peakOf(running.child.pid!)
+  const run = await running.output
+  const measured = { seconds: (performance.now() - started) / 1000, megabytes: memory.stop() / MEGABYTE }
+  expect(measured.seconds).toBeLessThan(60)
+  expect(measured.megabytes).toBeLessThan(512)
+  // Where the system tells nothing, nothing is measured.
+  if (existsSync('/proc/self/status')) expect(measured.megabytes).toBeGreaterThan(20)
+  return run
+}
+
 fault(
   'a migration of 10 MB, made of very many statements, takes less than a minute and half a gigabyte',
   async (c) => {
@@ -46,12 +61,8 @@ fault(
     ).join('\n')
     expect(rows.length).toBeGreaterThan(10 * MEGABYTE)
     c.code(M2, undefined, `${rows}\n`)
-    const running = c.start(['migrate'], quiet)
-    const memory = peakOf(running.child.pid!)
-    const run = await running.output
-    const peak = memory.stop()
+    const run = await within(c, ['migrate'])
     expect({ code: run.code, stderr: run.stderr.slice(-2000) }).toEqual({ code: 0, stderr: expect.any(String) })
-    expect(peak).toBeLessThan(512 * MEGABYTE)
     expect(Number((await c.db.query('SELECT count(*) AS n FROM a'))[0]!.n)).toBe(10_000)
   },
   { timeoutMs: 120_000, fresh },
@@ -66,14 +77,8 @@ fault(
       `const one = (i) => [({ client }) => client.execute('UPDATE a SET id = id'), null]
 module.exports = Array.from({ length: 100_000 }, (_, i) => one(i))`,
     )
-    const started = performance.now()
-    const running = c.start(['migrate'], quiet)
-    const memory = peakOf(running.child.pid!)
-    const run = await running.output
-    const peak = memory.stop()
+    const run = await within(c, ['migrate'])
     expect({ code: run.code, stderr: run.stderr.slice(-2000) }).toEqual({ code: 0, stderr: expect.any(String) })
-    expect(performance.now() - started).toBeLessThan(60_000)
-    expect(peak).toBeLessThan(512 * MEGABYTE)
     const row = (await c.history()).find((each) => each.migration_name === M2)
     expect(Number(row!.applied_steps_count)).toBe(100_000)
   },
@@ -89,18 +94,17 @@ fault(
       `module.exports = [[async ({ client }) => { await client.query("SELECT length('" + 'x'.repeat(64 * 1024 * 1024) + "') AS n") }, null]]`,
     )
     const before = await c.state()
-    const running = c.start(['migrate', '--name', M2], quiet)
-    const run = await running.output
+    const run = await within(c, ['migrate', '--name', M2])
     if (c.provider === 'mysql') {
       expect({ code: run.code, stderr: run.stderr.slice(0, 3000) }).toEqual({
         code: 1,
         stderr: expect.stringMatching(/max_allowed_packet/),
       })
-      expect((await c.state()).schema).toBe(before.schema)
+      await c.undone(before, /max_allowed_packet/)
+      c.repair()
     } else
       expect({ code: run.code, stderr: run.stderr.slice(0, 2000) }).toEqual({ code: 0, stderr: expect.any(String) })
-    c.repair()
-    if (c.provider === 'mysql') await c.next()
+    await c.next()
   },
   { timeoutMs: 120_000, fresh },
 )
@@ -109,18 +113,28 @@ fault(
   'a thousand migrations go up and down to nothing on one connection',
   async (c) => {
     for (let i = 1; i <= 1000; i++) c.folder(`20260101${String(i).padStart(6, '0')}_m`, [table(`t${i}`)])
-    const started = performance.now()
-    const up = await c.rays(['migrate'], quiet)
+    const between = c.provider === 'sqlite' ? undefined : await proxy(c.href, 'cut-before', 0)
+    const onOne = { ...quiet, env: { ...quiet.env, ...(between && { DATABASE_URL: between.href }) } }
+    const up = await c.rays(['migrate'], onOne)
     expect({ code: up.code, stderr: up.stderr.slice(-2000) }).toEqual({ code: 0, stderr: expect.any(String) })
     expect(await c.history()).toHaveLength(1000)
-    const status = await c.rays(['status', '--json'], quiet)
-    expect(status.code).toBe(0)
-    expect(status.json<{ data: { counts: object } }>().data.counts).toMatchObject({ applied: 1000, pending: 0 })
-    const down = await c.rays(['migrate', '--name', 'zero', '--y'], quiet)
+    if (between) expect(between.connections()).toBe(1)
+    // The others of this machine slow it down now and then.
+    let fastest = Number.POSITIVE_INFINITY
+    for (let attempt = 0; attempt < 3 && fastest >= 2000; attempt++) {
+      const status = await c.rays(['status', '--json'], quiet)
+      expect(status.code).toBe(0)
+      expect(status.json<{ data: { counts: object } }>().data.counts).toMatchObject({ applied: 1000, pending: 0 })
+      fastest = Math.min(fastest, status.milliseconds)
+    }
+    expect(fastest).toBeLessThan(2000)
+    const down = await c.rays(['migrate', '--name', 'zero', '--y'], onOne).finally(() => between?.close())
     expect({ code: down.code, stderr: down.stderr.slice(-2000) }).toEqual({ code: 0, stderr: expect.any(String) })
-    expect(performance.now() - started).toBeLessThan(120_000)
+    if (between) expect(between.connections()).toBe(2)
+    expect(up.milliseconds + down.milliseconds).toBeLessThan(120_000)
     expect(await c.history()).toEqual([])
     expect(await c.tables()).toEqual([])
+    await c.gone()
   },
   { timeoutMs: 150_000, fresh },
 )

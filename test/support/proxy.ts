@@ -9,17 +9,20 @@ export interface Proxy {
   readonly href: string
   /** Resolves when the COMMIT has come. */
   readonly reached: Promise<void>
+  /** How many connections were made through it. */
+  connections(): number
   /** Refuses new connections from now on. */
   down(): void
   close(): Promise<void>
 }
 
-/** @param nth which COMMIT, from 1 */
+/** @param nth which COMMIT, from 1; 0: none, it only counts connections */
 export async function proxy(href: string, at: AtCommit, nth = 1, options: { stayDown?: boolean } = {}): Promise<Proxy> {
   const target = new URL(href)
   const port = Number(target.port)
   const sockets = new Set<Socket>()
   let seen = 0
+  let connections = 0
   let refusing = false
   let reach = () => {}
   const reached = new Promise<void>((resolve) => {
@@ -27,6 +30,7 @@ export async function proxy(href: string, at: AtCommit, nth = 1, options: { stay
   })
   const server = createServer((client) => {
     if (refusing) return client.destroy()
+    connections += 1
     const upstream = dial(port, target.hostname)
     let frozen = false
     for (const socket of [client, upstream]) {
@@ -68,6 +72,7 @@ export async function proxy(href: string, at: AtCommit, nth = 1, options: { stay
   return {
     href: through.href,
     reached,
+    connections: () => connections,
     down: () => {
       refusing = true
     },
