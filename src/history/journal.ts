@@ -204,7 +204,20 @@ export class Journal {
     } catch (error) {
       throw await this.#failed(error)
     }
-    await this.#finish()
+    await this.#finish().catch(async (error: unknown) => {
+      throw await this.#unrecorded(error)
+    })
+  }
+
+  /** All operations were done, and their row could not be brought to its end. */
+  async #unrecorded(error: unknown): Promise<unknown> {
+    const { connection } = this
+    if (connection.engine.explain(error).kind !== 'connection') return error
+    const direction = this.#note.dir === 'up' ? ('up' as const) : ('down' as const)
+    return this.#leave(
+      operationError(error, { connection, direction }, this.#loaded, ''),
+      'The connection was lost after the last operation, before its row was brought to its end.',
+    )
   }
 
   async #finish(): Promise<void> {

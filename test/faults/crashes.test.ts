@@ -163,7 +163,11 @@ for (const [at, stayDown] of [
         else {
           expect(await journal(c)).toMatchObject({ op: 2, state: 'idle', dir: 'up', steps: 2 })
           await c.next({ refused: { code: 3, says: /--resume/ } })
-          const resumed = await c.rays(['migrate', '--resume'])
+          // What is gone on with may lose its connection, too.
+          const again = await proxy(c.href, 'cut-after', 1)
+          const resumed = await c
+            .rays(['migrate', '--resume'], { env: { DATABASE_URL: again.href } })
+            .finally(() => again.close())
           expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
         }
       } else if (at === 'cut-after') {
@@ -179,6 +183,53 @@ for (const [at, stayDown] of [
     },
     { on: ['postgresql', 'mysql'] },
   )
+
+fault(
+  'a connection cut at a COMMIT that is not that of the whole operation leaves it in doubt',
+  async (c) => {
+    const own = `await client.execute('CREATE TABLE own (id INTEGER)'); await client.execute('START TRANSACTION')`
+    await c.fixture({ 1: { up: `${own}\n  ${SECOND[1]!.up}` } })
+    const before = await c.state()
+    const between = await proxy(c.href, 'cut-before', 2)
+    const run = await c.rays(['migrate'], { env: { DATABASE_URL: between.href } }).finally(() => between.close())
+    await c.gone()
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/connection was lost during operation 1/),
+    })
+    expect(await journal(c)).toMatchObject({ op: 1, state: 'running', dir: 'up', steps: 1 })
+    expect(await c.tables()).toEqual(['a', 'b', 'own'])
+    await c.next({ refused: { code: 3, says: /operation 1 was started and is in doubt/ } })
+    await c.db.query('DROP TABLE own')
+    const undone = await c.rays(['migrate', '--undo', '--retry-op', '1'])
+    expect({ code: undone.code, stderr: undone.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    await c.undone(before, /connection was lost during operation 1/)
+    c.repair()
+    await c.next()
+  },
+  { on: ['mysql'] },
+)
+
+fault(
+  'a connection cut after the last operation, before the row says that all is done',
+  async (c) => {
+    await c.fixture()
+    const between = await proxy(c.href, 'cut-before', 1, { when: /finished_at = \?/ })
+    const run = await c.rays(['migrate'], { env: { DATABASE_URL: between.href } }).finally(() => between.close())
+    await c.gone()
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/connection was lost after the last operation[\s\S]*--resume/),
+    })
+    expect(await journal(c)).toMatchObject({ op: 3, state: 'idle', dir: 'up', steps: 3 })
+    await c.next({ refused: { code: 3, says: /--resume/ } })
+    const resumed = await c.rays(['migrate', '--resume'])
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    await c.next()
+    expect(await c.db.query('SELECT id FROM a ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }])
+  },
+  { on: ['mysql'] },
+)
 
 /** A server of the tests' own, which may crash. */
 type Crashing = { url: string; crash(): Promise<void>; restart(): Promise<void>; stop(): Promise<void> }

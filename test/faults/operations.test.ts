@@ -62,7 +62,8 @@ fault('an error that an operation swallows does not pass for success', async (c)
       1: { up: variants[1]![1] },
       2: { up: variants[2]![1] },
     })
-    await c.next()
+    const run = await c.next()
+    expect(run.stdout).toMatch(/^Applied: 2\b/m)
     expect(await c.tables()).toEqual(['a', 'b', 'c', 'd'])
     expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
     return

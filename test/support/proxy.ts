@@ -17,7 +17,17 @@ export interface Proxy {
 }
 
 /** @param nth which COMMIT, from 1; 0: none, it only counts connections */
-export async function proxy(href: string, at: AtCommit, nth = 1, options: { stayDown?: boolean } = {}): Promise<Proxy> {
+export async function proxy(
+  href: string,
+  at: AtCommit,
+  nth = 1,
+  options: {
+    readonly stayDown?: boolean
+    /** Instead of COMMIT: a message with this text. */
+    readonly when?: RegExp
+  } = {},
+): Promise<Proxy> {
+  const meant = (chunk: Buffer) => options.when?.test(chunk.toString('latin1')) ?? isCommit(chunk)
   const target = new URL(href)
   const port = Number(target.port)
   const sockets = new Set<Socket>()
@@ -49,7 +59,7 @@ export async function proxy(href: string, at: AtCommit, nth = 1, options: { stay
     }
     client.on('data', (chunk) => {
       if (frozen) return
-      if (!isCommit(chunk) || ++seen !== nth) return upstream.write(chunk)
+      if (!meant(chunk) || ++seen !== nth) return upstream.write(chunk)
       frozen = true
       if (at === 'hold-before') return reach()
       if (at === 'cut-before') {
