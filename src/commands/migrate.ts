@@ -161,6 +161,7 @@ async function run(
     fake: options.fake === true,
     batch,
     operationTimeoutMs: config.operationTimeoutMs,
+    secrets: secretsOf(config),
     signal: host.signal,
     onProgress: host.progress,
     around: options.fake ? undefined : programsAround({ host, config }, planned.direction),
@@ -312,6 +313,11 @@ async function consent(
   const yes = await askUnlocked(config, host, connection, () => host.confirm({ message, flag: '--y' }))
   if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
   return true
+}
+
+/** The passwords of the databases that are used. */
+function secretsOf({ databaseUrl, shadowDatabaseUrl }: Context['config']): string[] {
+  return [databaseUrl, shadowDatabaseUrl].flatMap((url) => url?.secrets ?? [])
 }
 
 /** A new session with the lock, after the old one was lost while committing. */
@@ -490,6 +496,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
           records: known,
           batch: record.note?.batch ?? nextBatch(known),
           operationTimeoutMs: config.operationTimeoutMs,
+          secrets: secretsOf(config),
           signal: host.signal,
           onProgress: (progress: Progress) => host.progress(progress),
           reconnect: async () => {

@@ -27,6 +27,8 @@ export interface ExecuteOptions {
   readonly batch: number
   /** Milliseconds an operation may take; 0 is no limit. */
   readonly operationTimeoutMs: number
+  /** Passwords that no error in the history may tell. */
+  readonly secrets?: readonly string[]
   /** On a database without transactional DDL: leave what was done when an operation fails. */
   readonly noUndo?: boolean
   readonly signal?: AbortSignal

@@ -37,7 +37,7 @@ export type JournalSession = HistorySession &
 export interface JournalOptions
   extends Pick<
     ExecuteOptions,
-    'direction' | 'records' | 'batch' | 'operationTimeoutMs' | 'noUndo' | 'signal' | 'onProgress'
+    'direction' | 'records' | 'batch' | 'operationTimeoutMs' | 'secrets' | 'noUndo' | 'signal' | 'onProgress'
   > {
   readonly connection: JournalSession
   /** See {@link ExecuteOptions.reconnect}; another program's session cannot be opened anew. */
@@ -211,7 +211,7 @@ export class Journal {
 
   /** All operations were done, and their row could not be brought to its end. */
   async #unrecorded(error: unknown): Promise<unknown> {
-    const { connection } = this
+    const { connection } = this.#options
     if (connection.engine.explain(error).kind !== 'connection') return error
     const direction = this.#note.dir === 'up' ? ('up' as const) : ('down' as const)
     return this.#leave(
@@ -430,6 +430,10 @@ export class Journal {
       : this.#redo(told, operation)
   }
 
+  #clean(text: string): string {
+    return redact(text, this.#options.secrets)
+  }
+
   /** An up failed: the downs of what it had done, last to first. */
   async #undo(told: (after: string) => RaysError, operation: number): Promise<RaysError> {
     const undone: string[] = []
@@ -441,7 +445,7 @@ export class Journal {
       dir: 'undo',
       op: operation - 1,
       state: 'idle',
-      error: redact(failed.message).slice(0, 4000),
+      error: this.#clean(failed.message).slice(0, 4000),
     }
     try {
       await this.#write({})
@@ -494,7 +498,7 @@ export class Journal {
         ? ''
         : `\nIn the database:\n${bullets(applied.map((pair, index) => `operation ${index}: ${operationName(pair[0])}`))}`
     const message = `${failed.message.trim()} ${what}${stays}`
-    await this.#write({ error: redact(message).slice(0, 8000) }).catch(() => undefined)
+    await this.#write({ error: this.#clean(message).slice(0, 8000) }).catch(() => undefined)
     return new DecisionError(message, {
       cause: failed.cause,
       code: 'E_UNFINISHED',

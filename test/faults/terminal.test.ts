@@ -8,9 +8,12 @@ import { type FaultCase, fault, M1, M2, PASSWORD, SECOND } from '../support/faul
 
 const BIN = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../bin/rays.js')
 
-/** Runs a shell line in which `rays` is the command. The exit code of rays itself, whatever it is piped into; 255 where it hangs. */
+/**
+ * Runs a shell line in which `rays` is the command; what comes out of it is searched for the password. The exit code of rays
+ * itself, whatever it is piped into; 255 where it hangs.
+ */
 function shell(c: FaultCase, line: string): Promise<number> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const env = {
       ...process.env,
       NODE_OPTIONS: '',
@@ -24,11 +27,23 @@ function shell(c: FaultCase, line: string): Promise<number> {
     const child = spawn('/bin/bash', ['-c', `${line.replaceAll('rays', rays)}; exit \${PIPESTATUS[0]}`], {
       cwd: c.project.folder,
       env,
-      stdio: 'ignore',
+      stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 30_000,
       killSignal: 'SIGKILL',
     })
-    child.on('close', (code) => resolve(code ?? 255))
+    let text = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk
+      })
+    child.on('close', (code) => {
+      try {
+        c.refuseSecrets(text, line)
+        resolve(code ?? 255)
+      } catch (error) {
+        reject(error)
+      }
+    })
   })
 }
 
@@ -134,10 +149,35 @@ fault(
         if (command[0] === 'migrate') expect([1, 2]).toContain(run.code)
       }
     await new Promise<void>((resolve) => silent.close(() => resolve()))
-    // An operation that reads the URL and fails with it: the row that MySQL keeps must not hold it.
-    await c.fixture({ 1: { up: `throw new Error('cannot use ' + process.env.DATABASE_URL)` } }, { apply: false })
-    const run = await c.rays(['migrate', '--log', '--json'])
-    expect(run.code).toBe(1)
+    // Operations that fail with what they read from the URL: the row that MySQL keeps must not hold it.
+    const secret = `decodeURIComponent(new URL(process.env.DATABASE_URL).password)`
+    for (const [up, code] of [
+      [`throw new Error('cannot use ' + process.env.DATABASE_URL)`, 1],
+      [`throw new Error('no right password: ' + ${secret})`, 1],
+      [`await client.execute("SELECT '" + ${secret} + "' FROM nowhere")`, 1],
+      // Undoing fails as well: MySQL keeps both errors.
+      [`globalThis.undo = true; throw new Error('the password ' + ${secret} + ' is wrong')`, c.atomic ? 1 : 3],
+    ] as const) {
+      await c.fixture({ 1: { up } }, { apply: false })
+      const drop = `if (globalThis.undo) throw new Error('and so is ' + ${secret})\n  ${SECOND[0]!.down}`
+      c.folder(M2, [{ up: SECOND[0]!.up, down: drop }, { up, down: '' }, SECOND[2]!])
+      for (const format of code === 1 ? [['--json']] : [[]]) {
+        const run = await c.rays(['migrate', '--log', ...format])
+        expect({ up, code: run.code, output: run.stdout + run.stderr }).toEqual({
+          up,
+          code,
+          output: expect.stringMatching(/\*\*\*/),
+        })
+      }
+      await c.noSecrets()
+      if (code === 1) continue
+      const kept = (await c.history()).find((row) => row.migration_name === M2 && row.rolled_back_at === null)!
+      expect(String(kept.logs)).toMatch(/the password \*\*\* is wrong[\s\S]*and so is \*\*\*/)
+      await c.db.query('DROP TABLE b')
+      await c.db.query(`DELETE FROM _prisma_migrations WHERE migration_name = '${M2}'`)
+    }
+    // What looks at the project and writes into it.
+    for (const command of [['init', '--force'], ['doctor'], ['status', '--strict']]) await c.rays(command)
     await c.noSecrets()
     // The title of the process, as others on this machine see it.
     c.folder('20260102000000_b', [{ up: 'await new Promise((r) => setTimeout(r, 1500))', down: '' }])

@@ -374,11 +374,13 @@ export class FaultCase {
     }
   }
 
-  /** Asserts that the password is in no row and no file. */
+  /** Asserts that the password is in no row and in no file of the project. */
   async noSecrets(): Promise<void> {
     if (this.provider === 'sqlite') return
-    this.refuseSecrets(JSON.stringify(await this.history()), '_prisma_migrations')
-    for (const file of walk(path.join(this.project.folder, 'prisma')))
+    for (const row of await this.history())
+      for (const [column, value] of Object.entries(row)) this.refuseSecrets(String(value), `the ${column} of a row`)
+    const inside = readdirSync(this.project.folder).filter((name) => name !== 'node_modules')
+    for (const file of inside.flatMap((name) => tree(path.join(this.project.folder, name))))
       if (lstatSync(file).isFile() && lstatSync(file).size < 1_000_000)
         this.refuseSecrets(readFileSync(file, 'latin1'), file)
   }
@@ -410,6 +412,11 @@ export function walk(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .sort()
     .map((name) => path.join(folder, name))
+}
+
+/** A file, or everything in a folder. */
+function tree(at: string): string[] {
+  return lstatSync(at).isDirectory() ? walk(at) : [at]
 }
 
 function sha256(content: string | Buffer): string {
