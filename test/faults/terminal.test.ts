@@ -1,7 +1,7 @@
 /** Closed pipes, odd URLs, hosts that do not answer, and secrets. */
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer, connect as dial, type Socket } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type FaultCase, fault, M1, M2, PASSWORD, SECOND } from '../support/faults.js'
@@ -76,6 +76,37 @@ fault('a migration does not depend on anybody reading what it prints', async (c)
   await c.next()
 })
 
+/**
+ * The server at another address of this machine, which is its own as far as a URL is concerned. Undefined where this machine
+ * has no such address, or somebody uses it.
+ */
+async function alias(href: string, host: string, port: number) {
+  const target = new URL(href)
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = dial(Number(target.port), target.hostname)
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from)
+      from.on('error', () => undefined).on('close', () => to.destroy())
+      from.pipe(to)
+    }
+  })
+  const listening = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, host, () => resolve(true))
+  })
+  if (!listening) return undefined
+  return {
+    port: (server.address() as { port: number }).port,
+    close: () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    },
+  }
+}
+
 fault(
   'URLs are read as Prisma reads them',
   async (c) => {
@@ -93,11 +124,32 @@ fault(
       )) as [{ dir: string }]
       if (dir && process.getuid?.() === 0)
         variants.push(c.href.replace(/@[^/]+\//, `@localhost:${url.port}/`).concat(`?host=${encodeURIComponent(dir)}`))
-    } else variants.push(c.href.replace('mysql:', 'mysql:').replace('127.0.0.1', 'localhost'))
-    for (const href of variants) {
-      const run = await c.rays(['status'], { env: { DATABASE_URL: href } })
-      expect({ href, code: run.code, stderr: run.stderr }).toMatchObject({ href, code: 0 })
-      expect(run.stderr).not.toMatch(/something_unknown/)
+    } else {
+      variants.push(c.href.replace('127.0.0.1', 'localhost'))
+      const [{ socket }] = (await c.db.query('SELECT @@socket AS socket')) as [{ socket: string }]
+      // With a port that nobody listens at: it is the socket that is used.
+      const beside = c.href.replace(`:${url.port}/`, ':1/')
+      if (socket && existsSync(socket)) variants.push(`${beside}?socket=${encodeURIComponent(socket)}`)
+    }
+    const at = (host: string) => c.href.replace(/@[^/]+\//, `@${host}/`)
+    const six = await alias(c.href, '::1', 0)
+    if (six) variants.push(at(`[::1]:${six.port}`))
+    // An address of this test's own, so that the default port is free there.
+    const own = `127.${[0, 0, 0].map(() => 2 + Math.floor(Math.random() * 250)).join('.')}`
+    const standard = await alias(c.href, own, c.by({ postgresql: 5432, mysql: 3306, sqlite: 0 }))
+    if (standard) variants.push(at(own))
+    try {
+      for (const href of variants) {
+        const run = await c.rays(['status', '--json'], { env: { DATABASE_URL: href } })
+        expect({ href, code: run.code, output: run.stdout + run.stderr }).toMatchObject({ href, code: 0 })
+        expect(run.stdout + run.stderr).not.toMatch(/something_unknown/)
+        // It is this database that was read, and no other that happens to be there.
+        const { data } = run.json<{ data: { migrations: { name: string; state: string }[] } }>()
+        expect(data.migrations[0]).toMatchObject({ name: M1, state: 'applied' })
+      }
+    } finally {
+      six?.close()
+      standard?.close()
     }
     await c.next()
   },
