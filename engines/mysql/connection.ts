@@ -137,6 +137,7 @@ export class MysqlConnection implements Connection {
   }
 
   async #send(sql: string, params?: readonly unknown[]): Promise<Answer> {
+    if (sql.includes('\0')) refuseNul(sql, this.#syntax)
     const answer = await this.#limited(() => this.#session.send(sql, params)).finally(() => {
       if (!this.#session.inTransaction || this.#mayBeginAnew(sql)) this.#whole = false
     })
@@ -326,6 +327,16 @@ function firstWord(sql: string, syntax: StatementSyntax): string {
     if (token.kind !== 'comment' && sql[token.start] !== '(') break
   }
   return ''
+}
+
+/**
+ * MySQL takes a NUL character outside of a string for the end of the statement: what follows would not be run, and nobody
+ * told.
+ */
+function refuseNul(sql: string, syntax: StatementSyntax): void {
+  for (const { kind, start, end } of tokens(sql, syntax))
+    if (kind !== 'string' && kind !== 'comment' && sql.slice(start, end).includes('\0'))
+      throw serverError('ER_PARSE_ERROR', 1064, 'the statement contains a NUL character, which MySQL cannot read')
 }
 
 function sameRules(a: StatementSyntax, b: StatementSyntax): boolean {

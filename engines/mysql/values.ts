@@ -9,6 +9,11 @@ export const NAME_LIMIT = 64
 export function quote(identifier: string): string {
   if (identifier === '') throw new Error('an empty name cannot be quoted')
   if (identifier.includes('\0')) throw new Error('a name must not contain a NUL character')
+  // MySQL: permitted in quoted names is the Basic Multilingual Plane; the rest is refused or becomes a question mark.
+  if (/[\u{10000}-\u{10ffff}]/u.test(identifier))
+    throw new Error(
+      `the name ${identifier.slice(0, 20)} has a character beyond U+FFFF, which MySQL's names cannot hold`,
+    )
   if ([...identifier].length > NAME_LIMIT) {
     throw new Error(`the name ${identifier.slice(0, 20)}... is longer than ${NAME_LIMIT} characters`)
   }

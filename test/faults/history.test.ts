@@ -10,23 +10,33 @@ const remove = (c: FaultCase, name: string) => {
 
 fault('an applied migration.sql that was edited is named; another kind of line end is no edit', async (c) => {
   await c.fixture()
+  // Nothing else is to be told of: what `--strict` says is said of the edit alone.
+  await c.next()
   const file = c.file(M1, 'migration.sql')
   const original = `-- ${M1}\n`
   const edits: [string | Buffer, boolean][] = [
+    [original, false],
     [original.replaceAll('\n', '\r\n'), false],
     [`${original}-- later\n`, true],
     [`\ufeff${original}`, true],
   ]
   for (const [content, edited] of edits) {
     writeFileSync(file, content)
-    const run = await c.rays(['migrate', '--name', M1])
-    expect(run.code).toBe(0)
-    expect(/20260101000000_a: migration.sql was edited/.test(run.stderr)).toBe(edited)
+    const strict = await c.rays(['status', '--strict', '--json'])
+    const { data } = strict.json<{ data: { migrations: { name: string; edited: string | null }[] } }>()
+    expect({ code: strict.code, edited: data.migrations.filter((each) => each.edited !== null) }).toEqual({
+      code: edited ? 1 : 0,
+      edited: edited ? [expect.objectContaining({ name: M1, edited: 'migration.sql' })] : [],
+    })
+    if (edited) expect((await c.rays(['status', '--check'])).code).toBe(0)
     if (c.provider !== 'mysql') expect((await c.prismaSays()).edited).toEqual(edited ? [M1] : [])
   }
-  const strict = await c.rays(['status', '--strict'])
-  expect({ code: strict.code, stdout: strict.stdout }).toEqual({ code: 1, stdout: expect.stringMatching(/edited/) })
-  await c.next()
+  // Later steps go on, with a warning.
+  c.folder('20260104000000_d', [table('e')])
+  const run = await c.next()
+  expect(run.stderr).toMatch(/20260101000000_a: migration.sql was edited/)
+  writeFileSync(file, original.replaceAll('\n', '\r\n'))
+  expect((await c.next()).stderr).not.toMatch(/edited/)
 })
 
 fault('the folder of an applied migration is gone', async (c) => {
@@ -46,6 +56,7 @@ fault('the folder of an applied migration is gone', async (c) => {
     stderr: expect.stringMatching(/20260101000000_a/),
   })
   expect(await c.applied()).toEqual([M1, M2, M3])
+  await c.agrees()
   c.code(M1, kept.toString())
   // One in the middle: somebody else's work.
   remove(c, M2)
@@ -61,6 +72,7 @@ fault('the folder of an applied migration is gone', async (c) => {
   const ignoring = await c.rays(['migrate', '--ignore-missing'])
   expect({ code: ignoring.code, stderr: ignoring.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect(await c.applied()).toEqual([M1, M2, M3, '20260104000000_d'])
+  await c.agrees()
 })
 
 fault('folders out of order, of one second, or that differ in case only', async (c) => {
@@ -135,6 +147,7 @@ fault('odd rows in the history are read as Prisma reads them', async (c) => {
   expect({ code: down.code, stderr: down.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect((await c.history()).filter((each) => each.migration_name === M1)).toEqual([])
   expect(await c.tables()).toEqual([])
+  await c.agrees()
   // A failure that Prisma recorded.
   await row('failed', M1, 'NULL', 'NULL', "'Prisma said no'")
   const refused = await c.rays(['migrate'])
@@ -143,6 +156,7 @@ fault('odd rows in the history are read as Prisma reads them', async (c) => {
     stderr: expect.stringMatching(/Prisma said no/),
   })
   if (c.provider !== 'mysql') expect((await c.prismaSays()).failed).toEqual([M1])
+  await c.agrees()
   expect((await c.rays(['status', '--check'])).code).toBe(1)
 })
 
@@ -168,6 +182,7 @@ fault('recording without running changes the record only, whatever the history h
   expect({ code: down.code, stderr: down.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect(await c.applied()).toEqual([])
   expect(await c.state()).toMatchObject({ schema, rows })
+  await c.agrees()
 })
 
 fault('folders and files that are no migrations are refused before anything runs', async (c) => {
@@ -216,7 +231,8 @@ fault('code that cannot be used is refused before anything of any migration runs
     const run = await c.rays(['migrate'])
     expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) })
     expect(run.stderr).toContain(M3)
-    expect(await c.applied()).toEqual([M1])
+    // Not even the row with which a migration begins where its journal is kept (MySQL).
+    expect(await c.history()).toEqual(before.history)
   }
   c.folder(M3, [table('d')])
   await c.clean(before)
@@ -250,13 +266,37 @@ fault('a wrong clock and another zone change neither the order nor the times', a
   }>()
   for (const { appliedAt } of data.migrations)
     expect(Math.abs(Date.parse(appliedAt) - Date.now())).toBeLessThan(120_000)
-  if (c.provider !== 'sqlite')
-    await c.db.query(`UPDATE _prisma_migrations SET started_at = '2030-01-01 00:00:00' WHERE migration_name = '${M1}'`)
+  // A row from the future, in a server of another zone: what is done later still comes after it, in the order of the names.
+  const future = c.by({
+    postgresql: "'2030-01-01T00:00:00Z'",
+    mysql: "'2030-01-01 00:00:00.000'",
+    sqlite: String(Date.UTC(2030, 0, 1)),
+  })
+  await c.db.query(
+    `UPDATE _prisma_migrations SET started_at = ${future}, finished_at = ${future} WHERE migration_name = '${M1}'`,
+  )
+  if (c.provider === 'postgresql') await c.db.query(`ALTER DATABASE ${c.db.name} SET timezone = 'Pacific/Kiritimati'`)
+  c.folder('20260104000000_d', [table('e')])
+  const later = await c.next()
+  expect(later.stderr).not.toMatch(/\(-\d/)
+  const status = await c.rays(['status', '--json'], { env })
+  const seen = status.json<{ data: { migrations: { name: string; state: string; appliedAt: string }[] } }>().data
+  expect(seen.migrations.map(({ name, state }) => [name, state])).toEqual(
+    [M1, M2, M3, '20260104000000_d'].map((name) => [name, 'applied']),
+  )
+  expect(seen.migrations[0]!.appliedAt).toBe('2030-01-01T00:00:00.000Z')
+  expect(Math.abs(Date.parse(seen.migrations[3]!.appliedAt) - Date.now())).toBeLessThan(120_000)
+  const back = await c.rays(['migrate', '--name', '-1', '--y'])
+  expect({ code: back.code, stderr: back.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+  expect(await c.applied()).toEqual([M1, M2, M3])
+  await c.next()
   // A folder from the future: the next one comes after it all the same.
   c.code('20991231235959_future', undefined, '')
   const made = await c.rays(['makemigration', '--blank', '--name', 'later', '--no-verify', '--json'], { env })
   if (made.code !== 0) throw new Error(made.stdout + made.stderr)
   expect(made.stdout).toMatch(/2100010100000\d_later/)
+  c.found()
+  await c.agrees()
 })
 
 fault('an operation that fails on the way down leaves the migration applied as before', async (c) => {

@@ -239,7 +239,7 @@ fault(
     c.refuseSecrets(title, 'the title of the process')
     await running.output
     c.repair()
-    await c.rays(['migrate'])
+    await c.next()
   },
   { on: ['postgresql', 'mysql'], timeoutMs: 120_000, skip: process.platform === 'linux' ? undefined : 'needs /proc' },
 )

@@ -110,6 +110,14 @@ export class FaultCase {
     })
   }
 
+  /** The names of the folders that are there; those that rays wrote are from now on among those of the case. */
+  found(): string[] {
+    const root = path.join(this.project.folder, 'prisma/migrations')
+    const names = readdirSync(root, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? entry.name : []))
+    for (const name of names) if (!this.folders.has(name)) this.folders.set(name, undefined)
+    return names.sort()
+  }
+
   /**
    * The three migrations that most cases start from, the first one applied. `change` alters operations of the second.
    */
