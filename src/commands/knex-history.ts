@@ -13,7 +13,8 @@ import { defaultExport, loadModule } from '../modules.js'
 import type { Context } from './host.js'
 import { folders, messageOf, type Project } from './project.js'
 
-const KNEXFILES = ['js', 'cjs', 'mjs', 'ts'].map((extension) => `knexfile.${extension}`)
+/** In Knex's order; it finds the last one only when it is told of it. */
+const KNEXFILES = ['js', 'mjs', 'ts', 'cjs'].map((extension) => `knexfile.${extension}`)
 
 /** The project's knexfile, or undefined. */
 export function knexfileOf({ root }: Config): string | undefined {

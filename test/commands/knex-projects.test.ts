@@ -1,6 +1,6 @@
 /** Whole projects with Knex: the guide's sample migrations, deployments, environments, and whoever migrates at the same time. */
 import { execFile } from 'node:child_process'
-import { copyFileSync, readFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
@@ -85,14 +85,43 @@ describeDatabases('projects with Knex', ({ fresh, provider }) => {
     ok(await project.knex('migrate:latest'))
     const bare = (text: string) => text.replace(/\s+/g, '')
     expect(bare(await dumpSchema(db))).toBe(bare(full))
+    // One of the middle alone, by its name.
+    ok(await project.knex('migrate:down', own))
+    expect([await applied(), (await knexRows()).length]).toEqual([[], names.length])
+    const unknown = await project.knex('migrate:up', names[0]!.replace('users', 'nothing'))
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('not found')])
+    ok(await project.knex('migrate:up', own))
+    expect([await applied(), bare(await dumpSchema(db))]).toEqual([[own], bare(full)])
   })
 
-  test('migrations that Prisma applied are never run again', async () => {
-    const own = await start()
-    await db.query(readFileSync(path.join(project.folder, 'prisma/migrations', own, 'migration.sql'), 'utf8'))
+  test('migrations that Prisma applied are never run again, and are batches of their own before and after rays', async () => {
+    const first = await start()
+    const second = '29990101000000_second'
+    const third = '29990102000000_third'
+    const blank = (name: string) => project.write({ [`prisma/migrations/${name}/migration.sql`]: '' })
+    await db.query(readFileSync(path.join(project.folder, 'prisma/migrations', first, 'migration.sql'), 'utf8'))
+    ok(await project.rays(['migrate', '--fake']))
+    blank(second)
+    ok(await project.rays(['migrate']))
+    blank(third)
     ok(await project.rays(['migrate', '--fake']))
     expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
-    expect(ok(await project.knex('migrate:list')).stdout).toContain('Found 1 Completed')
+    expect(ok(await project.knex('migrate:list')).stdout).toContain('Found 3 Completed')
+    const batches = async () =>
+      (await db.query('SELECT name, batch FROM knex_migrations ORDER BY id')).map((row) => [row.name, row.batch])
+    expect(await batches()).toEqual([
+      [first, 1],
+      [second, 2],
+      [third, 3],
+    ])
+    // Run again, the older one is in the newest batch, which cannot be undone from the newest migration on.
+    ok(await project.knex('migrate:down', second))
+    ok(await project.knex('migrate:up', second))
+    expect((await batches()).at(-1)).toEqual([second, 4])
+    const refused = await project.rays(['rollback', '--y'])
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('cannot be undone alone')])
+    expect(ok(await project.knex('migrate:rollback')).stdout).toContain('1 migrations')
+    expect(await applied()).toEqual([first, third])
   })
 
   test('the example deploys: separate variables, environments, scripts, and several replicas at once', async () => {
@@ -181,10 +210,97 @@ export default knexFilePrismaAdapter(async () => ({
         "  await knex.schema.dropTable('users')",
       ),
     })
+    // Outside of a transaction it needs a connection besides that of the history, and the pool has one.
+    project.write({
+      'prisma/migrations/29990101000000_outside/migration.sql': '-- outside\n',
+      'prisma/migrations/29990101000000_outside/migration.mjs': `export const config = { transaction: false }
+export const up = (knex) => knex.schema.createTable('posts', (table) => table.increments())
+export const down = (knex) => knex.schema.dropTable('posts')
+`,
+    })
     ok(await project.knex('migrate:latest', '--knexfile', 'config.mjs'))
-    expect((await db.query('SELECT name FROM my_history')).length).toBe(2)
+    expect((await db.query('SELECT name FROM my_history')).length).toBe(3)
+    expect(await db.query('SELECT * FROM posts')).toEqual([])
     ok(await project.knex('migrate:rollback', '--knexfile', 'config.mjs'))
     expect(await applied()).toEqual([])
+    // The lock that was taken for it is free again.
+    ok(await project.rays(['migrate', '--lock-timeout', '1']))
+  })
+
+  test("Knex's own options and kinds of files stay as they are", async () => {
+    const table = (name: string) =>
+      migration(
+        `  await knex.schema.createTable('${name}', (t) => t.increments())`,
+        `  await knex.schema.dropTable('${name}')`,
+      )
+    const own = await start({
+      'knexfile.mjs': '// elsewhere\n',
+      'app/knexfile.cjs': `const { knexFilePrismaAdapter } = require('prisma-rays/knex')
+module.exports = knexFilePrismaAdapter(
+  { client: '${CLIENTS[provider]}', connection: process.env.DATABASE_URL, migrations: { loadExtensions: ['.cjs', '.mjs'] } },
+  { root: '..', migrationsDir: 'prisma/migrations' },
+)
+`,
+      'app/stub.txt': '// from the stub\nexports.up = async () => {}\nexports.down = async () => {}\n',
+      'app/migrations/20200101000000_a.cjs': table('users'),
+      'app/elsewhere/20990101000000_b.mjs': table('posts').replaceAll('exports.', 'export const '),
+      'app/elsewhere/20990102000000_left.txt': '',
+    })
+    const app = path.join(project.folder, 'app')
+    const knex = (...args: string[]) => project.knex('--cwd', 'app', '--knexfile', 'knexfile.cjs', ...args)
+    const tables = ['--migrations-directory', 'elsewhere', '--migrations-table-name', 'other']
+    ok(await knex('migrate:latest', ...tables))
+    expect((await db.query('SELECT name FROM other ORDER BY id')).map((row) => row.name)).toEqual([
+      own,
+      '20990101000000_b.mjs',
+    ])
+    ok(await knex('migrate:latest'))
+    expect((await knexRows()).sort()).toEqual(['20200101000000_a.cjs', own])
+    ok(await knex('migrate:make', 'more', '-x', 'cjs', '--stub', './stub.txt'))
+    const made = readdirSync(path.join(app, 'migrations')).at(-1)!
+    expect([made, readFileSync(path.join(app, 'migrations', made), 'utf8')]).toEqual([
+      expect.stringMatching(/^\d{14}_more\.cjs$/),
+      expect.stringContaining('from the stub'),
+    ])
+    // What cannot be in a transaction.
+    const alone = { postgresql: 'CREATE INDEX CONCURRENTLY more ON "Account" (name)', sqlite: 'VACUUM', mysql: '' }[
+      provider
+    ]
+    if (alone !== '') {
+      project.write({ 'prisma/migrations/29990101000000_alone/migration.sql': `${alone};\n` })
+      const inside = await knex('migrate:latest')
+      expect([inside.code, inside.stderr]).toEqual([1, expect.stringMatching(/transaction/i)])
+      ok(await knex('migrate:latest', '--disable-transactions'))
+      expect(await applied()).toEqual([own, '29990101000000_alone'])
+    }
+    const listed = ok(
+      await project.node(`import knexModule from 'knex'
+import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+const shared = { client: '${CLIENTS[provider]}', connection: process.env.DATABASE_URL }
+const pending = async (migrations) => {
+  const knex = knexModule(knexFilePrismaAdapter({ ...shared, migrations }))
+  const [, open] = await knex.migrate.list()
+  await knex.destroy()
+  return open.map(({ file }) => file)
+}
+const migrationSource = {
+  getMigrations: async () => ['2099_z', '2099_a'],
+  getMigrationName: (name) => name,
+  getMigration: async () => ({ up: async () => {}, down: async () => {} }),
+}
+const directory = ['./app/elsewhere', './app/migrations']
+const tableName = 'separate'
+console.log(JSON.stringify([
+  await pending({ directory, tableName, loadExtensions: ['.mjs', '.cjs'] }),
+  await pending({ directory, tableName, loadExtensions: ['.mjs', '.cjs'], sortDirsSeparately: true }),
+  await pending({ migrationSource, tableName }),
+]))`),
+    ).stdout
+    expect(JSON.parse(listed)).toEqual([
+      ['20200101000000_a.cjs', made, '20990101000000_b.mjs'],
+      ['20990101000000_b.mjs', '20200101000000_a.cjs', made],
+      ['2099_z', '2099_a'],
+    ])
   })
 
   test('knexfile and migrations may be TypeScript', async () => {
@@ -224,9 +340,14 @@ export async function down(knex: Knex): Promise<void> {
         await project.node(
           `import knexModule from 'knex'
 import config from './knexfile.mjs'
+import { knexFilePrismaAdapter } from 'prisma-rays/knex'
 const knex = knexModule(config)
 await knex.migrate.latest()
-await knex.destroy()`,
+await knex.destroy()
+const without = knexModule(knexFilePrismaAdapter({ client: 'pg' }))
+const [done] = await without.migrate.list()
+if (done.length !== 1) throw new Error('without a connection string: ' + done.length)
+await without.destroy()`,
           { DATABASE_URL: href },
         ),
       )

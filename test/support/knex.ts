@@ -5,6 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Provider } from '../../engines/engine.js'
 import type { FreshDatabase } from './databases.js'
+import { offline } from './prisma.js'
 import { type ProjectOptions, project, type TestProject } from './project.js'
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
@@ -24,6 +25,8 @@ export interface Ran {
 export interface KnexProject extends TestProject {
   /** Runs `knex <args>`. An exit code is an answer, not an error. */
   knex(...args: string[]): Promise<Ran>
+  /** Runs one of the project's npm scripts, with the options that an offline Prisma needs. */
+  npm(...args: string[]): Promise<Ran>
   /** Runs a script of the project's, as an ES module. */
   node(code: string, env?: Readonly<Record<string, string>>): Promise<Ran>
 }
@@ -50,19 +53,22 @@ export default knexFilePrismaAdapter({ client: '${CLIENTS[db.provider]}', connec
     NODE_ENV: 'development',
     TS_NODE_TRANSPILE_ONLY: '1',
   }
-  const run = (args: readonly string[], more = {}) =>
+  const start = (program: string, args: readonly string[], more = {}) =>
     new Promise<Ran>((resolve) => {
       const child = execFile(
-        process.execPath,
+        program,
         [...args],
         { cwd: made.folder, env: { ...env, ...more } },
         (_error, stdout, stderr) => resolve({ code: child.exitCode ?? 128, stdout, stderr }),
       )
       child.stdin?.end()
     })
+  const run = (args: readonly string[], more = {}) => start(process.execPath, args, more)
+  const cli = path.join(ROOT, 'node_modules/knex/bin/cli.js')
   return {
     ...made,
-    knex: (...args) => run([path.join(ROOT, 'node_modules/knex/bin/cli.js'), ...args]),
+    knex: (...args) => run([cli, ...args]),
+    npm: (...args) => start('npm', ['run', '--silent', ...args], offline),
     node: (code, more) => {
       made.write({ 'script.mjs': code })
       return run(['script.mjs'], more)
@@ -84,4 +90,5 @@ export function installIn(folder: string): void {
   mkdirSync(path.join(modules, '.bin'))
   symlinkSync(path.join(ROOT, 'bin/rays.js'), path.join(modules, '.bin/rays'))
   symlinkSync(path.join(ROOT, 'node_modules/knex/bin/cli.js'), path.join(modules, '.bin/knex'))
+  symlinkSync(path.join(ROOT, 'node_modules/prisma/build/index.js'), path.join(modules, '.bin/prisma'))
 }

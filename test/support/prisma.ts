@@ -25,6 +25,16 @@ export interface PrismaOptions {
   readonly input?: string
 }
 
+/** What the command needs in its environment. */
+export const offline = {
+  NODE_OPTIONS: '',
+  CI: '1',
+  NO_COLOR: '1',
+  CHECKPOINT_DISABLE: '1',
+  PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  PRISMA_SCHEMA_ENGINE_BINARY: path.join(ROOT, 'bin/rays-schema-engine.js'),
+}
+
 /** Makes a folder a project of Prisma 7: schema, prisma.config.ts, and this repository's node_modules. */
 export async function prismaProject(directory: string, schema: string): Promise<string> {
   await mkdir(path.join(directory, 'prisma'), { recursive: true })
@@ -47,12 +57,7 @@ export async function prismaProject(directory: string, schema: string): Promise<
 export function prisma(directory: string, args: readonly string[], options: PrismaOptions): Promise<PrismaOutput> {
   const env = {
     ...process.env,
-    NODE_OPTIONS: '',
-    CI: '1',
-    NO_COLOR: '1',
-    CHECKPOINT_DISABLE: '1',
-    PRISMA_HIDE_UPDATE_MESSAGE: '1',
-    PRISMA_SCHEMA_ENGINE_BINARY: path.join(ROOT, 'bin/rays-schema-engine.js'),
+    ...offline,
     DATABASE_URL: options.url,
     ...(options.shadowUrl !== undefined && { SHADOW_DATABASE_URL: options.shadowUrl }),
     ...options.env,
