@@ -1,9 +1,11 @@
 /** rays' side of Knex: setting it up, converting, filling, importing, exporting, and Knex's words. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
-import { type KnexProject, knexProject, type Ran } from '../support/knex.js'
+import { CLIENTS, type KnexProject, knexProject, type Ran } from '../support/knex.js'
+import { prisma } from '../support/prisma.js'
 import type { Output } from '../support/project.js'
+import { hasTerminal, onTerminal } from '../support/pseudo-terminal.js'
 
 const USER = 'model User {\n  id    Int    @id @default(autoincrement())\n  email String @unique\n}'
 const WITH_AGE = USER.replace('@unique', '@unique\n  age   Int    @default(7)')
@@ -27,7 +29,7 @@ const folders = (project: KnexProject) =>
   readdirSync(path.join(project.folder, 'prisma/migrations')).filter((name) => /^\d/.test(name))
 
 async function make(project: KnexProject, name: string): Promise<string> {
-  const ran = ok(await project.rays(['makemigration', '--name', name, '--json', '--no-verify']))
+  const ran = ok(await project.rays(['make', '--name', name, '--json', '--no-verify']))
   return ran.json<{ data: { migrations: { name: string }[] } }>().data.migrations[0]!.name
 }
 
@@ -57,26 +59,44 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
   }[provider]
   const createUser = `CREATE TABLE ${q('User')} (${q('id')} ${provider === 'sqlite' ? 'INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT' : id}, ${q('email')} ${provider === 'mysql' ? 'VARCHAR(191)' : 'TEXT'} NOT NULL);\nCREATE UNIQUE INDEX ${q('User_email_key')} ON ${q('User')}(${q('email')});\n`
 
+  /** What the real Prisma would still change; its configuration has the URL. */
+  const differs = (config = '') => {
+    project.write({
+      'prisma.config.ts':
+        config ||
+        `export default {\n  schema: 'prisma/schema.prisma',\n  datasource: { url: process.env.DATABASE_URL },\n}\n`,
+    })
+    const words = 'migrate diff --from-config-datasource --to-schema prisma/schema.prisma --exit-code'
+    return prisma(project.folder, words.split(' '), { url: db.href })
+  }
+  const NO_URL = (models: string) => `datasource db {\n  provider = "${provider}"\n}\n\n${models}\n`
+
   test('rays knex init sets everything up, asks about each step, and may be repeated', async () => {
-    await start(USER, { files: { 'knexfile.mjs': '' } })
+    await start(NO_URL(USER), { files: { 'knexfile.mjs': '' } })
     const unasked = await project.rays(['knex', 'init', '--no-input'])
     expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining('--y')])
-    project.write({ 'knexfile.mjs': '' })
     await make(project, 'first')
     ok(await project.rays(['migrate']))
-    const { rmSync } = await import('node:fs')
     rmSync(path.join(project.folder, 'knexfile.mjs'))
+    if (hasTerminal) {
+      const typed = await onTerminal(project.folder, 'knex init', { DATABASE_URL: db.href }, [
+        [/Write knexfile\.mjs\?/, 'y\r'],
+        [/Add the script create-migration to package\.json\?/, 'n\r'],
+        [/Add models for Knex's tables/, 'n\r'],
+        [/Copy the history of/, 'n\r'],
+      ])
+      expect([typed.code, typed.screen]).toEqual([0, expect.stringContaining('The history was not copied')])
+      expect(await dumpSchema(db)).not.toContain('knex_migrations')
+    }
     const run = ok(await project.rays(['knex', 'init', '--y', '--json']))
     type Steps = { data: { steps: { step: string; state: string }[] } }
     expect(run.json<Steps>().data.steps.map(({ step, state }) => [step, state])).toEqual([
-      ['knexfile', 'done'],
+      ['knexfile', hasTerminal ? 'present' : 'done'],
       ['script', 'done'],
       ['tables', 'done'],
       ['history', 'done'],
     ])
     expect(readFileSync(path.join(project.folder, 'knexfile.mjs'), 'utf8')).toContain('knexFilePrismaAdapter')
-    const manifest = JSON.parse(readFileSync(path.join(project.folder, 'package.json'), 'utf8'))
-    expect(manifest.scripts['create-migration']).toBe('prisma migrate dev --create-only && rays knex convert')
     expect(readFileSync(path.join(project.folder, 'prisma/schema.prisma'), 'utf8')).toContain(
       'model knex_migrations_lock',
     )
@@ -88,28 +108,53 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
     expect(ok(await project.rays(['makemigration', '--check'])).code).toBe(0)
     ok(await project.knex('migrate:rollback'))
     ok(await project.knex('migrate:latest'))
+    expect(await differs()).toMatchObject({ code: 0, stdout: expect.stringContaining('No difference detected') })
+    if (provider !== 'sqlite') return
+    // The script that it added makes the migration of a change in Prisma, and its way down.
+    project.write({
+      'prisma/schema.prisma': readFileSync(path.join(project.folder, 'prisma/schema.prisma'), 'utf8').replace(
+        'email String @unique',
+        'email String @unique\n  age   Int    @default(7)',
+      ),
+    })
+    ok(await project.npm('create-migration'))
+    const last = folders(project).at(-1)!
+    const code = readFileSync(path.join(project.folder, 'prisma/migrations', last, 'migration.mjs'), 'utf8')
+    expect(code).toMatch(/export async function down\(knex\) \{\n {2}await knex\.raw/)
+    expect(ok(await project.knex('migrate:latest')).stdout).toContain('1 migrations')
   })
 
   test('rays knex init names the tables in prisma.config.ts, and records what Knex had run before', async () => {
-    await start(USER, {
+    const options = `{ client: '${CLIENTS[provider]}', connection: process.env.DATABASE_URL, migrations: { tableName: 'my_history' } }`
+    await start(NO_URL(USER), {
       files: {
-        'prisma.config.ts': "export default {\n  schema: 'prisma/schema.prisma',\n}\n",
+        'prisma.config.ts': `export default {\n  schema: 'prisma/schema.prisma',\n  datasource: { url: process.env.DATABASE_URL },\n}\n`,
+        'knexfile.mjs': `export default ${options}\n`,
       },
     })
     byPrisma('20260101000000_first', createUser)
     await db.query(
-      `CREATE TABLE knex_migrations (id ${id}, name VARCHAR(255), batch INTEGER, migration_time ${provider === 'postgresql' ? 'timestamptz' : 'timestamp NULL'})`,
+      `CREATE TABLE my_history (id ${id}, name VARCHAR(255), batch INTEGER, migration_time ${provider === 'postgresql' ? 'timestamptz' : 'timestamp NULL'})`,
     )
-    await db.query("INSERT INTO knex_migrations (name, batch) VALUES ('20260101000000_first', 1)")
-    await db.query(createUser)
-    const run = ok(await project.rays(['knex', 'init', '--y']))
-    expect(run.stdout).toContain('1 that Knex had run are now in _prisma_migrations')
+    await db.query("INSERT INTO my_history (name, batch) VALUES ('20260101000000_first', 1)")
+    for (const statement of createUser.split(';\n').filter(Boolean)) await db.query(statement)
+    // The knexfile is not wrapped yet, and ./migrations is not there.
+    const first = ok(await project.rays(['knex', 'init', '--y']))
+    expect(first.stdout).toContain('1 that Knex had run are now in _prisma_migrations')
+    expect(first.stdout).toMatch(/knexfile\.mjs is yours[\s\S]*When knexfile\.mjs is wrapped, repeat this/)
     expect(await names(db)).toEqual(['20260101000000_first'])
+    project.write({
+      'knexfile.mjs': `import { knexFilePrismaAdapter } from 'prisma-rays/knex'\nexport default knexFilePrismaAdapter(${options})\n`,
+    })
+    expect(ok(await project.rays(['knex', 'init', '--y'])).stdout).toContain('Knex knows 1 applied migrations')
     const config = readFileSync(path.join(project.folder, 'prisma.config.ts'), 'utf8')
-    expect(config).toMatch(
-      /tables: \{ external: \['(public\.)?knex_migrations', '(public\.)?knex_migrations_lock'\] \}/,
-    )
+    expect(config).toMatch(/tables: \{ external: \['(public\.)?my_history', '(public\.)?my_history_lock'\] \}/)
     expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
+    expect(await differs(config)).toMatchObject({ code: 0, stdout: expect.stringContaining('No difference detected') })
+    expect(ok(await project.rays(['status', '--check'])).code).toBe(0)
+    await db.query('UPDATE my_history_lock SET is_locked = 1')
+    expect(ok(await project.rays(['unlock'])).stdout).toContain("Freed Knex's lock")
+    expect((await project.knex('migrate:rollback')).stderr).toContain('has no way down')
   })
 
   test('rays knex convert gives Prisma migrations a file in Knex form with a down, which Knex and rays both run', async () => {
@@ -162,6 +207,26 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
     const none = ok(await project.rays(['knex', 'fill', `migrations/${file}`]))
     expect(none.stdout).toContain('No schema changes detected')
     expect((await project.rays(['knex', 'fill', 'nowhere.js'])).code).toBe(2)
+
+    // A file that is older than the newest migration, in TypeScript, with a rename and a value for the rows.
+    await db.query(`INSERT INTO ${q('User')} (email, age) VALUES ('a', 8)`)
+    project.schema(WITH_AGE.replace('age   Int    @default(7)', 'years Int    @default(7)\n  size  Int'))
+    project.write({ 'migrations/20200101000000_years.ts': '' })
+    const renaming = ['--no-verify', '--rename', 'User.age:years', '--default', 'User.size=40 + 2']
+    const late = ok(await project.rays(['knex', 'fill', 'migrations/20200101000000_years.ts', ...renaming]))
+    expect(late.stderr).toContain('it must be newer than')
+    expect(late.stdout + late.stderr).not.toContain('proven')
+    const typed = readdirSync(path.join(project.folder, 'migrations')).filter((name) => name.endsWith('.ts'))
+    expect(typed).toEqual([expect.stringMatching(/^20[23]\d{11}_years\.ts$/)])
+    expect(typed[0]! > file!).toBe(true)
+    const text = readFileSync(path.join(project.folder, 'migrations', typed[0]!), 'utf8')
+    expect(text).toContain('export async function down(knex: Knex): Promise<void>')
+    ok(await project.rays(['migrate']))
+    expect(await db.query(`SELECT years, size FROM ${q('User')}`)).toEqual([{ years: 8, size: 42 }])
+    ok(await project.rays(['migrate', '--name', '-1', '--y']))
+    expect(await db.query(`SELECT age FROM ${q('User')}`)).toEqual([{ age: 8 }])
+    const unanswered = await project.rays(['knex', 'fill', 'migrations/20300101000000_none.js', '--no-rename'])
+    expect([unanswered.code, unanswered.stderr]).toEqual([2, expect.stringContaining('There is no file')])
   })
 
   test('rays import knex makes migrations of plain Knex ones; rays export knex makes the way back', async () => {
@@ -203,25 +268,65 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
     expect(withoutKnex(await dumpSchema(db))).toBe(withoutKnex(full))
     expect(ok(await project.rays(['import', 'knex', 'migrations'])).stdout).toContain('imported already')
 
-    ok(await project.rays(['export', 'knex', 'plain']))
+    // TypeScript, outside of a transaction, and looking at rows.
+    project.write({
+      'typed/20260201000000_copies.ts': `import type { Knex } from 'knex'
+export const config = { transaction: false }
+export async function up(knex: Knex): Promise<void> {
+  const rows = await knex('users').select('email')
+  await knex.schema.createTable('copies', (table) => { table.string('email') })
+  for (const { email } of rows) await knex('copies').insert({ email })
+}
+export async function down(knex: Knex): Promise<void> {
+  await knex.schema.dropTable('copies')
+}
+`,
+    })
+    const typed = ok(await project.rays(['import', 'knex', 'typed']))
+    expect(typed.stderr).toContain('20260201000000_copies: Its up reads rows')
+    const copies = path.join(project.folder, 'prisma/migrations/20260201000000_copies')
+    expect(readFileSync(path.join(copies, 'migration.js'), 'utf8')).toMatch(/transaction = false/)
+    const [reads, plain] = ['29990101000000_reads', '29990102000000_plain']
+    project.write({
+      [`prisma/migrations/${reads}/migration.sql`]: '-- reads\n',
+      [`prisma/migrations/${reads}/migration.js`]: `module.exports = [[
+  async ({ client }) => { for (const { email } of await client.query('SELECT email FROM users')) await client.execute('INSERT INTO copies VALUES (:?)', [email]) },
+  ({ client }) => client.execute('DELETE FROM copies'),
+]]
+module.exports.transaction = false
+`,
+      [`prisma/migrations/${plain}/migration.sql`]: `-- two\nINSERT INTO copies VALUES ('what; is?');\nINSERT INTO copies VALUES ('b');\n`,
+    })
+    const exported = ok(await project.rays(['export', 'knex', 'plain']))
+    expect(exported.stderr).toContain(`${reads} asks for rows`)
     expect(readdirSync(path.join(project.folder, 'plain'))).toEqual([
       '00000000000001_initial.js',
       '20260101000000_phone.js',
+      '20260201000000_copies.js',
+      `${reads}.js`,
+      `${plain}.js`,
     ])
+    const written = (name: string) => readFileSync(path.join(project.folder, 'plain', `${name}.js`), 'utf8')
+    for (const name of ['20260201000000_copies', reads]) expect(written(name)).toContain('{ transaction: false }')
+    expect(written(reads)).toContain('Bring over by hand')
+    expect(written(plain)).toContain('This migration cannot be undone')
+    expect(written(plain)).not.toContain('transaction')
     const other = await fresh()
     try {
-      const { CLIENTS } = await import('../support/knex.js')
       const connection =
         provider === 'sqlite' ? `{ filename: '${other.href.replace('file:', '')}' }` : `'${other.href}'`
       ok(
         await project.node(`import knexModule from 'knex'
 const knex = knexModule({ client: '${CLIENTS[provider]}', connection: ${connection}, useNullAsDefault: true, migrations: { directory: './plain' } })
-await knex.migrate.latest()
+await knex.migrate.to({ name: '${reads}.js' })
 await knex.migrate.rollback()
 await knex.migrate.latest()
 await knex.destroy()`),
       )
       expect(await other.query('SELECT email FROM users')).toEqual([{ email: "it's ?" }])
+      expect(await other.query('SELECT email FROM copies')).toEqual(
+        ["it's ?", 'what; is?', 'b'].map((email) => ({ email })),
+      )
     } finally {
       await other.drop()
     }
@@ -254,13 +359,14 @@ await knex.destroy()`),
   test('--env selects an environment, and production asks before it loses data', async () => {
     await start(WITH_AGE)
     const config = (url: string) =>
-      `module.exports = { schemaPath: 'prisma/schema.prisma', migrationsDir: 'prisma/migrations', generate: false, environments: { development: { databaseUrl: 'file:./nowhere.db' }, production: { databaseUrl: ${url} } } }\n`
+      `module.exports = { schemaPath: 'prisma/schema.prisma', migrationsDir: 'prisma/migrations', generate: false, environments: { development: { databaseUrl: 'file:./nowhere.db' }, production: { databaseUrl: ${url} }, staging: { databaseUrl: process.env.STAGING_URL } } }\n`
     project.write({ 'raysconfig.js': config('process.env.REAL_URL') })
     const env = { REAL_URL: db.href, DATABASE_URL: undefined, RAYS_ENV: 'production' }
     ok(await project.rays(['makemigration', '--name', 'first'], { env }))
-    ok(await project.rays(['migrate', '--env', 'production'], { env: { ...env, RAYS_ENV: undefined } }))
-    const unknown = await project.rays(['status', '--env', 'staging'], { env })
-    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('there is no environment staging')])
+    project.write({ '.env.staging': `STAGING_URL="${db.href}"\n` })
+    ok(await project.rays(['migrate', '--env', 'staging'], { env: { ...env, REAL_URL: undefined } }))
+    const unknown = await project.rays(['status', '--env', 'testing'], { env })
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('there is no environment testing')])
     await db.query(`INSERT INTO ${q('User')} (email) VALUES ('a')`)
     project.schema(USER)
     ok(await project.rays(['makemigration', '--name', 'second', '--no-rename'], { env }))

@@ -1,7 +1,7 @@
 /** Knex, Prisma and rays on one history, and what a project brings along: nobody runs anything twice, no row is lost. */
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { describeDatabases, type FreshDatabase, history } from '../support/databases.js'
+import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
 import { CLIENTS, type KnexProject, knexProject, type Ran } from '../support/knex.js'
 import { prisma } from '../support/prisma.js'
 import type { Output } from '../support/project.js'
@@ -78,6 +78,13 @@ describeDatabases('one history', ({ fresh, provider }) => {
       const env = { DATABASE_URL: elsewhere.href }
       ok(await project.rays(['import', 'knex', 'migrations'], { env }))
       project.write({ 'migrations/20200101000000_users.js': USERS })
+      // Without Prisma's table, too, a rollback is one.
+      ok(await project.knex('migrate:down'))
+      expect(await dumpSchema(db)).not.toContain('users')
+      expect(await applied()).toEqual([])
+      ok(await project.knex('migrate:up'))
+      await db.query("INSERT INTO users (email) VALUES ('a')")
+      await db.query('DROP TABLE _prisma_migrations')
       ok(await project.rays(['makemigration', '--name', 'more', '--blank'], { env }))
       for (const _ of [1, 2]) ok(await project.knex('migrate:latest'))
       expect(ok(await project.knex('migrate:list')).stdout).toContain('No Pending Migration files Found')
