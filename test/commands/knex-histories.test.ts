@@ -154,9 +154,9 @@ await knex.destroy()`),
 
   test('an environment of Knex is that of rays, too', async () => {
     await start('model Item {\n  id Int @id\n}', {
-      'knexfile.mjs': `import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+      'knexfile.js': `const { knexFilePrismaAdapter } = require('prisma-rays/knex')
 const shared = { client: '${CLIENTS[provider]}' }
-export default knexFilePrismaAdapter({ development: shared, production: shared, staging: shared })
+module.exports = knexFilePrismaAdapter({ development: shared, production: shared, staging: shared })
 `,
     })
     const production = await fresh()

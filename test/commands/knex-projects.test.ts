@@ -202,6 +202,7 @@ export default knexFilePrismaAdapter(async () => ({
   client: '${CLIENTS[provider]}',
   connection: process.env.DATABASE_URL,
   pool: { min: 0, max: 1 },
+  acquireConnectionTimeout: 5000,
   migrations: { tableName: 'my_history', directory: ['./one', './two'] },
 }))
 `,
