@@ -78,7 +78,9 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
     await make(project, 'first')
     ok(await project.rays(['migrate']))
     rmSync(path.join(project.folder, 'knexfile.mjs'))
-    if (hasTerminal) {
+    // The questions are the same on every database.
+    const typing = hasTerminal && provider === 'sqlite'
+    if (typing) {
       const typed = await onTerminal(project.folder, 'knex init', { DATABASE_URL: db.href }, [
         [/Write knexfile\.mjs\?/, 'y\r'],
         [/Add the script create-migration to package\.json\?/, 'n\r'],
@@ -91,7 +93,7 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
     const run = ok(await project.rays(['knex', 'init', '--y', '--json']))
     type Steps = { data: { steps: { step: string; state: string }[] } }
     expect(run.json<Steps>().data.steps.map(({ step, state }) => [step, state])).toEqual([
-      ['knexfile', hasTerminal ? 'present' : 'done'],
+      ['knexfile', typing ? 'present' : 'done'],
       ['script', 'done'],
       ['tables', 'done'],
       ['history', 'done'],
@@ -206,9 +208,11 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
     expect(ok(await project.rays(['status', '--check'])).code).toBe(0)
     const none = ok(await project.rays(['knex', 'fill', `migrations/${file}`]))
     expect(none.stdout).toContain('No schema changes detected')
-    expect((await project.rays(['knex', 'fill', 'nowhere.js'])).code).toBe(2)
+    const missing = await project.rays(['knex', 'fill', 'nowhere.js', '--no-rename'])
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('There is no file nowhere.js')])
 
     // A file that is older than the newest migration, in TypeScript, with a rename and a value for the rows.
+    if (provider !== 'postgresql') return
     await db.query(`INSERT INTO ${q('User')} (email, age) VALUES ('a', 8)`)
     project.schema(WITH_AGE.replace('age   Int    @default(7)', 'years Int    @default(7)\n  size  Int'))
     project.write({ 'migrations/20200101000000_years.ts': '' })
@@ -225,8 +229,6 @@ describeDatabases('rays and Knex', ({ fresh, provider }) => {
     expect(await db.query(`SELECT years, size FROM ${q('User')}`)).toEqual([{ years: 8, size: 42 }])
     ok(await project.rays(['migrate', '--name', '-1', '--y']))
     expect(await db.query(`SELECT age FROM ${q('User')}`)).toEqual([{ age: 8 }])
-    const unanswered = await project.rays(['knex', 'fill', 'migrations/20300101000000_none.js', '--no-rename'])
-    expect([unanswered.code, unanswered.stderr]).toEqual([2, expect.stringContaining('There is no file')])
   })
 
   test('rays import knex makes migrations of plain Knex ones; rays export knex makes the way back', async () => {
