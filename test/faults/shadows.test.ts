@@ -3,6 +3,8 @@ import { existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from 'node:
 import path from 'node:path'
 import { databases } from '../support/databases.js'
 import { type FaultCase, fault, hashTree, pause } from '../support/faults.js'
+import { alias } from '../support/proxy.js'
+import { hasTerminal, onTerminal } from '../support/pseudo-terminal.js'
 
 const MODELS = 'model a {\n  id Int @id\n}\n\nmodel more {\n  id Int @id\n}\n'
 
@@ -16,6 +18,7 @@ async function changed(c: FaultCase): Promise<void> {
 fault('a shadow that is the main database is refused, however it is spelled', async (c) => {
   await changed(c)
   const spellings: string[] = []
+  let other: Awaited<ReturnType<typeof alias>>
   if (c.provider === 'sqlite') {
     const file = c.href.replace(/^file:/, '')
     const folder = path.dirname(file)
@@ -44,6 +47,22 @@ fault('a shadow that is the main database is refused, however it is spelled', as
         url.searchParams.set('connection_limit', '3')
       }),
     )
+    // Spelled apart from the other in every part, these are told by who answers there.
+    other = await alias(c.href, '127.0.0.1', 0)
+    spellings.push(
+      to((url) => {
+        url.port = String(other!.port)
+      }),
+    )
+    const [{ at }] = (await c.db.query(
+      c.by({
+        postgresql: "SELECT split_part(current_setting('unix_socket_directories'), ',', 1) AS at",
+        mysql: 'SELECT @@socket AS at',
+        sqlite: '',
+      }),
+    )) as [{ at: string }]
+    if (existsSync(at))
+      spellings.push(to((url) => url.searchParams.set(c.by({ postgresql: 'host', mysql: 'socket', sqlite: '' }), at)))
     if (c.provider === 'postgresql')
       spellings.push(
         c.href.replace('postgresql://', 'postgres://'),
@@ -63,6 +82,7 @@ fault('a shadow that is the main database is refused, however it is spelled', as
       stderr: expect.stringMatching(/main database/),
     })
   }
+  other?.close()
   const named = await c.rays(['makemigration', '--name', 'more', '--clear-shadow'], {
     env: { RAYS_SHADOW_DATABASE_NAME: c.db.name },
   })
@@ -140,7 +160,8 @@ for (const stage of ['shadow', 'replay', 'proof', 'write'] as const)
       const again = await c.rays(['makemigration', '--name', 'more'])
       expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect(hashTree(root)).not.toContain('rays-new-')
-      expect((await c.rays(['migrate'])).code).toBe(0)
+      c.found()
+      await c.next()
       expect(await c.tables()).toEqual(['a', 'more'])
     },
   )
@@ -189,11 +210,15 @@ fault('two makemigrations at once write two migrations, or one of them says why 
     ])
   await c.gone()
   expect((await c.rays(['migrate', '--plan'])).code).toBe(0)
+  c.found()
+  await c.agrees()
 })
 
 fault('nothing is emptied without consent, and consent shows what it is given for', async (c) => {
   await changed(c)
   const before = await c.state()
+  // Host, port and database; the password is looked for in every output.
+  const target = c.provider === 'sqlite' ? c.href.replace(/^file:/, '') : `${new URL(c.href).host}/${c.db.name}`
   for (const command of [['push', '--force-reset'], ['prepare', '--reset'], ['push']]) {
     const run = await c.rays(command, { env: { CI: '1' } })
     expect({ command, code: run.code, stderr: run.stderr }).toEqual({
@@ -201,7 +226,7 @@ fault('nothing is emptied without consent, and consent shows what it is given fo
       code: 2,
       stderr: expect.stringMatching(/--y/),
     })
-    expect(run.stderr).toContain(c.provider === 'sqlite' ? 'dev.db' : c.db.name)
+    expect(run.stderr).toContain(target)
   }
   await c.clean(before)
   const running = c.start(['push', '--force-reset', '--y'])
@@ -209,6 +234,15 @@ fault('nothing is emptied without consent, and consent shows what it is given fo
   running.child.kill('SIGKILL')
   await running.output
   const again = await c.rays(['push', '--force-reset', '--y'])
-  expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+  expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: expect.stringContaining(target) })
   expect(await c.tables()).toEqual(['a', 'more'])
+  // Asked on a terminal, with the target before the eyes; the answer is "no".
+  if (!hasTerminal) return
+  await c.db.query('INSERT INTO more VALUES (1)')
+  const full = await c.state()
+  const env = { ...c.env(), DATABASE_URL: c.href, RAYS_VERBOSE_LOGGING: undefined }
+  const asked = await onTerminal(c.project.folder, 'push --force-reset', env, [[/\?[^\n]*$/, '\u0003']])
+  c.refuseSecrets(asked.screen, 'the screen')
+  expect({ code: asked.code, screen: asked.screen }).toEqual({ code: 130, screen: expect.stringContaining(target) })
+  await c.clean(full)
 })

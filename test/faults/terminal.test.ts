@@ -1,10 +1,11 @@
 /** Closed pipes, odd URLs, hosts that do not answer, and secrets. */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer, connect as dial, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type FaultCase, fault, M1, M2, PASSWORD, SECOND } from '../support/faults.js'
+import { alias } from '../support/proxy.js'
 
 const BIN = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../bin/rays.js')
 
@@ -75,37 +76,6 @@ fault('a migration does not depend on anybody reading what it prints', async (c)
   c.repair()
   await c.next()
 })
-
-/**
- * The server at another address of this machine, which is its own as far as a URL is concerned. Undefined where this machine
- * has no such address, or somebody uses it.
- */
-async function alias(href: string, host: string, port: number) {
-  const target = new URL(href)
-  const sockets = new Set<Socket>()
-  const server = createServer((client) => {
-    const upstream = dial(Number(target.port), target.hostname)
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(from)
-      from.on('error', () => undefined).on('close', () => to.destroy())
-      from.pipe(to)
-    }
-  })
-  const listening = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false)).listen(port, host, () => resolve(true))
-  })
-  if (!listening) return undefined
-  return {
-    port: (server.address() as { port: number }).port,
-    close: () => {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-    },
-  }
-}
 
 fault(
   'URLs are read as Prisma reads them',

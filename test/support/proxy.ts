@@ -98,3 +98,34 @@ function isCommit(chunk: Buffer): boolean {
   const text = chunk.toString('latin1')
   return /^Q....(?:.*;\s*)?COMMIT;?\s*\0$/s.test(text) || /^...\0\x03COMMIT$/s.test(text)
 }
+
+/**
+ * The server at another address of this machine, which is its own as far as a URL is concerned. Undefined where this machine
+ * has no such address, or somebody uses it.
+ */
+export async function alias(href: string, host: string, port: number) {
+  const target = new URL(href)
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = dial(Number(target.port), target.hostname)
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from)
+      from.on('error', () => undefined).on('close', () => to.destroy())
+      from.pipe(to)
+    }
+  })
+  const listening = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, host, () => resolve(true))
+  })
+  if (!listening) return undefined
+  return {
+    port: (server.address() as { port: number }).port,
+    close: () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    },
+  }
+}
