@@ -138,7 +138,7 @@ module.exports = Object.freeze(pairs)`,
 
   test('an unreadable history or an unreachable database is never taken for an empty one', async () => {
     await ws.sql('ALTER TABLE _prisma_migrations RENAME COLUMN checksum TO sum')
-    await ws.fails(3, 'migrate')
+    await ws.fails(1, 'migrate')
     expect(await ws.sql('SELECT migration_name FROM _prisma_migrations')).toHaveLength(1)
   })
 
