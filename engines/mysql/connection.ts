@@ -36,10 +36,8 @@ const NOT_PREPARABLE = 1295
  * CREATE TRIGGER and keeps the `?` in its body.
  */
 const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|set)$/i
-/** Statements of a migration that change no setting of the session; what a trigger or a function does is not known. */
-const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME)\b/i
-/** The same of statements of rays' own. */
-const QUIET_OWN = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
+/** Statements that change no setting of the session. */
+const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
 const MENTIONS_MODE = /\bsql_mode\b/i
 /** Statements that may end a transaction and begin another one, which the status flag does not tell from the first. */
 const MAY_BEGIN_ANEW = /^(?:begin|start|commit|rollback|call|execute|xa)$/i
@@ -113,17 +111,14 @@ export class MysqlConnection implements Connection {
   }
 
   async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
-    if (!QUIET_OWN.test(sql)) this.#unsettled = true
     return (await this.#send(sql, params)).rows
   }
 
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
-    if (!QUIET_OWN.test(sql)) this.#unsettled = true
     return (await this.#send(sql, params)).affected
   }
 
   async #run(sql: string, params: readonly unknown[] | undefined): Promise<Answer> {
-    if (!QUIET.test(sql)) this.#unsettled = true
     if (params === undefined) return this.#send(sql)
     if (params.length > 0 && PREPARED.test(firstWord(sql, this.#syntax))) {
       try {
@@ -138,6 +133,7 @@ export class MysqlConnection implements Connection {
 
   async #send(sql: string, params?: readonly unknown[]): Promise<Answer> {
     if (sql.includes('\0')) refuseNul(sql, this.#syntax)
+    if (!QUIET.test(sql)) this.#unsettled = true
     const answer = await this.#limited(() => this.#session.send(sql, params)).finally(() => {
       if (!this.#session.inTransaction || this.#mayBeginAnew(sql)) this.#whole = false
     })
@@ -183,7 +179,6 @@ export class MysqlConnection implements Connection {
       const start = from
       let next = sql.length
       for (const statement of splitStatements(sql.slice(start), before)) {
-        if (!QUIET.test(statement.text)) this.#unsettled = true
         try {
           await this.#send(statement.text)
           completed += 1

@@ -99,10 +99,11 @@ async function listStatus(all: readonly Migration[], known: readonly MigrationRe
 
 function fromRecord(record: MigrationRecord) {
   const { note, row } = record
+  const why = note?.error === undefined ? '' : `: ${note.error.slice(0, 2000)}`
   const journal =
     note?.dir === undefined
       ? undefined
-      : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? 'is in doubt' : 'comes next'}`
+      : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? 'is in doubt' : 'comes next'}${why}`
   return {
     name: record.name,
     appliedAt: record.state === 'applied' ? (row.finishedAt?.toISOString() ?? null) : null,

@@ -1,4 +1,4 @@
-/** Prisma and rays on one project: folders by both, the lock that both take, files that a checkout has touched. */
+/** Prisma and rays on one project: folders by both, files that a checkout has touched. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, history } from '../support/databases.js'
@@ -84,55 +84,3 @@ describeDatabases('a project that Prisma and rays share', (on) => {
     expect((await run('migrate deploy')).code).toBe(0)
   }, 120_000)
 })
-
-const SLEEP = { postgresql: 'SELECT pg_sleep(6)', mysql: 'SELECT SLEEP(6)' } as const
-
-describeDatabases(
-  'the migration lock is one for Prisma and rays',
-  (on) => {
-    const files = {
-      'prisma.config.ts': CONFIG,
-      'prisma/migrations/migration_lock.toml': `provider = "${on.provider}"\n`,
-      'prisma/migrations/20260101000000_slow/migration.sql': `${SLEEP[on.provider as keyof typeof SLEEP]};\n`,
-    }
-    const schema = `datasource db {\n  provider = "${on.provider}"\n}\n`
-    const begun = async (ws: Workspace) => {
-      for (let i = 0; i < 200; i++) {
-        if ((await history(ws.db)).length > 0) return
-        // rays writes its row at the end: what shows is that it holds the lock.
-        if ((await ws.ok('lock')).stdout.includes('Held by')) return
-      }
-      throw new Error('the migration did not begin')
-    }
-
-    test('rays waits for a deploy of Prisma, and gives up with exit 4', async () => {
-      const ws = await workspace(on, { schema, files })
-      try {
-        const deploying = prisma(ws.project.folder, ['migrate', 'deploy'], { url: ws.db.href })
-        await begun(ws)
-        const refused = await ws.fails(4, 'migrate --lock-timeout 1')
-        expect(refused.stderr).toContain('lock')
-        expect((await deploying).code).toBe(0)
-        expect((await ws.ok('migrate')).stdout).toContain('Nothing to do')
-      } finally {
-        await ws.drop()
-      }
-    }, 60_000)
-
-    test('a deploy of Prisma waits for rays, and finds nothing left to do', async () => {
-      const ws = await workspace(on, { schema, files })
-      try {
-        const migrating = ws.ok('migrate')
-        await begun(ws)
-        const deployed = await prisma(ws.project.folder, ['migrate', 'deploy'], { url: ws.db.href })
-        await migrating
-        expect([deployed.code, deployed.stdout]).toEqual([0, expect.stringContaining('No pending migrations')])
-        expect(await ws.applied()).toEqual(['slow'])
-        expect(await history(ws.db)).toHaveLength(1)
-      } finally {
-        await ws.drop()
-      }
-    }, 60_000)
-  },
-  (provider) => provider !== 'sqlite',
-)

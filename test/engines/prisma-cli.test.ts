@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { engineFor } from '../../engines/index.js'
@@ -70,21 +70,6 @@ describeDatabases('the prisma command, answered by rays', (database) => {
     })
   }, 120_000)
 
-  test('a failed migration is recorded, blocks, and can be resolved', async () => {
-    const folder = path.join(project, 'prisma/migrations/20200101000000_bad')
-    await prismaMigration(folder, 'CREATE TABLE a (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n', provider)
-    expect(await run(['migrate', 'deploy'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringMatching(/P3018[\s\S]*nowhere/),
-    })
-    expect(await rows()).toMatchObject([{ finished_at: null, applied_steps_count: 0 }])
-    expect(await run(['migrate', 'deploy'])).toMatchObject({ code: 1, stderr: expect.stringContaining('P3009') })
-    expect((await run(['migrate', 'resolve', '--rolled-back', '20200101000000_bad'])).code).toBe(0)
-    await fresh.query('DROP TABLE IF EXISTS a')
-    await prismaMigration(folder, 'CREATE TABLE a (id INTEGER);\n', provider)
-    expect((await run(['migrate', 'deploy'])).code).toBe(0)
-  }, 120_000)
-
   test('compares, pushes, pulls, executes and resets', async () => {
     expect(
       await run([
@@ -137,12 +122,6 @@ describeDatabases('the prisma command, answered by rays', (database) => {
     expect(status.stdout + status.stderr).not.toContain('s3cret')
   }, 60_000)
 })
-
-async function prismaMigration(folder: string, script: string, provider: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
-  await writeFile(path.join(folder, 'migration.sql'), script)
-  await writeFile(path.join(folder, '../migration_lock.toml'), `provider = "${provider}"\n`)
-}
 
 describe("the project's own Prisma", () => {
   let folder: string
