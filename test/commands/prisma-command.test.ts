@@ -28,8 +28,6 @@ describeDatabases('rays prisma', (on) => {
     const diff = 'migrate diff --from-config-datasource --to-schema prisma/schema.prisma --exit-code'
     expect((await ws.fails(2, `prisma -- ${diff} --script`)).stdout).toMatch(/ADD COLUMN +["`]name/)
     await ws.ok('prisma -- db push')
-    expect((await ws.ok(`prisma -- ${diff}`)).stdout).toContain('No difference')
-    expect((await ws.ok('prisma -- db pull --print')).stdout).toMatch(/model User[\s\S]*name +String\?/)
     const failed = await ws.fails(1, 'prisma -- migrate resolve --applied nothing')
     expect(failed.stderr).toContain('P3017')
     // Without options of its own the command needs no `--`.

@@ -371,7 +371,7 @@ fault(
     await c.gone()
     await c.next({ refused: { code: 3, says: /20260102000000_b[\s\S]*ER_PARSE_ERROR[\s\S]*cannot take b away/ } })
     const status = await c.rays(['status'])
-    expect(status.stdout).toMatch(/operation 0 of 3 comes next: [\s\S]*ER_PARSE_ERROR[\s\S]*cannot take b away/)
+    expect(status.stdout).toMatch(/operation 0 of 3 is in doubt: [\s\S]*ER_PARSE_ERROR[\s\S]*cannot take b away/)
     await expect(c.prismaDeploys()).rejects.toMatchObject({ code: 'P3009', message: expect.stringContaining(M2) })
     await c.db.query('DROP TABLE b')
     expect((await c.rays(['migrate', '--undo', '--skip-op', '0'])).code).toBe(0)
