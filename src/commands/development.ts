@@ -11,11 +11,11 @@ import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.
 import { operationError, runOperation } from '../history/operation.js'
 import { appliedNames } from '../history/recorder.js'
 import { type Answers, composeAnswers, readAnswers } from '../migrations/answers.js'
-import { EMPTY_SCRIPT, listMigrations, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
+import { BASE, developmentOf, folderOf } from '../migrations/development.js'
+import { EMPTY_SCRIPT, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
-import type { SchemaFile } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
 import type { Context } from './host.js'
 import { type MakeMigrationOptions, type MakeMigrationResult, makeMigration } from './makemigration.js'
@@ -48,24 +48,6 @@ export interface DevOptions {
 
 export interface DevResult {
   readonly applied: readonly { readonly name: string; readonly summary: string }[]
-}
-
-const BASE = '0-base'
-
-const folderOf = ({ migrationsDir }: { readonly migrationsDir: string }) =>
-  path.join(path.dirname(migrationsDir), 'rays-watch')
-
-/** What is applied to the development database without a migration, oldest first. */
-export async function developmentOf(config: { readonly migrationsDir: string }): Promise<Migration[]> {
-  return (await listMigrations(folderOf(config))).filter(({ name }) => name !== BASE)
-}
-
-/** The schema that the database should have in development; undefined where it is that of the migrations. */
-export async function developmentSnapshot(config: {
-  readonly migrationsDir: string
-}): Promise<readonly SchemaFile[] | undefined> {
-  const newest = (await developmentOf(config)).at(-1)
-  return newest && readSnapshot(newest)
 }
 
 /** Applies the schema's changes without a migration. @throws {RaysError}; nothing is applied then */

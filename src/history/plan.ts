@@ -113,7 +113,8 @@ function planUp(
     (m) => !isApplied(m.name) && (last === undefined || compareNames(m.name, last.name) <= 0),
   )
   if (!options.fake) checkMissing(folders, applied, options.ignoreMissing === true, warnings)
-  const newest = applied.filter((r) => folders.some((m) => m.name === r.name)).at(-1)
+  const here = new Set(folders.map((m) => m.name))
+  const newest = applied.findLast((r) => here.has(r.name))
   const late = newest === undefined ? [] : pending.filter((m) => compareNames(m.name, newest.name) < 0)
   if (late.length > 0 && !options.fake && !options.allowOutOfOrder) {
     throw new DecisionError(
@@ -131,10 +132,11 @@ function planUp(
   }
   warnings.push(...alikeNames(folders, pending))
   warnOfOrder(pending, warnings)
+  const planned = new Set(pending)
   return {
     direction: 'up',
     migrations: pending,
-    target: folders.filter((m) => isApplied(m.name) || pending.includes(m)).at(-1),
+    target: folders.findLast((m) => isApplied(m.name) || planned.has(m)),
     warnings,
   }
 }
@@ -145,11 +147,13 @@ function planUp(
  */
 export function alikeNames(folders: readonly Migration[], pending: readonly Migration[]): string[] {
   const alike = (key: (migration: Migration) => string | undefined, says: string) => {
-    const wanted = new Set(pending.map(key).filter((each) => each !== undefined))
-    return [...wanted].flatMap((each) => {
-      const names = folders.filter((migration) => key(migration) === each).map(({ name }) => name)
-      return names.length > 1 ? [`${names.join(', ')} ${says}`] : []
-    })
+    const wanted = new Set(pending.map(key))
+    const names = new Map<string, string[]>()
+    for (const migration of folders) {
+      const own = key(migration)
+      if (own !== undefined && wanted.has(own)) names.set(own, [...(names.get(own) ?? []), migration.name])
+    }
+    return [...names.values()].flatMap((same) => (same.length > 1 ? [`${same.join(', ')} ${says}`] : []))
   }
   return [
     ...alike(
