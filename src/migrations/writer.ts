@@ -64,8 +64,9 @@ function renderStatement(sql: string): string {
   const template = templateLiteral(sql)
   const line = `  await client.execute(${template});`
   if (template.includes('\n')) return line
-  const least = line.replace(/[^\0-\u02ff]/g, '').length
-  const most = least + 2 * (line.length - least)
+  // Prettier: a tab has no width (getStringWidth leaves control characters out).
+  const least = line.replace(/[^ -\u02ff]/g, '').length
+  const most = least + 2 * line.replace(/[\0-\u02ff]/g, '').length
   if (most <= WIDTH) return line
   if (least > WIDTH) return `  await client.execute(\n    ${template},\n  );`
   // Whether characters of unknown width still fit the line is left open: a continued line is never broken.

@@ -100,6 +100,15 @@ describe('the generated code', () => {
     if (report.failed) throw new Error(`seed ${seed}: ${fc.defaultReportMessage(report)}`)
   })
 
+  test.each([
+    ['a tab, which has no width', (n: number) => `\t${'x'.repeat(n)}`],
+    ['half of a pair, which is escaped', (n: number) => `${'x'.repeat(n)}\ud83d`],
+    ['plain text', (n: number) => 'x'.repeat(n)],
+  ])('breaks a line where Prettier breaks it, with %s', async (_, text) => {
+    for (let n = 40; n < 60; n++)
+      await expectPretty(renderMigration({ operations: [operation('A', [text(n)], null)] }, { module: 'commonjs' }))
+  })
+
   test('is formatted as Prettier formats it', async () => {
     const name = fc.constantFrom(
       'A',
