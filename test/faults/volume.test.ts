@@ -68,22 +68,27 @@ fault(
   { timeoutMs: 120_000, fresh },
 )
 
-fault(
-  'a hundred thousand operations take less than a minute and half a gigabyte',
-  async (c) => {
-    await c.fixture()
-    c.code(
-      M2,
-      `const one = (i) => [({ client }) => client.execute('UPDATE a SET id = id'), null]
-module.exports = Array.from({ length: 100_000 }, (_, i) => one(i))`,
-    )
-    const run = await within(c, ['migrate'])
-    expect({ code: run.code, stderr: run.stderr.slice(-2000) }).toEqual({ code: 0, stderr: expect.any(String) })
-    const row = (await c.history()).find((each) => each.migration_name === M2)
-    expect(Number(row!.applied_steps_count)).toBe(100_000)
-  },
-  { on: ['sqlite', 'postgresql'], timeoutMs: 120_000, fresh },
-)
+for (const [words, count, on] of [
+  ['a hundred thousand', 100_000, ['sqlite', 'postgresql']],
+  // Each is journalled with commits of its own, most of whose time is the server's: a tenth shows the same here.
+  ['ten thousand journalled', 10_000, ['mysql']],
+] as const)
+  fault(
+    `${words} operations take less than a minute and half a gigabyte`,
+    async (c) => {
+      await c.fixture()
+      c.code(
+        M2,
+        `const one = (i) => [({ client }) => client.execute('UPDATE a SET id = id'), null]
+module.exports = Array.from({ length: ${count} }, (_, i) => one(i))`,
+      )
+      const run = await within(c, ['migrate'])
+      expect({ code: run.code, stderr: run.stderr.slice(-2000) }).toEqual({ code: 0, stderr: expect.any(String) })
+      const row = (await c.history()).find((each) => each.migration_name === M2)
+      expect(Number(row!.applied_steps_count)).toBe(count)
+    },
+    { on, timeoutMs: 120_000, fresh },
+  )
 
 fault(
   'a statement of 64 MB is taken, or refused for what it is',
