@@ -17,6 +17,8 @@ export interface PostgresAdapterOptions {
   readonly client: PostgresSession
   /** The namespace that unqualified names mean: the URL's `schema`, or `public`. */
   readonly namespace: string
+  /** The session may not write. */
+  readonly readOnly: boolean
   /** Opens an empty database beside the main one; disposed of when the engine is done with it. */
   readonly shadow: () => Promise<{ readonly client: PostgresSession; dispose(): Promise<void> }>
 }
@@ -27,14 +29,18 @@ export interface PostgresAdapterOptions {
  * Prisma's own adapter (7.10) cannot describe a schema: it rejects the catalog type `"char"`, and it tears scripts apart
  * at every semicolon. Here a script is one message, as the server reads it: one implicit transaction.
  */
-export function postgresAdapter({ client, namespace, shadow }: PostgresAdapterOptions): AdapterFactory {
-  return adapterFactory(postgresDriver(client, namespace), async () => {
+export function postgresAdapter({ client, namespace, readOnly, shadow }: PostgresAdapterOptions): AdapterFactory {
+  return adapterFactory(postgresDriver(client, namespace, readOnly), async () => {
     const { client, dispose } = await shadow()
-    return { ...postgresDriver(client, namespace), dispose }
+    return { ...postgresDriver(client, namespace, false), dispose }
   })
 }
 
-function postgresDriver(client: PostgresSession, namespace: string): AdapterDriver {
+/** Prisma's engine makes the URL's schema whenever it connects, even to look. Without it there is nothing to see, and nothing is made. */
+const ENSURE_SCHEMA = /^\s*CREATE SCHEMA (?:IF NOT EXISTS )?"(?:[^"]|"")*"\s*;?\s*$/
+
+function postgresDriver(client: PostgresSession, namespace: string, readOnly: boolean): AdapterDriver {
+  const ignored = (sql: string) => readOnly && ENSURE_SCHEMA.test(sql)
   const run = ({ sql, args, argTypes }: AdapterQuery): Promise<QueryArrayResult<unknown[]>> =>
     client.query<unknown[]>({
       text: sql,
@@ -53,9 +59,9 @@ function postgresDriver(client: PostgresSession, namespace: string): AdapterDriv
         rows,
       }
     },
-    execute: async (query) => (await run(query)).rowCount ?? 0,
+    execute: async (query) => (ignored(query.sql) ? 0 : ((await run(query)).rowCount ?? 0)),
     script: async (sql) => {
-      await client.query(sql)
+      if (!ignored(sql)) await client.query(sql)
     },
     explain: explainPostgres,
     dispose: async () => undefined,

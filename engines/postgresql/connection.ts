@@ -316,6 +316,7 @@ export class PostgresConnection implements Connection {
     return postgresAdapter({
       client: this.session.client,
       namespace: this.session.url.schema,
+      readOnly: this.session.options.readOnly === true,
       shadow: async () => {
         const connection = await options.shadow()
         if (!(connection instanceof PostgresConnection))

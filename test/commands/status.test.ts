@@ -160,3 +160,21 @@ describeDatabases(
   },
   (provider) => provider === 'sqlite',
 )
+
+describeDatabases(
+  "status where the URL's schema does not exist yet",
+  (on) => {
+    test('finds nothing in it, and does not make it', async () => {
+      const url = ({ href }: { href: string }) => `${href}${href.includes('?') ? '&' : '?'}schema=later`
+      const ws = await workspace(on, { schema: model(), url })
+      await ws.given('makemigration --name one')
+      const { data } = (await ws.ok('status --json')).json<Status>()
+      expect(data).toMatchObject({ counts: { pending: 1 }, drift: { state: 'none' } })
+      expect(await ws.sql(`SELECT nspname FROM pg_namespace WHERE nspname = 'later'`)).toEqual([])
+      await ws.ok('migrate')
+      await ws.ok('status --check --strict')
+      await ws.drop()
+    })
+  },
+  (provider) => provider === 'postgresql',
+)
