@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs'
 import { knexFilePrismaAdapter } from 'prisma-rays/knex'
 
-if (existsSync('.env')) process.loadEnvFile('.env')
-
-// Without a connection it is the database that rays uses: DATABASE_URL, or SUPABASE_DB_HOST, SUPABASE_DB_PORT,
-// SUPABASE_DB_NAME, SUPABASE_DB_USER and SUPABASE_DB_PASSWORD.
+// Without a connection it is the database that rays uses in that environment: DATABASE_URL, or SUPABASE_DB_HOST,
+// SUPABASE_DB_PORT, SUPABASE_DB_NAME, SUPABASE_DB_USER and SUPABASE_DB_PASSWORD, from .env files, too.
 const shared = { client: process.env.DB_CLIENT ?? 'pg', migrations: { directory: './migrations' } }
 
 export default knexFilePrismaAdapter({

@@ -69,14 +69,11 @@ async function knexfile({ config, engine }: Project, sure: Sure): Promise<Step> 
 }
 
 function knexfileText(provider: Provider): string {
-  return `import { existsSync } from 'node:fs'
-import { knexFilePrismaAdapter } from 'prisma-rays/knex'
-
-if (existsSync('.env')) process.loadEnvFile('.env')
+  return `import { knexFilePrismaAdapter } from 'prisma-rays/knex'
 
 export default knexFilePrismaAdapter({
+  // Without a connection it is the database that rays uses, in the environment that --env names.
   client: '${KNEX_CLIENTS[provider]}',
-  connection: process.env.DATABASE_URL,
   migrations: {
     // Your own Knex migrations, and where \`knex migrate:make\` puts new ones.
     directory: './migrations',

@@ -61,8 +61,18 @@ export interface MigrateResult {
   readonly hazards: readonly CountedHazard[]
 }
 
-/** @throws {RaysError} see docs/troubleshooting.md */
-export async function migrate(context: Context, options: MigrateOptions = {}): Promise<MigrateResult> {
+/** What was shown, or worked out, before the lock was taken. */
+export interface Agreed {
+  readonly direction: 'up' | 'down'
+  /** In the order in which they run. */
+  readonly names: readonly string[]
+}
+
+/**
+ * @param agreed where the plan, made anew once the lock is held, is another one than this, nothing is run
+ * @throws {RaysError} see docs/troubleshooting.md
+ */
+export async function migrate(context: Context, options: MigrateOptions = {}, agreed?: Agreed): Promise<MigrateResult> {
   checkOptions(options)
   const project = await openProject(context)
   const dry = options.plan || options.sql || options.check
@@ -86,7 +96,7 @@ export async function migrate(context: Context, options: MigrateOptions = {}): P
     context.host,
     { createDatabase: options.createDb === true },
     (connection) =>
-      withLock(project.config, context.host, connection, () => run(project, context, connection, options)),
+      withLock(project.config, context.host, connection, () => run(project, context, connection, options, agreed)),
   )
   return finish(project, context, options, result)
 }
@@ -121,6 +131,7 @@ async function run(
   { host, config }: Context,
   connection: Connection,
   options: MigrateOptions,
+  agreed: Agreed | undefined,
 ): Promise<Ran> {
   const recorder = new Recorder(connection)
   const all = await folders(project)
@@ -132,6 +143,7 @@ async function run(
     host.note(`Recorded ${migration.name} as applied in place of the ${replaced.length} migrations that it stands for.`)
   const known = await asAbsorbed(read, squashed)
   const planned = plan(all, known, await planOptions(options))
+  if (agreed) refuseOther(planned, agreed)
   for (const warning of planned.warnings) host.warn(warning)
   await warnOfEdits(all, known, host.warn)
   const batch = nextBatch(known)
@@ -146,7 +158,7 @@ async function run(
   if (!options.fake) refuseUnlocked(project, config, loaded)
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
   const asked = await consent(hazards, planned, options, { host, config }, connection)
-  if (asked) await expectSamePlan(project, connection, options, planned)
+  if (asked) await expectSamePlan(project, connection, options, agreedOf(planned))
   if (rows === undefined) await recorder.create()
   const names = loaded.map(({ migration }) => migration.name)
   const forAll = (name: 'beforeAll' | 'afterAll', at: Connection) =>
@@ -278,12 +290,21 @@ async function expectSamePlan(
   project: Project,
   connection: Connection,
   options: MigrateOptions,
-  agreed: Plan,
+  agreed: Agreed,
 ): Promise<void> {
   const known = records((await new Recorder(connection).read()) ?? [])
-  const now = plan(await folders(project), known, await planOptions(options))
-  const names = ({ direction, migrations }: Plan) => JSON.stringify([direction, migrations.map(({ name }) => name)])
-  if (names(now) !== names(agreed)) throw changedWhileAsking()
+  refuseOther(plan(await folders(project), known, await planOptions(options)), agreed)
+}
+
+/** What somebody agreed to in a plan, or in the preview of one. */
+export function agreedOf({ direction, migrations }: Pick<Plan | MigrateResult, 'direction' | 'migrations'>): Agreed {
+  return { direction, names: migrations.map(({ name }) => name) }
+}
+
+/** @throws {DecisionError} */
+function refuseOther(planned: Plan, agreed: Agreed): void {
+  const same = ({ direction, names }: Agreed) => JSON.stringify([direction, names])
+  if (same(agreedOf(planned)) !== same(agreed)) throw changedWhileAsking()
 }
 
 /** Going up warns; going down asks where rows would be lost. Returns whether somebody was asked. */

@@ -270,7 +270,7 @@ export function askingUnlocked(config: Config, host: Host, connection: Connectio
 
 /** What was agreed to is no longer what would be done. */
 export function changedWhileAsking(): DecisionError {
-  return new DecisionError('The database or the migrations were changed while you were asked; nothing was done.', {
+  return new DecisionError('The database or the migrations were changed meanwhile; nothing was done.', {
     code: 'E_CHANGED_MEANWHILE',
     hint: 'Run the command again.',
   })

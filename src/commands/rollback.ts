@@ -1,6 +1,6 @@
 /** `rays rollback`: undoes the last batch, as Knex's word means it. */
 import { UsageError } from '../errors.js'
-import { Recorder, records } from '../history/recorder.js'
+import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
 import type { Context } from './host.js'
 import { type MigrateResult, migrate } from './migrate.js'
 import { openProject, withConnection } from './project.js'
@@ -21,22 +21,34 @@ export interface RollbackOptions {
 export async function rollback(context: Context, { all, ...options }: RollbackOptions = {}): Promise<MigrateResult> {
   if (all) return migrate(context, { ...options, name: 'zero' })
   const project = await openProject(context)
-  const count = await withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const known = records((await new Recorder(connection).read()) ?? []).filter((record) => record.state !== 'absent')
-    const newest = known.at(-1)
-    if (newest === undefined) return 0
-    const last = known.reduce((a, b) => ((b.note?.batch ?? 0) > (a.note?.batch ?? 0) ? b : a), newest)
-    const batch = newest.note?.batch
-    if (last.note?.batch !== batch) {
-      // Only from the newest on can anything be undone.
-      throw new UsageError(
-        `The last batch holds ${last.name}, and ${newest.name} of an earlier batch comes after it: it cannot be undone alone.`,
-        { code: 'E_BATCH', hint: 'rays migrate --name <migration> goes back to the one that is to stay.' },
-      )
-    }
-    if (batch === undefined) return 1
-    const older = known.toReversed().findIndex((record) => record.note?.batch !== batch)
-    return older === -1 ? known.length : older
-  })
-  return migrate(context, { ...options, name: count === 0 ? 'zero' : `-${count}` })
+  const names = await withConnection(project, context.host, { readOnly: true }, async (connection) =>
+    lastBatch(records((await new Recorder(connection).read()) ?? []).filter((record) => record.state !== 'absent')),
+  )
+  const name = names.length === 0 ? 'zero' : `-${names.length}`
+  // Another rollback may be at work: what it leaves is not undone for it.
+  return migrate(context, { ...options, name }, { direction: 'down', names })
+}
+
+/** What is to be undone together, newest first. @param known what is applied, in the order of the names */
+function lastBatch(known: readonly MigrationRecord[]): string[] {
+  const newest = known.at(-1)
+  if (newest === undefined) return []
+  const last = known.reduce((a, b) => ((b.note?.batch ?? 0) > (a.note?.batch ?? 0) ? b : a), newest)
+  const batch = newest.note?.batch
+  const alone = batch === undefined && timeOf(newest) >= timeOf(last)
+  if (alone) return [newest.name]
+  if (last.note?.batch !== batch) {
+    // Only from the newest on can anything be undone.
+    throw new UsageError(
+      `The last batch holds ${last.name}, and ${newest.name}, which was applied before it, comes after it: it cannot be undone alone.`,
+      { code: 'E_BATCH', hint: 'rays migrate --name <migration> goes back to the one that is to stay.' },
+    )
+  }
+  const names = known.toReversed()
+  const older = names.findIndex((record) => record.note?.batch !== batch)
+  return names.slice(0, older === -1 ? names.length : older).map((record) => record.name)
+}
+
+function timeOf({ row }: MigrationRecord): number {
+  return (row.finishedAt ?? row.startedAt)?.getTime() ?? 0
 }

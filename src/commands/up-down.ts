@@ -4,7 +4,7 @@ import { Recorder, records } from '../history/recorder.js'
 import { readSnapshot } from '../migrations/directory.js'
 import { type BlockDiff, diffSchemas } from '../schema/schema-diff.js'
 import type { Context } from './host.js'
-import { type MigrateResult, migrate } from './migrate.js'
+import { agreedOf, type MigrateResult, migrate } from './migrate.js'
 import { connect, folders, openProject, withConnection } from './project.js'
 
 export interface StepOptions {
@@ -78,12 +78,13 @@ async function walk(
     })
     if (!sure) throw new InterruptedError('Not confirmed; nothing was changed.')
   }
-  const done = await migrate(context, {
+  const run = {
     ...target,
     y: true,
     failOnDestructive: options.failOnDestructive === true,
     ...(options.generate !== undefined && { generate: options.generate }),
-  })
+  }
+  const done = await migrate(context, run, agreedOf(planned))
   return { ...done, diff, commands }
 }
 

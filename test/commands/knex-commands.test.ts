@@ -358,6 +358,35 @@ await knex.destroy()`),
     expect(existsSync(path.join(project.folder, 'prisma/migrations', third))).toBe(true)
   })
 
+  test('rays rollback undoes one batch, and not half of another where two are at work; what Prisma applied goes alone', async () => {
+    await start(USER)
+    const folder = (name: string, down = '') => {
+      project.write({
+        [`prisma/migrations/${name}/migration.sql`]: '',
+        [`prisma/migrations/${name}/migration.js`]: `module.exports = [[async () => {}, async () => {${down}}]]\n`,
+      })
+      return name
+    }
+    const first = folder('20990101000000_first')
+    const second = folder('20990102000000_second')
+    ok(await project.rays(['migrate', '--no-generate']))
+    const slow = folder('20990103000000_slow', ' await new Promise((done) => setTimeout(done, 3000)) ')
+    folder('20990104000000_fourth')
+    ok(await project.rays(['migrate']))
+    const both = await Promise.all([1, 2].map(() => project.rays(['rollback', '--y'])))
+    // SQLite is locked by each transaction anew: there the other one may find, step by step, that all is done.
+    const codes = both.map(({ code }) => code).sort()
+    expect(codes).toEqual(provider === 'sqlite' && codes[1] === 0 ? [0, 0] : [0, 3])
+    expect(codes[1] === 0 || both.some(({ stderr }) => stderr.includes('were changed meanwhile'))).toBe(true)
+    expect(await names(db)).toEqual([first, second])
+    // Prisma notes no batch.
+    ok(await project.rays(['migrate', '--fake', '--name', slow]))
+    ok(await project.rays(['rollback', '--y']))
+    expect(await names(db)).toEqual([first, second])
+    ok(await project.rays(['rollback', '--y']))
+    expect(await names(db)).toEqual([])
+  })
+
   test('--env selects an environment, and production asks before it loses data', async () => {
     await start(WITH_AGE)
     const config = (url: string) =>

@@ -1,5 +1,5 @@
 /** Knex, Prisma and rays on one history, and what a project brings along: nobody runs anything twice, no row is lost. */
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
 import { CLIENTS, type KnexProject, knexProject, type Ran } from '../support/knex.js'
@@ -152,34 +152,46 @@ await knex.destroy()`),
     expect(ok(await project.rays(['status', '--check'])).code).toBe(0)
   })
 
-  test('an environment of Knex is that of rays, too', async () => {
-    await start('model Item {\n  id Int @id\n}', {
-      'knexfile.js': `const { knexFilePrismaAdapter } = require('prisma-rays/knex')
+  test.each(['written by hand', 'that rays knex init writes'])(
+    'an environment of Knex is that of rays, too, with a knexfile %s',
+    async (from) => {
+      const byHand = from === 'written by hand'
+      await start('model Item {\n  id Int @id\n}', {
+        'knexfile.js': `const { knexFilePrismaAdapter } = require('prisma-rays/knex')
 const shared = { client: '${CLIENTS[provider]}' }
 module.exports = knexFilePrismaAdapter({ development: shared, production: shared, staging: shared })
 `,
-    })
-    const production = await fresh()
-    try {
-      project.write({
-        'raysconfig.js': `module.exports = { generate: false, environments: {
-  development: { databaseUrl: ${JSON.stringify(db.href)} },
-  production: { databaseUrl: ${JSON.stringify(production.href)} },
-} }\n`,
       })
-      await project.given(['makemigration', '--name', 'one'])
-      ok(await project.knex('migrate:latest', '--env', 'production'))
-      expect(await history(production)).toHaveLength(1)
-      expect(await history(db)).toEqual([])
-      const unknown = await project.knex('migrate:latest', '--env', 'staging')
-      expect([unknown.code, unknown.stderr + unknown.stdout]).toEqual([1, expect.stringContaining('staging')])
-      expect(await history(db)).toEqual([])
-      ok(await project.rays(['knex', 'init', '--y', '--env', 'production']))
-      expect(await history(db)).toEqual([])
-    } finally {
-      await production.drop()
-    }
-  })
+      const production = await fresh()
+      try {
+        project.write({
+          'raysconfig.js': `module.exports = { generate: false, environments: {
+  development: { databaseUrl: process.env.DATABASE_URL },
+  production: { databaseUrl: process.env.PRODUCTION_URL },
+} }\n`,
+          '.env': `DATABASE_URL=${JSON.stringify(db.href)}\n`,
+          '.env.production': `PRODUCTION_URL=${JSON.stringify(production.href)}\n`,
+        })
+        await project.given(['makemigration', '--name', 'one'])
+        if (!byHand) {
+          for (const name of ['knexfile.js', 'knexfile.mjs']) rmSync(path.join(project.folder, name), { force: true })
+          ok(await project.rays(['knex', 'init', '--y', '--env', 'production']))
+          expect(existsSync(path.join(project.folder, 'knexfile.mjs'))).toBe(true)
+        }
+        ok(await project.knex('migrate:latest', '--env', 'production'))
+        // The models of Knex's tables have a migration of their own.
+        expect(await history(production)).toHaveLength(byHand ? 1 : 2)
+        expect(await history(db)).toEqual([])
+        const unknown = await project.knex('migrate:latest', '--env', 'staging')
+        expect([unknown.code, unknown.stderr + unknown.stdout]).toEqual([1, expect.stringContaining('staging')])
+        expect(await history(db)).toEqual([])
+        ok(await project.rays(['knex', 'init', '--y', '--env', 'production']))
+        expect(await history(db)).toEqual([])
+      } finally {
+        await production.drop()
+      }
+    },
+  )
 
   test('rays knex init in a new project leaves its models to the first migration', async () => {
     await start('model Item {\n  id Int @id\n}')

@@ -1,5 +1,7 @@
 /** What is asked on a terminal, and what each answer does. */
 import type { ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
 import { describeDatabases, history } from '../support/databases.js'
 import { hasTerminal, onTerminal } from '../support/pseudo-terminal.js'
 import { type Workspace, workspace } from '../support/workspace.js'
@@ -104,10 +106,36 @@ describeDatabases('on a terminal', (on) => {
       },
     )
     await others
-    expect(screen).toContain('were changed while you were asked')
+    expect(screen).toContain('were changed meanwhile')
     expect(code).toBe(3)
     expect(await ws.sql('SELECT * FROM "Item"')).toHaveLength(1)
     await ws.sql('DROP TABLE "Item"')
+  })
+
+  onlyHere('rays down undoes what it showed, or nothing', async () => {
+    for (const name of ['20990101000000_one', '20990102000000_two'])
+      ws.project.write({
+        [`prisma/migrations/${name}/migration.sql`]: '',
+        [`prisma/migrations/${name}/migration.js`]: 'module.exports = [[async () => {}, async () => {}]]\n',
+      })
+    await ws.ok('migrate --fake')
+    let others: Promise<unknown> | undefined
+    const { code, screen } = await onTerminal(
+      ws.project.folder,
+      'down',
+      { DATABASE_URL: ws.db.href },
+      [[/Roll back 1 migration\?/, '']],
+      (child, text) => {
+        if (others !== undefined || !/Roll back 1 migration\?/.test(text)) return
+        others = ws.ok('migrate --name -1').finally(() => child.stdin?.write('y\r'))
+      },
+    )
+    await others
+    expect([code, screen]).toEqual([3, expect.stringContaining('were changed meanwhile')])
+    expect((await ws.applied()).at(-1)).toBe('one')
+    await ws.ok('migrate --fake --name zero')
+    for (const name of ['one', 'two'])
+      rmSync(path.join(ws.project.folder, 'prisma/migrations', ws.folder(name)), { recursive: true })
   })
 
   onlyHere('yes goes down', async () => {
