@@ -115,7 +115,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       resume: { type: 'boolean', describe: 'go on with a migration that was left unfinished' },
       undo: { type: 'boolean', describe: 'go back from a migration that was left unfinished' },
       'retry-op': { type: 'number', requiresArg: true, describe: 'the operation in doubt was not done' },
-      'skip-op': { type: 'number', requiresArg: true, describe: 'the operation in doubt was done' },
+      'skip-op': { type: 'number', requiresArg: true, describe: 'the operation in doubt, or the next one, was done' },
     },
     examples: [
       ['rays migrate', 'apply all pending migrations'],

@@ -51,7 +51,7 @@ export interface Resumption {
   readonly mode: 'resume' | 'undo'
   /** The operation in doubt counts as not done (and is run again when resuming). */
   readonly retry?: number
-  /** The operation in doubt counts as done. */
+  /** The operation in doubt, or the one that comes next, counts as done. */
   readonly skip?: number
 }
 
@@ -143,6 +143,7 @@ export class Journal {
     const boundary = this.#note.op!
     const turned = forward !== note.dir
     const op = !turned ? boundary : forward === 'up' ? boundary + 1 : boundary - 1
+    if (forward !== 'up') this.#refuseMissingDowns(op)
     // Why it stopped is kept for the row that is rolled back in the end; what goes on may have another reason to stop.
     const { error, ...rest } = this.#note
     this.#note = { ...rest, dir: forward, op, state: 'idle', ...(forward === 'undo' && error && { error }) }
@@ -151,13 +152,31 @@ export class Journal {
     return forward === 'up' ? 'applied' : 'unapplied'
   }
 
+  /** @param from the operation whose down would run first */
+  #refuseMissingDowns(from: number): void {
+    const missing = this.#loaded.operations
+      .slice(0, from + 1)
+      .flatMap((pair, index) => (pair[1] === null ? [index] : []))
+    if (missing.length === 0) return
+    throw new UsageError(
+      `The way down is missing, so nothing was run: operation ${missing.join(', ')} of ${this.#name}.`,
+      {
+        code: 'E_NO_DOWN',
+        data: { migration: this.#name, operations: missing },
+        hint: `rays migrate --resume goes on. Or put the database as it was before ${this.#name} by hand, then: prisma migrate resolve --rolled-back ${this.#name}.`,
+      },
+    )
+  }
+
   #decideDoubt(note: RaysNote, how: Resumption): RaysNote {
+    const ahead = note.dir === 'up' ? 1 : -1
     if (note.state !== 'running') {
       const named = how.retry ?? how.skip
       if (named !== undefined && named !== note.op) throw this.#wrongOperation(named, note)
-      return note
+      // It was not done by rays; a person may have done it since.
+      const byHand = how.skip !== undefined && this.#loaded.operations[note.op!] !== undefined
+      return byHand ? { ...note, op: note.op! + ahead } : note
     }
-    const ahead = note.dir === 'up' ? 1 : -1
     if (how.skip !== undefined) {
       if (how.skip !== note.op) throw this.#wrongOperation(how.skip, note)
       return { ...note, op: note.op! + ahead }
@@ -425,9 +444,9 @@ export class Journal {
     if (this.#options.noUndo || this.#options.signal?.aborted) {
       return this.#leave(told(''), `The operations before it stay as they are.`)
     }
-    return this.#note.dir === 'up' && this.#note.finished === undefined
-      ? this.#undo(told, operation)
-      : this.#redo(told, operation)
+    // What was applied before is put back; what never was is undone, and where that was being done nothing else is tried.
+    if (this.#note.finished !== undefined) return this.#redo(told, operation)
+    return this.#note.dir === 'up' ? this.#undo(told, operation) : this.#leave(told(''), 'Undoing it failed.')
   }
 
   #clean(text: string): string {
@@ -438,7 +457,7 @@ export class Journal {
   async #undo(told: (after: string) => RaysError, operation: number): Promise<RaysError> {
     const undone: string[] = []
     const missing = this.#loaded.operations.slice(0, operation).findIndex((pair) => pair[1] === null)
-    if (missing !== -1) return this.#leave(told(''), `It could not be undone: operation ${missing} has no down.`)
+    if (missing !== -1) return this.#leave(told(''), `It could not be undone: operation ${missing} has no down.`, false)
     const failed = told('')
     this.#note = {
       ...this.#note,
@@ -487,8 +506,11 @@ export class Journal {
     return told('What it had unapplied was put back: the migration is applied as before.')
   }
 
-  /** The row stays unfinished, with what a person needs to decide. */
-  async #leave(failed: RaysError, what: string): Promise<DecisionError> {
+  /**
+   * The row stays unfinished, with what a person needs to decide.
+   * @param undoable whether going back can be tried
+   */
+  async #leave(failed: RaysError, what: string, undoable = true): Promise<DecisionError> {
     const applied = this.#loaded.operations.slice(
       0,
       Math.max(0, this.#note.dir === 'up' ? this.#note.op! : this.#note.op! + 1),
@@ -504,7 +526,7 @@ export class Journal {
       code: 'E_UNFINISHED',
       where: failed.where,
       data: { ...failed.data, operation: this.#note.op, state: this.#note.state },
-      hint: `${failed.hint ? `${failed.hint} ` : ''}Then: rays migrate --resume goes on, rays migrate --undo goes back, rays migrate --fake --name ${this.#name} records it as applied.`,
+      hint: `${failed.hint ? `${failed.hint} ` : ''}Then: rays migrate --resume goes on, ${undoable ? 'rays migrate --undo goes back, ' : ''}rays migrate --fake --name ${this.#name} records it as applied.`,
     })
   }
 }

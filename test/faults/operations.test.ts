@@ -373,8 +373,44 @@ fault(
     const status = await c.rays(['status'])
     expect(status.stdout).toMatch(/operation 0 of 3 is in doubt: [\s\S]*ER_PARSE_ERROR[\s\S]*cannot take b away/)
     await expect(c.prismaDeploys()).rejects.toMatchObject({ code: 'P3009', message: expect.stringContaining(M2) })
+    // Going back fails once more: what was never applied is not run forwards for that.
+    const again = await c.rays(['migrate', '--undo', '--retry-op', '0'])
+    expect({ code: again.code, stderr: again.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/cannot take b away[\s\S]*Undoing it failed[\s\S]*operation 0/),
+    })
+    expect(await c.tables()).toEqual(['a', 'b'])
+    expect(await c.db.query('SELECT id FROM a')).toEqual([])
+    expect((await c.history())[1]).toMatchObject({ finished_at: null, rolled_back_at: null })
     await c.db.query('DROP TABLE b')
     expect((await c.rays(['migrate', '--undo', '--skip-op', '0'])).code).toBe(0)
+    c.repair()
+    await c.next()
+  },
+  { on: ['mysql'] },
+)
+
+fault(
+  'what cannot be undone for want of a down is not begun to be undone either',
+  async (c) => {
+    await c.fixture({ 0: { down: null }, 2: { up: `await client.execute('SELEC 1')` } })
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/could not be undone: operation 0 has no down/),
+    })
+    const before = await c.state()
+    const undo = await c.rays(['migrate', '--undo'])
+    expect({ code: undo.code, stderr: undo.stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/operation 0[\s\S]*--resume[\s\S]*--rolled-back/),
+    })
+    expect(await c.state()).toEqual(before)
+    await c.next({ refused: { code: 3, says: /operation 0 has no down/ } })
+    await c.db.query('DROP TABLE b')
+    await c.db.query('DELETE FROM a')
+    // As prisma migrate resolve --rolled-back does it.
+    await c.db.query('UPDATE _prisma_migrations SET rolled_back_at = NOW(3) WHERE finished_at IS NULL')
     c.repair()
     await c.next()
   },
