@@ -3,6 +3,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
@@ -24,7 +25,7 @@ import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
-import type { Context } from './host.js'
+import { type Context, stopIfInterrupted } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, namespaceOf, openProject, openShadow, type Project, withConnection } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
@@ -459,6 +460,8 @@ class Maker {
     },
   ): Promise<{ name: string; directory: string }> {
     const { config, schema, datasource } = this.#project
+    await setImmediate()
+    stopIfInterrupted(this.#context.host, `Interrupted before ${slug} was written.`)
     const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
     if (this.#options.dryRun) return { name: slug, directory: shortPath(config, config.migrationsDir) }
     const relative = path.relative(schema.path, config.migrationsDir)

@@ -9,7 +9,6 @@ import {
   ConfigError,
   DecisionError,
   FailedError,
-  InterruptedError,
   LockError,
   MigrationInvalidError,
   RaysError,
@@ -19,7 +18,7 @@ import { listMigrations, readLockProvider, readSnapshot } from '../migrations/di
 import type { Migration } from '../migrations/migration.js'
 import { type Datasource, datasourceOf, type PrismaSchema, readSchema, tableNames } from '../schema/prisma-schema.js'
 import { createSchemaEngine } from '../schema/schema-engine.js'
-import type { Context, Host } from './host.js'
+import { type Context, type Host, stopIfInterrupted } from './host.js'
 
 /** Tables of other migration tools that are never drift. */
 const OTHER_TOOLS = ['knex_migrations', 'knex_migrations_lock']
@@ -288,10 +287,7 @@ async function takeLock(config: Config, host: Host, connection: Connection): Pro
       },
     })
   } catch (error) {
-    if (host.signal.aborted) {
-      const code = typeof host.signal.reason === 'number' ? (host.signal.reason as 129 | 130 | 143) : 130
-      throw new InterruptedError('Interrupted while waiting for the migration lock; nothing was changed.', code)
-    }
+    stopIfInterrupted(host, 'Interrupted while waiting for the migration lock; nothing was changed.')
     if (!(error instanceof LockTimeoutError)) throw error
     throw new LockError(
       `The migration lock was not free within ${config.lockTimeoutMs / 1000} s: it is held by ${error.holder}.`,
