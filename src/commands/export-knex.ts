@@ -1,9 +1,9 @@
 /** `rays export knex [folder]`: every migration as a plain Knex migration, which needs neither rays nor Prisma. */
-import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { renderKnexMigration, type Statement } from '../knex/form.js'
+import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { recordOperations } from '../knex/record.js'
 import { readScript, replaceFile } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
@@ -20,7 +20,7 @@ export interface ExportKnexOptions {
 export interface ExportKnexResult {
   readonly folder: string
   readonly written: readonly string[]
-  /** Migrations that had a file already. */
+  /** Migrations that had a file already, whatever its extension and however wide its number. */
   readonly already: number
   /** Files whose migration asks for rows: they hold what it sends where there are none. */
   readonly incomplete: readonly string[]
@@ -35,9 +35,12 @@ export async function exportKnex(context: Context, options: ExportKnexOptions = 
   const written: string[] = []
   const incomplete: string[] = []
   const all = await folders(project)
+  const there = (await readdir(folder)).filter(isKnexFile)
+  const present = new Set(there.flatMap((file) => [path.parse(file).name, folderNameOf(file)]))
   for (const migration of all) {
+    // Knex would run a second file of the same migration, too.
+    if (present.has(migration.name)) continue
     const file = path.join(folder, `${migration.name}.js`)
-    if (existsSync(file)) continue
     const { up, down, transaction, reads } = withOwnTransaction(await statementsOf(project, migration))
     const notes = reads ? ['This migration asks for rows. Bring over by hand what it does with them.'] : []
     const provider = project.engine.provider

@@ -6,7 +6,7 @@ import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { FailedError, UsageError } from '../errors.js'
 import { isKnexForm, type KnexForm, type Statement } from '../knex/form.js'
-import { folderNameOf } from '../knex/names.js'
+import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { knexOver } from '../knex/over-client.js'
 import { RecordingClient } from '../knex/record.js'
 import { writeMigration } from '../migrations/directory.js'
@@ -102,7 +102,7 @@ async function knexFiles(folder: string): Promise<string[]> {
   if (!existsSync(folder))
     throw new UsageError(`There is no folder ${folder}.`, { hint: 'rays import knex ./migrations' })
   const files = (await readdir(folder, { withFileTypes: true }))
-    .filter((entry) => entry.isFile() && /(?<!\.d)\.[cm]?[jt]s$/.test(entry.name))
+    .filter((entry) => entry.isFile() && isKnexFile(entry.name))
     .map((entry) => entry.name)
     .sort(compareNames)
   if (files.length === 0)

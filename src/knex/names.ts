@@ -9,6 +9,11 @@ export function folderNameOf(file: string): string {
   return `${padded}${rest.startsWith('_') || rest === '' ? '' : '_'}${rest}`
 }
 
+/** Whether a file of that name can be a migration of Knex's: code, and no declarations of types. */
+export function isKnexFile(name: string): boolean {
+  return /(?<!\.d)\.[cm]?[jt]s$/.test(name)
+}
+
 /** The kind of module that a Knex file is, by its extension. */
 export function moduleOf(file: string, esm: boolean): 'esm' | 'commonjs' | 'typescript' {
   if (/\.[cm]?ts$/.test(file)) return 'typescript'

@@ -334,6 +334,37 @@ await knex.destroy()`),
     }
   })
 
+  // Files and names are the same on every database.
+  ;(provider === 'sqlite' ? test : test.skip)(
+    'rays export knex leaves out what has a file of any extension, or with a shorter number',
+    async () => {
+      await start(USER)
+      const add = (name: string) => `ALTER TABLE "User" ADD COLUMN ${name} TEXT`
+      byPrisma('00000000000001_init', createUser)
+      byPrisma('20260102000000_age', `${add('age')};\n`)
+      byPrisma('20260103000000_city', `${add('city')};\n`)
+      byPrisma('20260104000000_town', `${add('town')};\n`)
+      const file = (...statements: string[]) =>
+        `export const up = async (knex) => {\n${statements.map((sql) => `  await knex.raw(\`${sql}\`)\n`).join('')}}\nexport const down = () => {}\n`
+      project.write({
+        'migrations/001_init.mjs': file(...createUser.trim().split('\n')),
+        'migrations/20260103000000_city.ts': file(add('city')).replaceAll('(knex)', '(knex: any)'),
+        'migrations/20260104000000_town.mjs': file(add('town')),
+      })
+      const run = ok(await project.rays(['export', 'knex', '--json']))
+      expect(run.json<{ data: unknown }>().data).toMatchObject({
+        written: [expect.stringContaining('20260102000000_age.js')],
+        already: 3,
+      })
+      rmSync(path.join(project.folder, 'migrations/20260103000000_city.ts'))
+      expect(ok(await project.knex('migrate:latest')).stdout).toContain('4 migrations')
+      expect(ok(await project.rays(['export', 'knex', '--json'])).json<{ data: unknown }>().data).toMatchObject({
+        written: [expect.stringContaining('20260103000000_city.js')],
+        already: 3,
+      })
+    },
+  )
+
   test('rays rollback undoes the last run, rollback --all everything; unlock frees what Knex left', async () => {
     await start(USER)
     const first = await make(project, 'first')
