@@ -25,6 +25,25 @@ export interface Client {
   execute(sql: string, params?: readonly unknown[]): Promise<void>
 }
 
+/** All that a database answers to one statement. */
+export interface Answer {
+  readonly rows: Row[]
+  /** Whether the statement is one that yields rows, be there any or not. */
+  readonly yields: boolean
+  /** How many rows it changed; where it yields rows, how many these are. */
+  readonly changes: number
+  /** The key that the database gave to a new row, where it tells: of several MySQL tells the first, SQLite the last. */
+  readonly insertId?: number | bigint | string
+  /** What was done, in the database's own word, where it tells: `INSERT`. */
+  readonly command?: string
+}
+
+/** A client that tells more than rows, for query builders that run on it. */
+export interface AnsweringClient extends Client {
+  /** Runs one statement and returns all that was answered. */
+  answer?(sql: string, params?: readonly unknown[]): Promise<Answer>
+}
+
 /** The lexical rules by which a SQL script is read. */
 export interface StatementSyntax {
   readonly dialect: Provider
@@ -177,7 +196,7 @@ export interface HistoryDialect {
  * One session with a database. The session that holds the lock runs the operations and writes the history, so losing it
  * loses lock, transaction and row together.
  */
-export interface Connection extends Client {
+export interface Connection extends AnsweringClient {
   readonly engine: Engine
   /** `postgresql 127.0.0.1:5432/app, schema public`; never holds a password. */
   readonly target: string
@@ -195,6 +214,8 @@ export interface Connection extends Client {
    * placeholders ({@link StatementSyntax.placeholder}).
    */
   raw(sql: string, params?: readonly unknown[]): Promise<Row[]>
+  /** Like query, and returns all that was answered. */
+  answer(sql: string, params?: readonly unknown[]): Promise<Answer>
   /** Like raw, and returns the number of rows the statement changed. */
   change(sql: string, params?: readonly unknown[]): Promise<number>
   /**
@@ -324,7 +345,7 @@ export interface Engine {
   /** Largest name in bytes, or undefined. */
   readonly identifierLimit?: number
   quote(identifier: string): string
-  /** The value as a SQL literal. Strings, numbers, bigints, booleans, null, Uint8Array, Date. */
+  /** The value as a SQL literal: strings, numbers, bigints, booleans, null, Uint8Array, Date; what else is an object as in a parameter. */
   literal(value: unknown): string
   /** Checks and describes a URL without connecting: `postgresql 127.0.0.1:5432/app, schema public`. @throws Error with a clear message for a malformed URL */
   describe(url: DatabaseUrl): string

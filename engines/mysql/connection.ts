@@ -6,6 +6,7 @@
  * `inTransaction()` tells after it.
  */
 import {
+  type Answer,
   CommitUnknownError,
   type Connection,
   type ConnectOptions,
@@ -25,7 +26,7 @@ import { dropEverything, hasTable, readTables } from './catalog.js'
 import { atOffset, explain, isLost, serverError } from './errors.js'
 import { historyDialect } from './history.js'
 import { acquire, holder, holds, lockDisabled, release } from './lock.js'
-import { type Answer, Session } from './session.js'
+import { Session, type Answer as SessionAnswer } from './session.js'
 import { begin, readFacts, restore, type ServerFacts, syntaxFor } from './settings.js'
 import { describeTarget, type MysqlTarget } from './url.js'
 import { parameterLiteral, quote } from './values.js'
@@ -110,6 +111,11 @@ export class MysqlConnection implements Connection {
     await this.#run(sql, params)
   }
 
+  async answer(sql: string, params?: readonly unknown[]): Promise<Answer> {
+    const { rows, yields, affected, insertId } = await this.#run(sql, params)
+    return { rows, yields, changes: yields ? rows.length : affected, insertId }
+  }
+
   async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return (await this.#send(sql, params)).rows
   }
@@ -118,7 +124,7 @@ export class MysqlConnection implements Connection {
     return (await this.#send(sql, params)).affected
   }
 
-  async #run(sql: string, params: readonly unknown[] | undefined): Promise<Answer> {
+  async #run(sql: string, params: readonly unknown[] | undefined): Promise<SessionAnswer> {
     if (params === undefined) return this.#send(sql)
     if (params.length > 0 && PREPARED.test(firstWord(sql, this.#syntax))) {
       try {
@@ -131,7 +137,7 @@ export class MysqlConnection implements Connection {
     return this.#send(bindPlaceholders(sql, params.length, { ...this.#syntax, placeholder }))
   }
 
-  async #send(sql: string, params?: readonly unknown[]): Promise<Answer> {
+  async #send(sql: string, params?: readonly unknown[]): Promise<SessionAnswer> {
     if (sql.includes('\0')) refuseNul(sql, this.#syntax)
     if (!QUIET.test(sql)) this.#unsettled = true
     const answer = await this.#limited(() => this.#session.send(sql, params)).finally(() => {
@@ -147,7 +153,7 @@ export class MysqlConnection implements Connection {
   }
 
   /** MySQL limits the time of SELECT by itself and of nothing else: the rest is stopped from a second session. */
-  async #limited(send: () => Promise<Answer>): Promise<Answer> {
+  async #limited(send: () => Promise<SessionAnswer>): Promise<SessionAnswer> {
     const limit = this.#options.statementTimeoutMs
     if (this.facts.mariadb || limit <= 0) return send()
     let stopped = false

@@ -17,12 +17,19 @@ const LONGLONG = 8
 export interface Answer {
   /** Rows of the first result set; empty where the statement has none. */
   readonly rows: Row[]
+  /** Whether there was a result set. */
+  readonly yields: boolean
   /** Rows that the statement matched (UPDATE) or changed. */
   readonly affected: number
+  /** The key that the server gave to the first new row; 0 for none. */
+  readonly insertId: number | string
 }
+
+const NOTHING: Answer = { rows: [], yields: false, affected: 0, insertId: 0 }
 
 interface OkPacket {
   readonly affectedRows: number
+  readonly insertId: number | string
   readonly serverStatus: number
 }
 
@@ -298,17 +305,16 @@ export class Session {
   #answer(result: unknown, fields: unknown): Answer {
     if (isOk(result)) {
       this.#status = result.serverStatus
-      return { rows: [], affected: result.affectedRows }
+      return { rows: [], yields: false, affected: result.affectedRows, insertId: result.insertId }
     }
-    if (!Array.isArray(result)) return { rows: [], affected: 0 }
+    if (!Array.isArray(result)) return NOTHING
     const ok = result.findLast(isOk)
-    if (ok) {
-      this.#status = ok.serverStatus
-      const first = result.findIndex(Array.isArray)
-      if (first === -1) return { rows: [], affected: ok.affectedRows }
-      return { rows: exact(result[first] as Row[], (fields as FieldPacket[][])[first]), affected: ok.affectedRows }
-    }
-    return { rows: exact(result as Row[], fields as FieldPacket[]), affected: 0 }
+    if (!ok) return { ...NOTHING, rows: exact(result as Row[], fields as FieldPacket[]), yields: true }
+    this.#status = ok.serverStatus
+    const first = result.findIndex(Array.isArray)
+    const answer = { rows: [], yields: first !== -1, affected: ok.affectedRows, insertId: ok.insertId }
+    if (first === -1) return answer
+    return { ...answer, rows: exact(result[first] as Row[], (fields as FieldPacket[][])[first]) }
   }
 
   /** See Connection.keepAlive. A statement under way is waited for all the same: see OperationClient. */

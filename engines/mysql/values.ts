@@ -52,6 +52,7 @@ export function literal(value: unknown): string {
   if (typeof value === 'boolean') return value ? 'TRUE' : 'FALSE'
   if (value instanceof Date) return `'${utcText(value)}'`
   if (value instanceof Uint8Array) return `X'${Buffer.from(value).toString('hex').toUpperCase()}'`
+  if (typeof value === 'object') return literal(plain(value, 1))
   throw new TypeError(`a value of type ${value === undefined ? 'undefined' : typeof value} has no SQL literal`)
 }
 

@@ -2,6 +2,7 @@
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type Answer,
   CommitRefusedError,
   CommitUnknownError,
   type Connection,
@@ -78,8 +79,23 @@ export class PostgresConnection implements Connection {
   }
 
   async query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
+    return (await this.#last(sql, params))?.rows ?? []
+  }
+
+  async answer(sql: string, params?: readonly unknown[]): Promise<Answer> {
+    const result = await this.#last(sql, params)
+    return {
+      rows: result?.rows ?? [],
+      yields: (result?.fields ?? []).length > 0,
+      changes: result?.rowCount ?? 0,
+      ...(result?.command && { command: result.command }),
+    }
+  }
+
+  /** What the last statement of the text answered. */
+  async #last(sql: string, params: readonly unknown[] | undefined): Promise<Result | undefined> {
     this.#note(sql)
-    return this.raw(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)
+    return (await this.session.send(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)).at(-1)
   }
 
   async execute(sql: string, params?: readonly unknown[]): Promise<void> {

@@ -29,7 +29,19 @@ function utcText(at: Date): string {
   return `${shown}-${at.toISOString().slice(-19).replace('T', ' ').replace('Z', '+00')}${year > 0 ? '' : ' BC'}`
 }
 
-/** @throws TypeError for what has no literal */
+/** A list in the notation of PostgreSQL's arrays, as the driver sends it. */
+function arrayText(list: readonly unknown[]): string {
+  const items = list.map((item) => {
+    if (item === null || item === undefined) return 'NULL'
+    if (Array.isArray(item)) return arrayText(item)
+    const sent = parameter(item, 'an item of the list')
+    const text = sent instanceof Uint8Array ? `\\x${Buffer.from(sent).toString('hex')}` : String(sent)
+    return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+  })
+  return `{${items.join(',')}}`
+}
+
+/** Lists are arrays and objects are JSON, as in {@link parameters}. @throws TypeError for what has no literal */
 export function literal(value: unknown): string {
   if (value === null) return 'NULL'
   switch (typeof value) {
@@ -49,6 +61,8 @@ export function literal(value: unknown): string {
   }
   if (value instanceof Date) return `'${utcText(value)}'`
   if (value instanceof Uint8Array) return `'\\x${Buffer.from(value).toString('hex')}'::bytea`
+  if (Array.isArray(value)) return literal(arrayText(value))
+  if (typeof value === 'object') return literal(parameter(value, 'the value'))
   throw new TypeError(`a value of type ${typeof value} has no SQL literal`)
 }
 

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import {
+  type Answer,
   type Connection,
   type ConnectOptions,
   type Engine,
@@ -52,6 +53,8 @@ class ForeignKeysSwitchError extends EngineError {
 const QUIET = /^\s*(?:ALTER|CREATE|DROP|INSERT|UPDATE|DELETE|SELECT)\b/i
 const QUIET_PRAGMA = /^\s*PRAGMA\s+(?:defer_)?foreign_keys\b/i
 
+const NOTHING: Answer = { rows: [], yields: false, changes: 0 }
+
 interface Violation {
   readonly table: string
   readonly rowid: number | null
@@ -95,7 +98,11 @@ export class SqliteConnection implements Connection {
   }
 
   async query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
-    return this.raw(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)
+    return (await this.answer(sql, params)).rows
+  }
+
+  async answer(sql: string, params?: readonly unknown[]): Promise<Answer> {
+    return this.#run(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)
   }
 
   async execute(sql: string, params?: readonly unknown[]): Promise<void> {
@@ -115,7 +122,7 @@ export class SqliteConnection implements Connection {
     for (const statement of splitStatements(sql, this.syntax)) await this.#run(statement.text)
   }
 
-  async #run(sql: string, params: readonly unknown[] = []): Promise<{ rows: Row[]; changes: number }> {
+  async #run(sql: string, params: readonly unknown[] = []): Promise<Answer> {
     if (sql.includes('\0')) throw new TypeError('the statement contains a NUL character, which SQLite cannot read')
     const values = parameters(params)
     const quiet = QUIET.test(sql) || (this.handle.inTransaction && QUIET_PRAGMA.test(sql))
@@ -131,21 +138,24 @@ export class SqliteConnection implements Connection {
       // The driver prepares exactly one statement: none is nothing to do, several are a script.
       const { name, message } = error as Error
       if (name !== 'RangeError') throw error
-      if (/contains no statements/.test(message)) return { rows: [], changes: 0 }
+      if (/contains no statements/.test(message)) return NOTHING
       if (!/more than one statement/.test(message)) throw error
       if (values.length > 0) throw new EngineError('parameters can be given to one statement only', { cause: error })
     } finally {
       this.options.onStatement?.(sql, performance.now() - started)
     }
     await this.script(sql)
-    return { rows: [], changes: 0 }
+    return NOTHING
   }
 
-  #once(sql: string, values: readonly unknown[]): { rows: Row[]; changes: number } {
+  #once(sql: string, values: readonly unknown[]): Answer {
     const statement = this.handle.prepare<unknown[]>(sql)
-    if (!statement.reader) return { rows: [], changes: statement.run(...values).changes }
+    if (!statement.reader) {
+      const { changes, lastInsertRowid } = statement.run(...values)
+      return { rows: [], yields: false, changes, insertId: lastInsertRowid }
+    }
     const rows = (statement.safeIntegers(true).all(...values) as Row[]).map(exactRow)
-    return { rows, changes: rows.length }
+    return { rows, yields: true, changes: rows.length }
   }
 
   async hasTable(name: string): Promise<boolean> {

@@ -37,6 +37,7 @@ export function literal(value: unknown): string {
   }
   if (value instanceof Date) return `'${isoText(value)}'`
   if (value instanceof Uint8Array) return `X'${Buffer.from(value).toString('hex').toUpperCase()}'`
+  if (typeof value === 'object') return literal(parameter(value, 1))
   throw new TypeError(`a value of type ${typeof value} has no SQL literal`)
 }
 

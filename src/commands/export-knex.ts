@@ -1,8 +1,8 @@
 /** `rays export knex [folder]`: every migration as a plain Knex migration, which needs neither rays nor Prisma. */
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { splitStatements } from '../../engines/sql/scanner.js'
-import { renderKnexMigration, type Statement } from '../knex/form.js'
+import { renderKnexMigration, type Statement, usesAnswers } from '../knex/form.js'
 import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { recordOperations } from '../knex/record.js'
 import { readScript, replaceFile } from '../migrations/directory.js'
@@ -88,11 +88,14 @@ async function statementsOf({ engine }: Project, migration: Migration): Promise<
   }
   const up = await recordOperations(loaded.operations, 'up')
   const down = await recordOperations(loaded.operations, 'down')
+  const directions = [up, down]
+  // Knex tells its code the keys and the number of rows; a client of rays tells rows only.
+  const uses = loaded.knex !== undefined && usesAnswers(await readFile(migration.codeFile, 'utf8'))
   return {
     up: up?.statements ?? [],
     down: down?.statements,
     transaction: loaded.transaction,
-    reads: up?.reads === true || down?.reads === true,
+    reads: directions.some((each) => each?.reads === true || (uses && each?.counts === true)),
     foreignKeysOff: loaded.foreignKeysOff,
   }
 }

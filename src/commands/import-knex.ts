@@ -1,11 +1,12 @@
 /** `rays import knex <folder>`: plain Knex migrations become migrations of rays, by running them on a shadow database. */
 import { existsSync } from 'node:fs'
-import { readdir, rename } from 'node:fs/promises'
+import { readdir, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
+import { bindPlaceholders } from '../../engines/sql/placeholders.js'
 import { FailedError, UsageError } from '../errors.js'
-import { isKnexForm, type KnexForm, type Statement } from '../knex/form.js'
+import { isKnexForm, type KnexForm, type Statement, usesAnswers } from '../knex/form.js'
 import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { knexOver } from '../knex/over-client.js'
 import { RecordingClient } from '../knex/record.js'
@@ -147,14 +148,15 @@ class Import {
     const up = await this.#record(code, 'up', file)
     const after = await this.#introspect(schemaEngine, schema.files)
     const notes: string[] = []
-    if (up.reads) notes.push('Its up reads rows, so what it changes depends on them: look at migration.js.')
+    const source = await readFile(file, 'utf8')
+    notes.push(...notesOf('up', up, source))
     let back: RecordingClient | undefined
     let down: Found['down'] = 'missing'
     try {
       back = await this.#record(code, 'down', file)
       down = same(before, await engine.structure(this.#connection, schemas)) ? 'verified' : 'different'
       if (down === 'different') notes.push('Its down does not lead back to the structure before it.')
-      if (back.reads) notes.push('Its down reads rows, so what it changes depends on them: look at migration.js.')
+      notes.push(...notesOf('down', back, source))
       if (down === 'verified') await this.#record(code, 'up', file)
     } catch (error) {
       if (back !== undefined) throw error
@@ -207,9 +209,20 @@ class Import {
 
   /** Parameters become literals, so that migration.sql says the same. */
   #text({ sql, params = [] }: Statement): string {
-    let next = 0
-    return sql.replace(/:\?/g, () => this.#project.engine.literal(params[next++]))
+    if (params.length === 0) return sql
+    const { literal } = this.#project.engine
+    const placeholder = (n: number) => literal(params[n - 1])
+    return bindPlaceholders(sql, params.length, { ...this.#connection.syntax, placeholder })
   }
+}
+
+/** What of a direction is not in its statements alone. */
+function notesOf(direction: 'up' | 'down', { reads, counts }: RecordingClient, source: string): string[] {
+  if (reads) return [`Its ${direction} reads rows, so what it changes depends on them: look at migration.js.`]
+  if (!counts || !usesAnswers(source)) return []
+  return [
+    `Its ${direction} changes rows and may use their keys or their number, which are then those of an empty database: look at migration.js.`,
+  ]
 }
 
 function same(a: Structure, b: Structure): boolean {
@@ -251,9 +264,15 @@ async function write({ config }: Context, project: Project, found: Found): Promi
   await rename(written.directory, path.join(config.migrationsDir, found.name))
 }
 
+/** In a database that does not exist yet, nothing has run. */
 async function recordRuns(context: Context, project: Project): Promise<number> {
   const table = await knexTable(context)
-  return withConnection(project, context.host, {}, (connection) =>
-    withLock(context.config, context.host, connection, () => recordKnexRuns(project, connection, table)),
-  )
+  try {
+    return await withConnection(project, context.host, {}, (connection) =>
+      withLock(context.config, context.host, connection, () => recordKnexRuns(project, connection, table)),
+    )
+  } catch (error) {
+    if (error instanceof FailedError && error.code === 'E_NO_DATABASE') return 0
+    throw error
+  }
 }

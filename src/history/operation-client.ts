@@ -1,5 +1,5 @@
 /** The client that an operation is given: it follows every statement, awaited or not, until it has ended. */
-import type { Client, Row } from '../../engines/engine.js'
+import type { Answer, AnsweringClient, Row } from '../../engines/engine.js'
 import type { OperationSession } from './operation.js'
 
 /** A promise that knows whether anybody looked at its outcome. */
@@ -19,13 +19,15 @@ class ObservedPromise<T> extends Promise<T> {
   }
 }
 
-export class OperationClient implements Client {
+export class OperationClient implements AnsweringClient {
   readonly #connection: OperationSession
   readonly #beforeEach: () => void
   readonly #running = new Set<ObservedPromise<unknown>>()
   readonly #failures: { error: unknown; promise: ObservedPromise<unknown> }[] = []
   #ended = false
   #watching = false
+  /** For Knex, where the session tells more than rows. */
+  readonly answer?: (sql: string, params?: readonly unknown[]) => Promise<Answer>
   /** Number of statements that ended well. */
   completed = 0
   /** The statement that was sent last. */
@@ -37,6 +39,7 @@ export class OperationClient implements Client {
     this.#beforeEach = beforeEach
     this.query = this.query.bind(this)
     this.execute = this.execute.bind(this)
+    if (connection.answer) this.answer = (sql, params) => this.#track(sql, () => connection.answer!(sql, params))
   }
 
   query(sql: string, params?: readonly unknown[]): Promise<Row[]> {

@@ -1,6 +1,6 @@
 /** Runs one operation, and says what went wrong in it. */
 
-import type { Client, Connection, ErrorInfo } from '../../engines/engine.js'
+import type { AnsweringClient, Connection, ErrorInfo } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
 import { FailedError, InterruptedError, RaysError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
@@ -9,7 +9,7 @@ import { guardUserCode } from '../user-code.js'
 import { OperationClient } from './operation-client.js'
 
 /** What an operation runs on. */
-export type OperationSession = Client & Pick<Connection, 'engine' | 'cancel' | 'keepAlive'>
+export type OperationSession = AnsweringClient & Pick<Connection, 'engine' | 'cancel' | 'keepAlive'>
 
 export interface RunOperation {
   readonly connection: OperationSession

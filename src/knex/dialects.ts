@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { LockTimeoutError, type Provider, type Row } from '../../engines/engine.js'
+import { type Answer, LockTimeoutError, type Provider, type Row } from '../../engines/engine.js'
 import { INVALID_INDEXES } from '../../engines/postgresql/catalog.js'
 import { ConfigError } from '../errors.js'
 
@@ -24,7 +24,7 @@ export interface KnexQuery {
   method?: string
   options?: Record<string, unknown>
   response?: unknown
-  context?: { changes?: number | bigint }
+  context?: { changes?: number | bigint; lastID?: number | bigint | string }
 }
 
 /** One database as Knex knows it. */
@@ -46,8 +46,10 @@ export interface Dialect {
   inTransaction(session: Shutting, connection: object): Promise<boolean>
   /** What a statement outside of a transaction left half-done when it failed, as `name`. */
   readonly invalid?: string
-  /** How the answer to a `raw` query of this driver is made of rows: the inverse of `rows`. */
-  answer(rows: Row[], sql: string): unknown
+  /** An answer as Knex's client leaves it behind: the inverse of `rows` and `changes`. */
+  answer(answer: Answer, sql: string): Pick<KnexQuery, 'response' | 'context'>
+  /** What Knex's client, or its driver, makes of a parameter where a session of rays would make something else of it. */
+  binding?(value: unknown): unknown
 }
 
 /** What {@link Dialect.alone} needs of a session. */
@@ -100,7 +102,9 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     },
     inTransaction: async () => false,
     invalid: INVALID_INDEXES,
-    answer: (rows, sql) => ({ rows, rowCount: rows.length, command: firstWord(sql), fields: [] }),
+    answer: ({ rows, changes, command }, sql) => ({
+      response: { rows, rowCount: changes, command: command ?? firstWord(sql), fields: [] },
+    }),
   },
   mysql: {
     provider: 'mysql',
@@ -129,7 +133,9 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
         : { done: release, failed: release }
     },
     inTransaction: openOnMysql,
-    answer: (rows, sql) => [readsRows(sql) ? rows : { affectedRows: rows.length, insertId: 0 }, []],
+    answer: ({ rows, yields, changes, insertId = 0 }) => ({
+      response: [yields ? rows : { affectedRows: changes, insertId }, []],
+    }),
   },
   sqlite3: {
     provider: 'sqlite',
@@ -153,7 +159,11 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
       return { done: 'COMMIT', failed: 'ROLLBACK' }
     },
     inTransaction: async (_session, connection) => (connection as { inTransaction?: boolean }).inTransaction === true,
-    answer: (rows) => rows,
+    answer: ({ rows, yields, changes, insertId = 0 }) =>
+      yields
+        ? { response: rows, context: {} }
+        : { response: { changes, lastInsertRowid: insertId }, context: { changes, lastID: insertId } },
+    binding: (value) => (value instanceof Date ? value.valueOf() : value),
   },
 }
 
@@ -184,7 +194,13 @@ export const KNEX_CLIENTS: { readonly [P in Provider]: string } = {
 
 const asList = (value: unknown): Row[] => (Array.isArray(value) ? (value as Row[]) : [])
 const firstWord = (sql: string) => /^\s*(\w+)/.exec(sql)?.[1]?.toUpperCase() ?? ''
-const readsRows = (sql: string) => /^(SELECT|SHOW|DESCRIBE|DESC|EXPLAIN|WITH|CHECK|ANALYZE)$/.test(firstWord(sql))
+const readsRows = (sql: string) =>
+  /^(SELECT|SHOW|DESCRIBE|DESC|EXPLAIN|WITH|CHECK|ANALYZE|PRAGMA)$/.test(firstWord(sql))
+
+/** The answer of a client that tells its rows only, as one does that notes statements without a database. */
+export function answerOfRows(rows: Row[], sql: string): Answer {
+  return { rows, yields: rows.length > 0 || readsRows(sql), changes: rows.length }
+}
 
 /** @throws {ConfigError} for a database that Prisma and Knex do not share */
 export function dialectOf(client: Pick<KnexClient, 'dialect'>): Dialect {

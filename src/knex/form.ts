@@ -32,6 +32,18 @@ export function needsForeignKeysOff(code: Pick<KnexForm, 'up' | 'down'> | undefi
   )
 }
 
+/**
+ * An `await` whose value goes somewhere, or a `then` that takes one. What a function returns is used where it is called, and
+ * there it is awaited again.
+ */
+const USES_ANSWERS =
+  /(?:[=([,!<?:&|+*%-]|(?<!=)>|\b(?:of|in|case|typeof))\s*await\b|\.then\s*\(\s*(?!(?:async\s*)?(?:\(\s*\)|function\s*\w*\s*\(\s*\)))/
+
+/** Whether code may use what a statement answers: then what it sends next is not the same in every database. */
+export function usesAnswers(source: string): boolean {
+  return USES_ANSWERS.test(source)
+}
+
 /** An operation that runs one direction on the connection that rays holds. */
 export function overClient(
   run: (knex: Knex) => unknown,

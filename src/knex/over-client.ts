@@ -1,11 +1,11 @@
 /** Knex over a client of rays: migrations in Knex's form run on the connection, and in the transaction, that rays holds. */
 import type { Knex } from 'knex'
-import type { Client, Provider } from '../../engines/engine.js'
-import { dialectFor, KNEX_CLIENTS, type KnexClient, type KnexQuery, requireKnex } from './dialects.js'
+import type { AnsweringClient, Provider } from '../../engines/engine.js'
+import { answerOfRows, dialectFor, KNEX_CLIENTS, type KnexClient, type KnexQuery, requireKnex } from './dialects.js'
 
 /** What Knex is given in place of a driver's connection. */
 interface Connection {
-  readonly client: Client
+  readonly client: AnsweringClient
   __knexUid?: string
 }
 
@@ -14,7 +14,7 @@ interface Connection {
  * or nothing where the database ends transactions by itself.
  * @throws {ConfigError} when Knex is not installed
  */
-export function knexOver(client: Client, provider: Provider, folder?: string): Knex {
+export function knexOver(client: AnsweringClient, provider: Provider, folder?: string): Knex {
   const knex = requireKnex(folder)
   const name = KNEX_CLIENTS[provider]
   const Base = knex({ client: name, useNullAsDefault: true }).client.constructor as new (
@@ -52,12 +52,15 @@ export function knexOver(client: Client, provider: Provider, folder?: string): K
     }
 
     async _query(_connection: Connection, query: KnexQuery): Promise<KnexQuery> {
-      const bindings = (query.bindings ?? []).map(plain)
+      const bindings = (query.bindings ?? []).map((value) => plain(dialect.binding ? dialect.binding(value) : value))
       const sql = bindings.length > 0 ? marked(query.sql) : unmarked(query.sql)
-      if (!savepoints && TRANSACTION.test(sql)) return { ...query, response: dialect.answer([], sql) }
-      const rows = bindings.length > 0 ? await client.query(sql, bindings) : await client.query(sql)
-      query.response = dialect.answer(rows, sql)
-      query.context = { changes: rows.length }
+      const params = bindings.length > 0 ? [bindings] : []
+      const nothing = !savepoints && TRANSACTION.test(sql)
+      const answer =
+        nothing || client.answer === undefined
+          ? answerOfRows(nothing ? [] : await client.query(sql, ...params), sql)
+          : await client.answer(sql, ...params)
+      Object.assign(query, dialect.answer(answer, sql))
       return query
     }
   }

@@ -334,6 +334,98 @@ await knex.destroy()`),
     }
   })
 
+  test("a migration in Knex's form is told keys and numbers of rows by rays as by Knex; where it uses them, its import says so", async () => {
+    await start('')
+    byPrisma('20260101000000_keys', '-- see migration.mjs\n')
+    const key =
+      provider === 'postgresql'
+        ? "const [{ id }] = await knex('org').insert({ name: 'x' }, ['id'])"
+        : "const [id] = await knex('org').insert({ name: 'x' })"
+    const code = `export async function up(knex) {
+  await knex.schema.createTable('org', (t) => { t.increments(); t.string('name') })
+  await knex.schema.createTable('usr', (t) => { t.increments(); t.integer('org_id'); t.dateTime('at') })
+  const add = (org_id) => knex('usr').insert({ org_id })
+  await knex('org').insert({ name: 'zero' })
+  ${key}
+  await knex('usr').insert({ org_id: id, at: new Date(86400000) })
+  if ((await knex('usr').update({ org_id: id })) === 0) await add(999)
+  await add(100 + (await knex('usr').where({ id: 77 }).del()))
+  const rows = await knex.with('a', knex('usr').select('org_id')).select('*').from('a')
+  await add(1000 + rows.length)
+  const answer = await knex.raw('UPDATE usr SET org_id = org_id + 1 WHERE org_id < 1000')
+  await add(2000 + (answer.rowCount ?? answer.changes ?? answer[0].affectedRows))
+  if ((await knex('usr').whereIn('org_id', [3, 101]).del()) !== 2) await add(998)
+}
+export async function down(knex) {
+  await knex.schema.dropTable('usr')
+  await knex.schema.dropTable('org')
+}
+`
+    project.write({ 'prisma/migrations/20260101000000_keys/migration.mjs': code })
+    const rows = () => db.query('SELECT * FROM usr ORDER BY id')
+    ok(await project.knex('migrate:latest'))
+    const expected = await rows()
+    expect(expected.map((row) => row.org_id)).toEqual([1002, 2002])
+    ok(await project.knex('migrate:rollback'))
+    ok(await project.rays(['migrate']))
+    expect(await rows()).toEqual(expected)
+    ok(await project.rays(['migrate', '--name', 'zero', '--y']))
+
+    project.write({ 'migrations/20260102000000_keys.mjs': code.replace(/const rows = .*\n.*\n/, '') })
+    expect(ok(await project.rays(['export', 'knex', 'plain'])).stderr).toContain('20260101000000_keys asks for rows')
+    rmSync(path.join(project.folder, 'prisma/migrations'), { recursive: true })
+    const imported = ok(await project.rays(['import', 'knex', 'migrations']))
+    expect(imported.stderr).toContain('20260102000000_keys: Its up ')
+    expect(imported.stderr).toContain(provider === 'postgresql' ? 'reads rows' : 'may use their keys or their number')
+    expect(imported.stderr).not.toContain('Its down')
+  })
+
+  test('rays import knex writes every value and text as Knex sends it, also where the database does not exist yet', async () => {
+    await start('')
+    const pg = provider === 'postgresql'
+    // Where there are no parameters, Knex takes a question mark for one on PostgreSQL only, in a default even an escaped one.
+    const mark = pg ? '\\\\?' : '?'
+    const object = { a: [1, 'x?', "it's"], b: null }
+    const list = ['a', 'it\'s "b"', 'c\\d', '', 'NULL', '{e,f}', null]
+    const values = pg
+      ? `{ j: ${JSON.stringify(object)}, tags: ${JSON.stringify(list)}, grid: [[1, null], [3, 4]], bytes: [Buffer.from([0, 92, 255])], times: [new Date(0)] }`
+      : `{ j: ${JSON.stringify(JSON.stringify(object))} }`
+    project.write({
+      'migrations/20260101000000_values.js': `exports.up = async (knex) => {
+  await knex.schema.createTable('things', (t) => {
+    t.increments()
+    t.json('j')
+    t.string('s').defaultTo('so${pg ? '' : ':?'}')
+    ${pg ? "t.specificType('tags', 'text[]'); t.specificType('grid', 'int[]'); t.specificType('bytes', 'bytea[]'); t.specificType('times', 'timestamptz[]')" : ''}
+  })
+  await knex('things').insert(${values})
+  await knex('things').insert({ s: 'it\\'s :? \\\\ ok' })
+  await knex.raw("INSERT INTO things (s) VALUES ('what:${mark}')")
+  await knex.raw("INSERT INTO things (s) VALUES ('a:${provider === 'sqlite' ? '' : '\\\\?'}'), (?)", ['x:?'])
+}
+exports.down = (knex) => knex.schema.dropTable('things')
+`,
+    })
+    const rows = () => db.query('SELECT * FROM things ORDER BY id')
+    ok(await project.knex('migrate:latest'))
+    const expected = await rows()
+    expect(expected.map((row) => row.s)).toEqual([
+      pg ? 'so' : 'so:?',
+      "it's :? \\ ok",
+      'what:?',
+      provider === 'sqlite' ? 'a:' : 'a:?',
+      'x:?',
+    ])
+    ok(await project.knex('migrate:rollback'))
+    const missing = {
+      DATABASE_URL: provider === 'sqlite' ? `${db.href}.missing` : db.href.replace(/(\?|$)/, '_missing$1'),
+    }
+    for (const answer of ['20260101000000_values', 'imported already'])
+      expect(ok(await project.rays(['import', 'knex', 'migrations'], { env: missing })).stdout).toContain(answer)
+    ok(await project.rays(['migrate']))
+    expect(await rows()).toEqual(expected)
+  })
+
   // Files and names are the same on every database.
   ;(provider === 'sqlite' ? test : test.skip)(
     'rays export knex leaves out what has a file of any extension, or with a shorter number',

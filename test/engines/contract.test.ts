@@ -119,13 +119,16 @@ describeDatabases('the contract', (database: TestDatabase) => {
       expect(await connection.change(`DELETE FROM a WHERE id = ${p(1)}`, [99])).toBe(0)
     })
 
-    test('undefined is refused before anything is sent, and objects become JSON text', async () => {
+    test('undefined is refused before anything is sent, and objects become JSON text, as literals, too', async () => {
       const connection = await connect()
       await connection.script('CREATE TABLE a (x VARCHAR(100))')
       const error = await failure(connection.execute('INSERT INTO a VALUES (:?)', [undefined]))
       expect(String(error)).toMatch(/parameter 1 is undefined/)
-      await connection.execute('INSERT INTO a VALUES (:?)', [{ a: "it's", b: [1] }])
-      expect(await connection.query('SELECT x FROM a')).toEqual([{ x: `{"a":"it's","b":[1]}` }])
+      const value = { a: "it's \\", b: [1] }
+      await connection.execute('INSERT INTO a VALUES (:?)', [value])
+      await connection.raw(`INSERT INTO a VALUES (${engine.literal(value)})`)
+      const row = { x: JSON.stringify(value) }
+      expect(await connection.query('SELECT x FROM a')).toEqual([row, row])
     })
 
     test('64-bit integers keep every digit', async () => {

@@ -26,9 +26,7 @@ describeMysql('values', () => {
         at,
       ]
       await db.execute('INSERT INTO v VALUES (:?, :?, :?, :?, :?, :?, :?, :?, :?)', values)
-      const literals = values.map((value) =>
-        mysql.literal(typeof value === 'object' && value?.constructor === Object ? JSON.stringify(value) : value),
-      )
+      const literals = values.map((value) => mysql.literal(value))
       await db.execute(`INSERT INTO v VALUES (${literals.join(', ')})`)
       const rows = await db.query('SELECT * FROM v')
       expect(rows).toHaveLength(2)
