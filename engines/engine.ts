@@ -277,12 +277,18 @@ export interface ShadowRequest {
   readonly purpose: 'rays' | 'prisma'
   /** A database to use instead of a new one: a name on the same server, or a URL. */
   readonly configured?: { readonly name: string } | { readonly url: DatabaseUrl }
-  /** Tables that may be in a configured shadow: those of the project's snapshots. Anything else is refused. */
+  /**
+   * Tables that may be in a configured shadow: those of the project's snapshots. Whatever else would go when it is
+   * emptied is refused: other tables, views, sequences, routines, types, events, namespaces.
+   */
   readonly knownTables: readonly string[]
-  /** The user consents to emptying a configured shadow that holds unknown tables. */
+  /** Enums that may be in it, where they are objects of their own. */
+  readonly knownEnums?: readonly string[]
+  /** Namespaces that may be in it beside the URL's own: those that the datasource names. */
+  readonly schemas?: readonly string[]
+  /** The user consents to emptying a configured shadow that holds unknown objects. */
   readonly clear: boolean
   readonly connect: ConnectOptions
-  readonly schemas?: readonly string[]
   /** Another process has to reach it as well: a file, never this process's memory. */
   readonly shared?: boolean
 }

@@ -150,32 +150,51 @@ async function dropAll(session: Session, kind: string, names: readonly string[],
   for (const name of names) await session.send(`DROP ${kind} IF EXISTS ${of(name)}`)
 }
 
+export interface OtherObject {
+  /** As DROP calls it. */
+  readonly kind: 'EVENT' | 'VIEW' | 'SEQUENCE' | 'PACKAGE' | 'PROCEDURE' | 'FUNCTION'
+  readonly name: string
+}
+
+/** What is in the database beside its tables and what belongs to these, in the order in which it can be dropped. */
+export async function otherObjects(ask: Ask, database: string): Promise<OtherObject[]> {
+  const relations = await ask(
+    "SELECT TABLE_NAME AS name, CASE WHEN TABLE_TYPE LIKE '%VIEW' THEN 'VIEW' ELSE TABLE_TYPE END AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME",
+    [database],
+  )
+  const routines = await ask(
+    'SELECT ROUTINE_NAME AS name, ROUTINE_TYPE AS kind FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? ORDER BY ROUTINE_NAME',
+    [database],
+  )
+  const events = await ask(
+    "SELECT EVENT_NAME AS name, 'EVENT' AS kind FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? ORDER BY EVENT_NAME",
+    [database],
+  )
+  const all = [...events, ...relations, ...routines]
+  return (['EVENT', 'VIEW', 'SEQUENCE', 'PACKAGE', 'PROCEDURE', 'FUNCTION'] as const).flatMap((kind) =>
+    all.filter((row) => row.kind === kind).map((row) => ({ kind, name: String(row.name) })),
+  )
+}
+
 /**
  * Drops what is in the database, piece by piece: the database itself stays, with its character set and its grants, and
  * nobody needs the right to create databases.
  */
 export async function dropEverything(session: Session, database: string): Promise<void> {
-  const list = async (sql: string) => (await session.send(sql, [database])).rows
-  const tables = await list(
-    'SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?',
+  const ask: Ask = async (sql, params) => (await session.send(sql, params)).rows
+  const tables = await ask(
+    "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+    [database],
   )
-  const routines = await list(
-    'SELECT ROUTINE_NAME AS name, ROUTINE_TYPE AS kind FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?',
-  )
-  const events = await list(
-    "SELECT EVENT_NAME AS name, 'EVENT' AS kind FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?",
-  )
-  const named = (rows: readonly Row[], kind: RegExp) =>
-    rows.filter((row) => kind.test(String(row.kind))).map((row) => String(row.name))
+  const others = await otherObjects(ask, database)
+  const named = (wanted: OtherObject['kind']) => others.filter(({ kind }) => kind === wanted).map(({ name }) => name)
   await session.send('SET SESSION foreign_key_checks = 0')
   try {
-    await dropAll(session, 'EVENT', named(events, /./), database)
-    await dropAll(session, 'VIEW', named(tables, /VIEW$/), database)
-    await dropAll(session, 'TABLE', named(tables, /^(?:BASE TABLE|SYSTEM VERSIONED)$/), database)
-    await dropAll(session, 'SEQUENCE', named(tables, /^SEQUENCE$/), database)
-    await dropAll(session, 'PACKAGE', named(routines, /^PACKAGE$/), database)
-    await dropAll(session, 'PROCEDURE', named(routines, /^PROCEDURE$/), database)
-    await dropAll(session, 'FUNCTION', named(routines, /^FUNCTION$/), database)
+    for (const kind of ['EVENT', 'VIEW'] as const) await dropAll(session, kind, named(kind), database)
+    const names = tables.map((row) => String(row.name))
+    await dropAll(session, 'TABLE', names, database)
+    for (const kind of ['SEQUENCE', 'PACKAGE', 'PROCEDURE', 'FUNCTION'] as const)
+      await dropAll(session, kind, named(kind), database)
   } finally {
     if (!session.lost) await session.send('SET SESSION foreign_key_checks = 1')
   }

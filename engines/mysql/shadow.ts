@@ -7,9 +7,10 @@ import {
   ShadowRefusedError,
   type ShadowRequest,
 } from '../engine.js'
+import { holdsStrangers } from '../shadow-contents.js'
 import { isLeftover, shadowName } from '../shadow-name.js'
 import type { DatabaseUrl } from '../url.js'
-import { dropEverything } from './catalog.js'
+import { dropEverything, otherObjects } from './catalog.js'
 import { MysqlConnection } from './connection.js'
 import { explain } from './errors.js'
 import { Session } from './session.js'
@@ -136,16 +137,16 @@ async function refuseForeign(shadow: MysqlConnection, request: ShadowRequest): P
     [shadow.database],
   )
   const names = rows.map((row) => String(row.name))
+  const objects = await otherObjects((sql, params) => shadow.raw(sql, params), shadow.database)
   const fold = (name: string) => (shadow.facts.lowerCaseTableNames === 0 ? name : name.toLowerCase())
   const known = new Set([...request.knownTables, '_prisma_migrations'].map(fold))
   const unknown = names.filter((name) => !known.has(fold(name)))
-  if (unknown.length > 0 && !request.clear) {
-    const shown = `${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? `, and ${unknown.length - 10} more` : ''}`
-    refuse(
-      `The shadow database ${shadow.database} is refused: it holds tables that no migration knows: ${shown}. Use an empty database.`,
-      true,
-    )
-  }
+  const strangers = [
+    ...unknown.map((name) => `table ${name}`),
+    ...objects.map(({ kind, name }) => `${kind.toLowerCase()} ${name}`),
+  ]
+  if (strangers.length > 0 && !request.clear)
+    refuse(`The shadow database ${shadow.database} is refused: ${holdsStrangers(strangers)}`, true)
   let count = 0
   for (const name of names) {
     const table = `${quote(shadow.database)}.${quote(name)}`

@@ -112,6 +112,48 @@ export async function userSchemas(query: Query): Promise<string[]> {
   return rows.map((row) => String(row.name))
 }
 
+/** The namespaces of {@link userSchemas} that no extension brought along. */
+export async function ownSchemas(query: Query): Promise<string[]> {
+  const rows = await query(
+    `SELECT nspname AS name FROM pg_namespace n WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
+    ORDER BY 1`,
+  )
+  return rows.map((row) => String(row.name))
+}
+
+export interface LooseObject {
+  /** As the server calls it: `view`, `function`, `sequence`, `enum`, `text search configuration`, ... */
+  readonly kind: string
+  /** Without its namespace. */
+  readonly name: string
+  /** Quoted, with its namespace and the types of its arguments. */
+  readonly identity: string
+}
+
+/**
+ * Whatever goes with the namespaces beside their tables and extensions and what belongs to these: each object that the
+ * server itself has noted as lying in a namespace, of any kind. A sequence or statistics of a table's column, a
+ * partition, and the functions behind a range are parts of something else.
+ */
+export async function looseObjects(query: Query, schemas: readonly string[]): Promise<LooseObject[]> {
+  const rows = await query(
+    `SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' ELSE i.type END AS kind,
+        COALESCE(c.relname, t.typname, i.name)::text AS name, i.identity AS identity
+      FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid
+        LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+        LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+        CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) i
+      WHERE d.refclassid = 'pg_namespace'::regclass AND d.deptype = 'n' AND n.nspname = ANY($1)
+        AND d.classid <> 'pg_extension'::regclass AND COALESCE(c.relkind NOT IN ('r', 'p'), true)
+        AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.objsubid = 0
+          AND o.deptype IN ('a', 'i', 'e'))
+      ORDER BY n.nspname, d.classid, d.objid`,
+    [[...schemas]],
+  )
+  return rows.map((row) => ({ kind: String(row.kind), name: String(row.name), identity: String(row.identity) }))
+}
+
 /**
  * SQL that empties a namespace. Its owner drops it whole and makes it again with the grants and the comment it had;
  * anybody else drops the objects one by one.

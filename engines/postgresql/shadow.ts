@@ -9,9 +9,10 @@ import {
   ShadowRefusedError,
   type ShadowRequest,
 } from '../engine.js'
+import { holdsStrangers } from '../shadow-contents.js'
 import { isLeftover, shadowName } from '../shadow-name.js'
 import type { DatabaseUrl } from '../url.js'
-import { emptySchemaSql, userSchemas } from './catalog.js'
+import { emptySchemaSql, looseObjects, ownSchemas, userSchemas } from './catalog.js'
 import { PostgresConnection } from './connection.js'
 import { explainPostgres } from './errors.js'
 import { open, type Session } from './session.js'
@@ -219,22 +220,35 @@ async function identityOfMain(engine: Engine, { url, connect }: ShadowRequest): 
 
 async function guardContents(
   connection: PostgresConnection,
-  { knownTables, clear }: ShadowRequest,
+  { knownTables, knownEnums = [], schemas: named = [], clear }: ShadowRequest,
   refuse: (why: string, clearable?: boolean) => never,
 ): Promise<void> {
-  const tables = await connection.tables(await userSchemas((sql) => connection.raw(sql)))
+  const query = (sql: string, params?: readonly unknown[]) => connection.raw(sql, params)
+  const schemas = await userSchemas(query)
+  const tables = await connection.tables(schemas)
   const known = new Set(knownTables)
   const unknown = tables.filter((table) => !known.has(table.name) && !known.has(`${table.schema}.${table.name}`))
-  if (unknown.length > 0 && !clear) {
-    const shown = unknown.slice(0, 10).map((table) => `${table.schema}.${table.name}`)
-    const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''
-    refuse(`it holds tables that no migration knows: ${shown.join(', ')}${more}. Use an empty database.`, true)
+  const objects = await looseObjects(query, schemas)
+  const enums = new Set(knownEnums)
+  const keep = new Set(['public', connection.session.url.schema, ...named])
+  if (!clear) {
+    const strangers = [
+      ...unknown.map((table) => `table ${table.schema}.${table.name}`),
+      ...objects.filter(({ kind, name }) => kind !== 'enum' || !enums.has(name)).map((o) => `${o.kind} ${o.identity}`),
+      ...(await ownSchemas(query)).filter((schema) => !keep.has(schema)).map((schema) => `schema ${schema}`),
+    ]
+    if (strangers.length > 0) refuse(holdsStrangers(strangers), true)
   }
+  const filled = objects.filter(({ kind }) => kind === 'materialized view').map(({ identity }) => identity)
   let rows = 0
-  for (const table of tables) {
-    const [row] = await connection.raw(
-      `SELECT count(*) AS count FROM (SELECT FROM ${quote(table.schema!)}.${quote(table.name)} LIMIT ${ROW_LIMIT + 1}) t`,
-    )
+  for (const table of [...tables.map(({ schema, name }) => `${quote(schema!)}.${quote(name)}`), ...filled]) {
+    const [row] = await connection
+      .raw(`SELECT count(*) AS count FROM (SELECT FROM ${table} LIMIT ${ROW_LIMIT + 1}) t`)
+      .catch((error: { code?: string }) => {
+        // A materialized view that was never filled cannot be read, and holds nothing.
+        if (error.code === '55000') return [{ count: 0 }]
+        throw error
+      })
     rows += Number(row!.count)
     if (rows > ROW_LIMIT)
       refuse(`it holds more than ${ROW_LIMIT} rows, so it is somebody's data. Use an empty database.`)

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Engine, type Shadow, ShadowRefusedError, type ShadowRequest } from '../engine.js'
+import { holdsStrangers } from '../shadow-contents.js'
 import { DatabaseUrl } from '../url.js'
 import { SqliteConnection } from './connection.js'
 import { create, open, openInMemory } from './session.js'
@@ -87,18 +88,17 @@ async function guardContents(
   { knownTables, clear }: ShadowRequest,
   refuse: (why: string, clearable?: boolean) => never,
 ): Promise<void> {
-  const tables = await connection.tables()
+  const all = await connection.raw(
+    "SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow' ORDER BY type, name",
+  )
+  const objects = all
+    .map(({ name, type }) => ({ name: String(name), kind: type === 'virtual' ? 'virtual table' : String(type) }))
+    .filter(({ name }) => !name.startsWith('sqlite_') && name !== '_prisma_migrations')
   const known = new Set(knownTables)
-  const unknown = tables.filter((table) => !known.has(table.name)).map((table) => table.name)
-  if (unknown.length > 0 && !clear) {
-    const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''
-    refuse(
-      `it holds tables that no migration knows: ${unknown.slice(0, 10).join(', ')}${more}. Use an empty database.`,
-      true,
-    )
-  }
+  const unknown = objects.filter(({ kind, name }) => kind === 'view' || !known.has(name))
+  if (unknown.length > 0 && !clear) refuse(holdsStrangers(unknown.map(({ kind, name }) => `${kind} ${name}`)), true)
   let rows = 0
-  for (const table of tables) {
+  for (const table of objects.filter(({ kind }) => kind !== 'view')) {
     const [row] = await connection.raw(
       `SELECT count(*) AS count FROM (SELECT 1 FROM ${quote(table.name)} LIMIT ${ROW_LIMIT + 1})`,
     )

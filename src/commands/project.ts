@@ -16,6 +16,7 @@ import {
 } from '../errors.js'
 import { listMigrations, readLockProvider, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
+import { enumTypesOf } from '../schema/fields.js'
 import { type Datasource, datasourceOf, type PrismaSchema, readSchema, tableNames } from '../schema/prisma-schema.js'
 import { createSchemaEngine } from '../schema/schema-engine.js'
 import { type Context, type Host, stopIfInterrupted } from './host.js'
@@ -327,6 +328,7 @@ export async function openShadow(
       purpose,
       ...(configured && { configured }),
       knownTables: options.known.flatMap((files) => tableNames(files)),
+      knownEnums: options.known.flatMap((files) => enumTypesOf(files)),
       clear: options.clear,
       connect: connectOptions(config, host),
       schemas: project.schemas,

@@ -251,16 +251,20 @@ describeDatabases('a shadow database that is not rays’ to empty', (on) => {
     await refused({ RAYS_SHADOW_DATABASE_NAME: name }, 'makemigration --name one --clear-shadow')
   }, 60_000)
 
-  test('one that holds tables of somebody else is refused, until --clear-shadow consents', async () => {
+  test('one that holds a view or tables of somebody else is refused, until --clear-shadow consents', async () => {
     const other = await on.fresh()
     try {
-      await other.query('CREATE TABLE theirs (id INTEGER NOT NULL PRIMARY KEY)')
       const name = on.provider === 'sqlite' ? other.href.slice(5) : other.name
       const env = { RAYS_SHADOW_DATABASE_NAME: name }
-      expect(await refused(env)).toContain('theirs')
-      expect(await dumpSchema(other)).toContain('theirs')
+      for (const make of ['VIEW theirs AS SELECT 1 AS id', 'TABLE others (id INTEGER NOT NULL PRIMARY KEY)']) {
+        await other.query(`CREATE ${make}`)
+        const stderr = await refused(env)
+        expect(stderr).toMatch(/view (?:public\.)?theirs/)
+        expect(stderr).toContain('--clear-shadow')
+        expect(await dumpSchema(other)).toContain('theirs')
+      }
       await ws.ok('makemigration --name one --clear-shadow', { env })
-      expect(await dumpSchema(other)).not.toContain('theirs')
+      expect(await dumpSchema(other)).not.toMatch(/theirs|others/)
     } finally {
       await other.drop()
     }

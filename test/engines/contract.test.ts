@@ -669,6 +669,51 @@ describeDatabases('the contract', (database: TestDatabase) => {
       await shadow.drop()
     })
 
+    test('a configured one without any table, but with other objects, is refused with their names, and keeps them', async () => {
+      const objects = {
+        postgresql: [
+          [
+            'function lib.f(integer)',
+            'CREATE SCHEMA lib; CREATE FUNCTION lib.f(i INT) RETURNS INT LANGUAGE SQL AS $$ SELECT i $$',
+          ],
+          ['materialized view lib.m', 'CREATE MATERIALIZED VIEW lib.m AS SELECT * FROM generate_series(1, 10) AS i'],
+          ['schema lib', ''],
+          ['view public.v', 'CREATE VIEW v AS SELECT 1 AS one'],
+          ['sequence public.s', 'CREATE SEQUENCE s'],
+          ['enum public.mood', "CREATE TYPE mood AS ENUM ('good')"],
+          ['domain public.d', 'CREATE DOMAIN d AS INT CHECK (VALUE > 0)'],
+          ['type public.r', 'CREATE TYPE r AS RANGE (SUBTYPE = INT)'],
+          ['collation public.c', `CREATE COLLATION c FROM "C"`],
+        ],
+        mysql: [
+          ['view v', 'CREATE VIEW v AS SELECT 1 AS one'],
+          ['function f', 'CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1'],
+          ['procedure p', 'CREATE PROCEDURE p() SELECT 1'],
+          ['event e', 'CREATE EVENT e ON SCHEDULE AT CURRENT_TIMESTAMP + INTERVAL 1 DAY DO SELECT 1'],
+        ],
+        sqlite: [
+          ['view v', 'CREATE VIEW v AS SELECT 1 AS one'],
+          ['virtual table search', 'CREATE VIRTUAL TABLE search USING fts5(body)'],
+        ],
+      }[database.provider] as [string, string][]
+      const shadow = await database.fresh()
+      const [version] = database.provider === 'mysql' ? await shadow.query('SELECT VERSION() AS v') : []
+      if (/mariadb/i.test(String(version?.v))) objects.push(['sequence s', 'CREATE SEQUENCE s'])
+      try {
+        for (const [, make] of objects) if (make !== '') await shadow.query(make)
+        const before = await dumpSchema(shadow)
+        const error = await failure(engine.openShadow(request({ configured: { url: shadow.url } })))
+        expect(error).toBeInstanceOf(ShadowRefusedError)
+        expect(error).toMatchObject({ clearable: true })
+        for (const [name] of objects) expect(String(error)).toContain(name)
+        expect(await dumpSchema(shadow)).toBe(before)
+        await (await engine.openShadow(request({ configured: { url: shadow.url }, clear: true }))).dispose()
+        await (await engine.openShadow(request({ configured: { url: shadow.url } }))).dispose()
+      } finally {
+        await shadow.drop()
+      }
+    })
+
     test('a configured one with more than 1000 rows is refused whatever was consented to', async () => {
       const shadow = await database.fresh()
       await shadow.query('CREATE TABLE stranger (id INTEGER)')

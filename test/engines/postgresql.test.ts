@@ -356,6 +356,36 @@ describeDatabases(
       ...more,
     })
 
+    test('a configured shadow may hold what belongs to known tables, known enums, named schemas and extensions', async () => {
+      const other = await database.fresh()
+      try {
+        await other.query(`CREATE SCHEMA shop; CREATE EXTENSION IF NOT EXISTS citext; CREATE TYPE "Role" AS ENUM ('a');
+          CREATE TABLE shop.t (id SERIAL PRIMARY KEY, j INT GENERATED ALWAYS AS IDENTITY, r "Role");
+          CREATE STATISTICS both_of (dependencies) ON id, j FROM shop.t;
+          CREATE TABLE p (id INT) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (9)`)
+        const configured = { url: at(other.href) }
+        const known = { configured, clear: false, knownTables: ['t', 'p'], knownEnums: ['Role'] }
+        const error = await failure(engine.openShadow(request(known)))
+        expect(String(error)).toContain('no migration knows: schema shop.')
+        await (await engine.openShadow(request({ ...known, schemas: ['shop'] }))).dispose()
+      } finally {
+        await other.drop()
+      }
+    })
+
+    test('a materialized view of more than 1000 rows in a configured shadow is somebody’s data', async () => {
+      const other = await database.fresh()
+      try {
+        await other.query('CREATE MATERIALIZED VIEW none AS SELECT 1 AS i WITH NO DATA')
+        await other.query('CREATE MATERIALIZED VIEW m AS SELECT * FROM generate_series(1, 1001) AS i')
+        const error = await failure(engine.openShadow(request({ configured: { url: at(other.href) } })))
+        expect(error).toMatchObject({ name: 'ShadowRefusedError', clearable: false })
+        expect(await other.query('SELECT count(*)::int AS n FROM m')).toEqual([{ n: 1001 }])
+      } finally {
+        await other.drop()
+      }
+    })
+
     test('another spelling of the main database is refused as a shadow', async () => {
       for (const href of [
         db.href.replace('postgresql://', 'postgres://'),
