@@ -1,7 +1,12 @@
 /** `rays redo`: the last migrations down and up again. */
-import { UsageError } from '../errors.js'
+import { DecisionError, UsageError } from '../errors.js'
+import { plan } from '../history/plan.js'
+import { Recorder, records } from '../history/recorder.js'
+import { absorbed, asAbsorbed } from '../history/squashed.js'
+import { refuseBranches } from './branches.js'
 import type { Context } from './host.js'
-import { type MigrateResult, migrate } from './migrate.js'
+import { type Agreed, agreedOf, type MigrateResult, migrate } from './migrate.js'
+import { folders, openProject, withConnection } from './project.js'
 
 export interface RedoOptions {
   /** How many migrations; default 1. */
@@ -16,7 +21,7 @@ export interface RedoResult {
   readonly up: MigrateResult
 }
 
-/** @throws {RaysError} */
+/** @throws {RaysError}; where it is known beforehand that the way up would be refused, nothing was undone */
 export async function redo(
   context: Context,
   { count = 1, y, generate, ...rest }: RedoOptions = {},
@@ -24,11 +29,55 @@ export async function redo(
   if (!Number.isInteger(count) || count < 1) {
     throw new UsageError('The number of migrations to redo is 1 or more.', { hint: 'rays redo 2' })
   }
-  const down = await migrate(context, { ...rest, name: `-${count}`, y: y === true, generate: false })
-  const newest = down.migrations[0]?.name
-  const up = await migrate(context, {
-    ...(newest !== undefined && { name: newest }),
-    ...(generate !== undefined && { generate }),
-  })
+  const name = `-${count}`
+  // Everything is loaded by this, so that code that cannot be loaded is known before anything is undone.
+  const leaving = agreedOf(await migrate(context, { name, plan: true }))
+  const returning: Agreed = { direction: 'up', names: leaving.names.toReversed() }
+  await expectWayUp(context, returning)
+  const down = await migrate(context, { ...rest, name, y: y === true, generate: false }, leaving)
+  const newest = returning.names.at(-1)
+  const up = await migrate(
+    context,
+    {
+      ...(newest !== undefined && { name: newest }),
+      // What the way up loses is what the way down made, and that was agreed to.
+      y: true,
+      ...(generate !== undefined && { generate }),
+    },
+    returning,
+  )
   return { down, up }
+}
+
+/**
+ * What went down comes up again, and nothing else with it: that is found out before the down, which loses values.
+ * @throws {RaysError} what the way up would be refused with
+ */
+async function expectWayUp(context: Context, returning: Agreed): Promise<void> {
+  const newest = returning.names.at(-1)
+  if (newest === undefined) return
+  const project = await openProject(context)
+  const all = await folders(project)
+  const known = await withConnection(project, context.host, { readOnly: true }, async (connection) => {
+    const read = records((await new Recorder(connection).read()) ?? [])
+    return asAbsorbed(read, absorbed(all, read))
+  })
+  const back = new Set(returning.names)
+  const wayUp = plan(
+    all,
+    known.filter((record) => !back.has(record.name)),
+    { target: newest, allowOutOfOrder: true },
+  )
+  const others = wayUp.migrations.filter((migration) => !back.has(migration.name)).map((migration) => migration.name)
+  if (others.length > 0) {
+    throw new DecisionError(
+      `${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} not applied and older than ${newest}: the way up would apply ${others.length === 1 ? 'it' : 'them'}, too. Nothing was undone.`,
+      {
+        code: 'E_OUT_OF_ORDER',
+        data: { outOfOrder: others, newest },
+        hint: 'Rename the folder to a newer timestamp, or apply it late: rays migrate --allow-out-of-order. Then rays redo again.',
+      },
+    )
+  }
+  await refuseBranches(project, all, wayUp.migrations)
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, type FreshDatabase, history } from '../support/databases.js'
 import { project, type TestProject } from '../support/project.js'
@@ -88,6 +88,30 @@ describeDatabases('the development loop', (database) => {
     expect([done.code, done.stdout]).toEqual([0, expect.stringContaining('Seeded')])
     expect(await emails()).toEqual([])
     expect(readFileSync(path.join(app.folder, 'seeded'), 'utf8')).toBe(db.href)
+  })
+
+  test('redo undoes nothing where an older migration is pending: the way up would apply it, too', async () => {
+    await app.given(['save', 'users'])
+    app.schema(V1.replace('email String', 'email String\n  older Int?'))
+    await app.given(['save', 'older'])
+    const older = migrations().at(-1)!
+    const folder = path.join(app.folder, 'prisma/migrations', older)
+    const aside = path.join(app.folder, older)
+    renameSync(folder, aside)
+    app.schema(V2)
+    await app.given(['save', 'younger'])
+    await app.rays(['up', '--y'])
+    await db.query(`INSERT INTO ${q('User')} (email, name) VALUES ('a', 'Ada')`)
+    const refuses = async (code: number, says: RegExp) => {
+      const run = await app.rays(['redo', '--y'])
+      expect([run.code, run.stderr]).toEqual([code, expect.stringMatching(says)])
+      expect(await db.query(`SELECT name FROM ${q('User')}`)).toEqual([{ name: 'Ada' }])
+    }
+    renameSync(aside, folder)
+    await refuses(3, /_older is not applied and older than \d{14}_younger.*Nothing was undone/s)
+    // Applied late it is a branch all the same, from which a table may be built anew without the other's columns.
+    expect((await app.rays(['migrate', '--allow-out-of-order', '--y'])).code).toBe(0)
+    await refuses(1, /made on two branches/)
   })
 
   test('push loses nothing with --fail-on-destructive, and says how many rows it would lose', async () => {
