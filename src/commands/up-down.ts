@@ -53,7 +53,7 @@ async function walk(
 ): Promise<StepsResult> {
   const { host } = context
   const project = await openProject(context)
-  if (options.createDb) await (await connect(project, host, { createDatabase: true })).close()
+  if (options.createDb && !options.preview) await (await connect(project, host, { createDatabase: true })).close()
   const target = name === undefined ? {} : { name }
   const planned = await migrate(context, { ...target, sql: true })
   if (planned.migrations.length === 0) return { ...nothing(direction), target: planned.target }

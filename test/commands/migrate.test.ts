@@ -309,7 +309,7 @@ describeDatabases('a database that does not exist yet', (on) => {
   })
 
   test('is an error that names --create-db, and is not created by looking', async () => {
-    for (const line of ['migrate', 'migrate --plan', 'status', 'push']) {
+    for (const line of ['up --create-db --preview', 'migrate', 'migrate --plan', 'status', 'push']) {
       const { stderr } = await ws.fails(1, line)
       expect(stderr).toContain('does not exist')
       expect(stderr).toContain('--create-db')
