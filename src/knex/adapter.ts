@@ -9,7 +9,7 @@ import { ConfigError } from '../errors.js'
 import { dialectOf, type KnexClient, type KnexQuery, requireKnex } from './dialects.js'
 import { insertOnce, type KnexTable, noteBatch, syncToKnex } from './histories.js'
 import { KnexSession } from './session.js'
-import { PrismaMigrationSource } from './source.js'
+import { PrismaMigrationSource, toldWhole } from './source.js'
 
 /** Where the project's migrations are; what is not given is found as the rays command finds it. */
 export interface AdapterOptions {
@@ -240,7 +240,19 @@ function watching(Base: ClientClass, table: () => KnexTable, source: PrismaMigra
 
 async function sync(client: KnexClient, connection: object, table: KnexTable, source: PrismaMigrationSource) {
   const session = await KnexSession.over(client, connection)
-  const { removed } = await syncToKnex(session, table, await source.names(), await source.lockTimeoutMs())
+  const { removed, absorbed } = await syncToKnex(
+    session,
+    table,
+    await source.listed(),
+    await source.lockTimeoutMs(),
+  ).catch((error: unknown) => {
+    throw toldWhole(error)
+  })
+  for (const { migration, replaced } of absorbed) {
+    client.logger.warn?.(
+      `Recorded ${migration.name} as applied in place of the ${replaced.length} migrations that it stands for.`,
+    )
+  }
   for (const name of removed) {
     client.logger.warn?.(
       `${name} is no longer in _prisma_migrations: it was unapplied, and counts as pending. (If Knex ran it before this adapter did: rays knex init copies such a history.)`,
@@ -259,7 +271,7 @@ async function inserted(
 ): Promise<KnexQuery> {
   const values = query.bindings ?? []
   const batch = values.find((value) => typeof value === 'number')
-  const [folder, file] = [...(await source.names())].find(([, name]) => values.includes(name)) ?? []
+  const [folder, file] = [...(await source.listed()).names].find(([, name]) => values.includes(name)) ?? []
   if (batch === undefined || folder === undefined || file === undefined) return send()
   const session = await KnexSession.over(client, connection)
   const answer = await insertOnce(session, table, file, await source.lockTimeoutMs(), send)

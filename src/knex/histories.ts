@@ -1,7 +1,11 @@
 /** Knex's history and Prisma's kept in step: of the migrations in the project's folder both tell the same. */
 import type { Engine } from '../../engines/engine.js'
 import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
+import { type Absorbed, absorbed, asAbsorbed } from '../history/squashed.js'
+import { checksum, readScript } from '../migrations/directory.js'
+import type { Migration } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
+import { folderNameOf } from './names.js'
 import type { KnexSession } from './session.js'
 
 /** Where Knex keeps its history. */
@@ -10,11 +14,24 @@ export interface KnexTable {
   readonly schema: string | undefined
 }
 
-/** What was written to Knex's table. */
+/** The migrations that Knex is given. */
+export interface Listed {
+  readonly folders: readonly Migration[]
+  /** Knex's name of each folder, by the folder's name. */
+  readonly names: ReadonlyMap<string, string>
+  /** Knex's name of every migration, the project's own Knex files included. */
+  readonly files: ReadonlySet<string>
+}
+
+/** What was written to the histories. */
 export interface Synced {
   readonly added: readonly string[]
   readonly removed: readonly string[]
+  /** The squashed migrations that were recorded in place of their originals. */
+  readonly absorbed: readonly Absorbed[]
 }
+
+const NOTHING: Synced = { added: [], removed: [], absorbed: [] }
 
 /** The table's name as SQL. */
 export function quoted({ engine }: { readonly engine: Pick<Engine, 'quote'> }, { name, schema }: KnexTable): string {
@@ -47,6 +64,10 @@ interface Differences {
   /** Knex's names of today, by those that are in the table. */
   readonly renamed: ReadonlyMap<string, string>
   readonly removed: readonly string[]
+  /** Squashed migrations whose originals are applied. */
+  readonly squashed: readonly Absorbed[]
+  /** Rows of originals that a squashed migration stands for: Knex takes a row without a migration for a corrupt folder. */
+  readonly replaced: readonly KnexRow[]
   /** Rows beyond the first of a name. */
   readonly twice: readonly KnexRow[]
   readonly missing: readonly { readonly name: string; readonly batch: number; readonly at: Date }[]
@@ -56,26 +77,31 @@ interface Differences {
  * Makes Knex's table say of the project's folders what Prisma's table says: a migration that rays or Prisma applied is
  * added, one that they unapplied is removed, and one that failed stays as it is. Where Prisma's table does not exist
  * nothing is known, and nothing is changed. Several may do this at once: only what still differs when nobody else can is
- * changed.
- * @param names Knex's name of each folder, by the folder's name
- * @throws {LockError} when others are at it all the while
+ * changed. A squashed migration whose originals are applied is recorded in Prisma's table first, as rays does it.
+ * @throws {LockError} when others are at it all the while; {@link DecisionError} where only some of the originals of a
+ * squashed migration are applied
  */
 export async function syncToKnex(
   session: KnexSession,
   table: KnexTable,
-  names: ReadonlyMap<string, string>,
+  listed: Listed,
   lockTimeoutMs: number,
 ): Promise<Synced> {
-  const found = await differences(session, table, names)
-  if (found === undefined) return { added: [], removed: [] }
+  const found = await differences(session, table, listed)
+  if (found === undefined) return NOTHING
   const target = quoted(session, table)
+  // Prisma's table is written under the lock of rays and Prisma; taken first, as a migration takes it.
+  if (found.squashed.length > 0) await session.lock(lockTimeoutMs)
   return session.alone(target, lockTimeoutMs, async () => {
-    const now = await differences(session, table, names, session.dialect.latest)
-    if (now === undefined) return { added: [], removed: [] }
+    const now = await differences(session, table, listed, session.dialect.latest)
+    if (now === undefined) return NOTHING
     const p = session.syntax.placeholder
+    const squashed = found.squashed.length > 0 ? now.squashed : []
+    for (const each of squashed) await recordSquashed(session, each)
     for (const [before, name] of now.renamed)
       await session.change(`UPDATE ${target} SET name = ${p(1)} WHERE name = ${p(2)}`, [name, before])
-    for (const { id } of now.twice) await session.change(`DELETE FROM ${target} WHERE id = ${p(1)}`, [id])
+    for (const { id } of [...now.twice, ...now.replaced])
+      await session.change(`DELETE FROM ${target} WHERE id = ${p(1)}`, [id])
     const removed = now.removed.filter((name) => found.removed.includes(name))
     for (const name of removed) await session.change(`DELETE FROM ${target} WHERE name = ${p(1)}`, [name])
     const missing = now.missing.filter(({ name }) => found.missing.some((other) => other.name === name))
@@ -86,19 +112,34 @@ export async function syncToKnex(
         at,
       ])
     }
-    return { added: missing.map(({ name }) => name), removed }
+    return { added: missing.map(({ name }) => name), removed, absorbed: squashed }
   })
+}
+
+/** The row of a squashed migration in place of those of its originals; again where a failure came between the two. */
+async function recordSquashed(session: KnexSession, { migration, replaced }: Absorbed): Promise<void> {
+  const { history, syntax, dialect } = session
+  const named = history.isNamed(syntax.placeholder(1))
+  const rows = await session.raw(
+    `SELECT id FROM ${history.table} WHERE ${named} AND rolled_back_at IS NULL${dialect.latest}`,
+    [migration.name],
+  )
+  if (rows.length === 0)
+    await new Recorder(session).insertApplied(migration.name, checksum(await readScript(migration)))
+  for (const { name } of replaced) await session.change(`DELETE FROM ${history.table} WHERE ${named}`, [name])
 }
 
 /** @param latest appended to the SELECT, so that it sees what was committed since the transaction began */
 async function differences(
   session: KnexSession,
   table: KnexTable,
-  names: ReadonlyMap<string, string>,
+  { folders, names, files }: Listed,
   latest = '',
 ): Promise<Differences | undefined> {
-  const known = await readHistory(session)
-  if (known === undefined) return undefined
+  const read = await readHistory(session)
+  if (read === undefined) return undefined
+  const squashed = absorbed(folders, read)
+  const known = await asAbsorbed(read, squashed)
   const found = await session.raw(`SELECT id, name, batch FROM ${quoted(session, table)} ORDER BY id${latest}`)
   const rows = found.map((row) => ({ id: Number(row.id), name: String(row.name), batch: Number(row.batch ?? 0) }))
   const present = new Set(rows.map((row) => row.name))
@@ -115,12 +156,20 @@ async function differences(
   const removed = [...names].flatMap(([folder, name]) =>
     present.has(name) && (states.get(folder) ?? 'absent') === 'absent' ? [name] : [],
   )
+  const originals = new Set(
+    folders.flatMap(({ name, replaces = [] }) => (states.get(name) === 'applied' ? replaces : [])),
+  )
+  const replaced = rows.filter(
+    ({ name }) =>
+      !files.has(name) && !renamed.has(name) && [name, folderNameOf(name)].some((original) => originals.has(original)),
+  )
   const applied = known.filter((record) => record.state === 'applied' && names.has(record.name))
   const missing = inBatches(applied, names, rows)
     .filter(({ name }) => !present.has(name))
     .map(({ name, batch, record }) => ({ name, batch, at: record.row.finishedAt ?? new Date() }))
-  const same = renamed.size + removed.length + twice.length + missing.length === 0
-  return same ? undefined : { renamed, removed, twice, missing }
+  const lists = [removed, squashed, replaced, twice, missing]
+  const same = renamed.size === 0 && lists.every((list) => list.length === 0)
+  return same ? undefined : { renamed, removed, squashed, replaced, twice, missing }
 }
 
 /**

@@ -9,7 +9,7 @@ import { type LoadOptions, loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration, OperationFunction } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
 import { type KnexForm, needsForeignKeysOff } from './form.js'
-import { type KnexTable, knexNames, readHistory } from './histories.js'
+import { type KnexTable, knexNames, type Listed, readHistory } from './histories.js'
 import { folderNameOf } from './names.js'
 import { isChange } from './record.js'
 import { KnexSession } from './session.js'
@@ -63,10 +63,14 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     return entry.file
   }
 
-  /** Knex's name of each folder. */
-  async names(): Promise<Map<string, string>> {
+  /** What Knex is given, seen as the histories need it. */
+  async listed(): Promise<Listed> {
     const entries = await this.#list()
-    return new Map(entries.flatMap(({ file, folder }) => (folder ? [[folder.name, file] as const] : [])))
+    return {
+      folders: entries.flatMap(({ folder }) => folder ?? []),
+      names: new Map(entries.flatMap(({ file, folder }) => (folder ? [[folder.name, file] as const] : []))),
+      files: new Set(entries.map(({ file }) => file)),
+    }
   }
 
   async getMigration(entry: Entry): Promise<Knex.Migration> {
@@ -100,8 +104,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
   /** Prisma's table is new. What Knex has run of the project's folders is applied; without its row it would be taken for unapplied. */
   async #recordKnown(session: KnexSession, recorder: Recorder, but: string | undefined): Promise<void> {
     const ran = await knexNames(session, this.#options.table())
-    const folders = await listMigrations(await this.#options.migrationsDir())
-    const names = await this.names()
+    const { folders, names } = await this.listed()
     const at = new Date()
     for (const folder of folders) {
       if (folder.name === but || !ran.has(names.get(folder.name) ?? '')) continue
@@ -224,7 +227,7 @@ interface Step {
 }
 
 /** Knex prints an error's stack and no more: it has to hold where the error was and what helps. */
-function toldWhole(error: unknown): unknown {
+export function toldWhole(error: unknown): unknown {
   if (!(error instanceof RaysError)) return error
   const { message, stack = '' } = error
   const whole = [message, error.where, error.hint].filter(Boolean).join('\n')

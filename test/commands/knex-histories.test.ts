@@ -1,5 +1,5 @@
 /** Knex, Prisma and rays on one history, and what a project brings along: nobody runs anything twice, no row is lost. */
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
 import { CLIENTS, type KnexProject, knexProject, type Ran } from '../support/knex.js'
@@ -192,6 +192,60 @@ module.exports = knexFilePrismaAdapter({ development: shared, production: shared
       }
     },
   )
+
+  test('a squashed migration takes the place of its originals in both histories, and nothing runs', async () => {
+    const models = (...names: string[]) => names.map((name) => `model ${name} {\n  id Int @id\n}`).join('\n\n')
+    await start(models('A'))
+    const made = () => readdirSync(path.join(project.folder, 'prisma/migrations')).filter((name) => /^\d/.test(name))
+    for (const names of [['A'], ['A', 'B'], ['A', 'B', 'C']]) {
+      project.schema(models(...names))
+      await project.given(['makemigration', '--name', `with_${names.length}`])
+    }
+    const knexNames = async () =>
+      (await db.query('SELECT name FROM knex_migrations ORDER BY id')).map((row) => row.name)
+    const others = [await fresh(), await fresh()] as const
+    try {
+      ok(await project.knex('migrate:latest'))
+      // Elsewhere Knex is new; and elsewhere only one of the originals is applied.
+      ok(await project.rays(['migrate'], { env: { DATABASE_URL: others[0].href } }))
+      ok(await project.rays(['migrate', '--name', 'with_1'], { env: { DATABASE_URL: others[1].href } }))
+      const before = await dumpSchema(db)
+      ok(await project.rays(['squash', 'with_2']))
+      expect(made()).toHaveLength(2)
+      const listed = ok(await project.knex('migrate:list'))
+      expect(listed.stdout).toContain('Found 2 Completed')
+      expect(listed.stdout + listed.stderr).toContain('in place of the 2 migrations')
+      expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
+      expect([await applied(), (await knexNames()).sort()]).toEqual([made(), made()])
+      expect(ok(await project.rays(['status', '--check', '--strict'])).code).toBe(0)
+      // Where rays was first there is nothing left for Knex but its own table.
+      await db.query('DELETE FROM knex_migrations')
+      for (const name of ['20000101000000_with_1', ...made()])
+        await db.query(`INSERT INTO knex_migrations (name, batch) VALUES ('${name}', 1)`)
+      const file = path.join(project.folder, 'prisma/migrations', made()[0]!, 'replaces.txt')
+      const replaces = readFileSync(file, 'utf8')
+      writeFileSync(file, `20000101000000_with_1\n${replaces}`)
+      expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
+      writeFileSync(file, replaces)
+      expect(await knexNames()).toEqual(made())
+      const at = (database: FreshDatabase) => `import knexModule from 'knex'
+process.env.DATABASE_URL = ${JSON.stringify(database.href)}
+const { default: config } = await import('./knexfile.mjs')
+const knex = knexModule(config)
+console.log(JSON.stringify(await knex.migrate.latest()))
+console.log(JSON.stringify(await knex.migrate.rollback(undefined, true)))
+await knex.destroy()`
+      const told = ok(await project.node(at(others[0]))).stdout.split('\n')
+      const [latest, back] = told.filter((line) => line.startsWith('['))
+      expect(JSON.parse(latest!)[1]).toEqual([])
+      expect(JSON.parse(back!)[1].sort()).toEqual(made())
+      const partly = await project.node(at(others[1]))
+      expect([partly.code, partly.stderr]).toEqual([1, expect.stringMatching(/has only some of them.*git checkout/s)])
+      expect(await dumpSchema(db)).toBe(before)
+    } finally {
+      for (const other of others) await other.drop()
+    }
+  })
 
   test('rays knex init in a new project leaves its models to the first migration', async () => {
     await start('model Item {\n  id Int @id\n}')
