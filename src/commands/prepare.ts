@@ -1,7 +1,8 @@
 /** `rays prepare`: an existing database gets its first migration, recorded as applied. All data stays. */
-import { FailedError, InterruptedError, UsageError } from '../errors.js'
+import { CommitUnknownError, type Connection } from '../../engines/engine.js'
+import { DecisionError, FailedError, InterruptedError, UsageError } from '../errors.js'
 import { appliedNames, Recorder } from '../history/recorder.js'
-import { checksum, listMigrations, readScript } from '../migrations/directory.js'
+import { checksum, listMigrations, readScript, rememberFolder } from '../migrations/directory.js'
 import { datasourceOf, hasModels, writeSchema } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
 import { type MadeMigration, makeMigration } from './makemigration.js'
@@ -48,28 +49,65 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         )
         await runScript(project, connection, script.script)
       } else await requireSync(project, connection)
-      const made = await makeMigration(context, {
-        name: options.name ?? 'init',
-        verify: options.verify !== false,
-        clearShadow: options.clearShadow === true,
-      })
-      const migration = made.migrations[0]
-      if (!migration)
-        throw new UsageError('The schema has no models, so there is nothing to prepare.', {
-          hint: 'Add a model, then rays makemigration.',
-        })
       const recorder = new Recorder(connection)
-      // Before the transaction: PostgreSQL ends one in which a table was asked for that is not there.
-      if ((await recorder.read()) === undefined) await recorder.create()
-      await connection.transaction({}, async () => {
-        await recordApplied(project, connection, migration.name)
-        for (const name of forgotten) await recorder.remove(name)
-      })
+      // Before anything is written: a user who may not create it learns so while there is nothing to take back. And before
+      // the transaction: PostgreSQL ends one in which a table was asked for that is not there.
+      const created = (await recorder.read()) === undefined
+      if (created) await recorder.create()
+      const takeBack = await rememberFolder(config.migrationsDir)
+      const names: string[] = []
+      let migration: MadeMigration
+      try {
+        const made = await makeMigration(context, {
+          name: options.name ?? 'init',
+          verify: options.verify !== false,
+          clearShadow: options.clearShadow === true,
+        })
+        names.push(...made.migrations.map(({ name }) => name))
+        if (!made.migrations[0])
+          throw new UsageError('The schema has no models, so there is nothing to prepare.', {
+            hint: 'Add a model, then rays makemigration.',
+          })
+        migration = made.migrations[0]
+        await connection.transaction({}, async () => {
+          await recordApplied(project, connection, migration.name)
+          for (const name of forgotten) await recorder.remove(name)
+        })
+      } catch (error) {
+        if (error instanceof CommitUnknownError) throw unknownRecord(names, error)
+        await takeBack(names)
+        if (created) await dropUnused(connection, recorder)
+        throw error
+      }
       if (forgotten.length > 0)
         host.note(`Forgot ${forgotten.length} applied migrations; ${migration.name} stands for them now.`)
       return { migration, target: connection.target, introspected, reset: options.reset === true }
     }),
   )
+}
+
+/** The folder stays: where the row was written, the history names it. */
+function unknownRecord(names: readonly string[], cause: CommitUnknownError): DecisionError {
+  return new DecisionError(
+    `The connection was lost while ${names.join(', ')} was being recorded: it is unknown whether it is recorded as applied.`,
+    {
+      cause,
+      code: 'E_COMMIT_UNKNOWN',
+      hint: 'When the database is back: rays status tells; where it is pending, rays migrate --fake records it.',
+    },
+  )
+}
+
+/** Drops a history that this run created and nothing was recorded in. */
+async function dropUnused(connection: Connection, recorder: Recorder): Promise<void> {
+  try {
+    // In a transaction, which has the lock where a session cannot hold one.
+    await connection.transaction({}, async () => {
+      if ((await recorder.read())?.length === 0) await connection.script(`DROP TABLE ${connection.history.table}`)
+    })
+  } catch {
+    // An empty history says nothing, and why the command failed is told already.
+  }
 }
 
 async function refuseInitialised(project: Project): Promise<void> {
@@ -80,7 +118,7 @@ async function refuseInitialised(project: Project): Promise<void> {
     code: 'E_INITIALISED',
     hint: byPrisma
       ? 'Migrations made by Prisma need no preparation: rays migrate applies them, rays makemigration adds to them.'
-      : 'rays status shows where things stand, rays migrate applies what is pending.',
+      : 'rays status shows where things stand, rays migrate applies what is pending. Where its tables are in the database already: rays migrate --fake records it.',
   })
 }
 
@@ -88,11 +126,7 @@ async function refuseInitialised(project: Project): Promise<void> {
  * The applied migrations whose folders were deleted to begin anew (the first migration then stands for all of them).
  * @throws {RaysError} where nobody agrees to forget them
  */
-async function oldHistory(
-  { host }: Context,
-  connection: Parameters<typeof requireSync>[1],
-  yes: boolean,
-): Promise<readonly string[]> {
+async function oldHistory({ host }: Context, connection: Connection, yes: boolean): Promise<readonly string[]> {
   const names = [...(await appliedNames(connection))].sort()
   if (names.length === 0 || yes) return names
   const sure = await host.confirm({
@@ -103,11 +137,7 @@ async function oldHistory(
   return names
 }
 
-async function introspect(
-  project: Project,
-  { host, config }: Context,
-  connection: Parameters<typeof requireSync>[1],
-): Promise<boolean> {
+async function introspect(project: Project, { host, config }: Context, connection: Connection): Promise<boolean> {
   const files = await project.schemaEngine.introspect(connection, project.schema.files)
   if (!hasModels(files)) {
     throw new UsageError(`The database is empty and the schema has no models: ${connection.target}.`, {
@@ -125,7 +155,7 @@ async function introspect(
   return true
 }
 
-async function requireSync(project: Project, connection: import('../../engines/engine.js').Connection): Promise<void> {
+async function requireSync(project: Project, connection: Connection): Promise<void> {
   const diff = await project.schemaEngine.diff(
     { kind: 'database', connection, context: project.schema.files },
     { kind: 'schema', files: project.schema.files },
@@ -143,11 +173,7 @@ async function requireSync(project: Project, connection: import('../../engines/e
 }
 
 /** Records a migration as applied without running it. */
-export async function recordApplied(
-  project: Project,
-  connection: import('../../engines/engine.js').Connection,
-  name: string,
-): Promise<void> {
+export async function recordApplied(project: Project, connection: Connection, name: string): Promise<void> {
   const migration = (await listMigrations(project.config.migrationsDir)).find((candidate) => candidate.name === name)!
   const recorder = new Recorder(connection)
   if ((await recorder.read()) === undefined) await recorder.create()

@@ -229,6 +229,26 @@ export async function writeMigration(
   }
 }
 
+/**
+ * Sees how the migrations folder is now. What it returns takes back what was written since: the given migrations, and the
+ * lock file and the folder itself where they were not there.
+ */
+export async function rememberFolder(root: string): Promise<(names: readonly string[]) => Promise<void>> {
+  const isThere = (file: string) =>
+    fs.stat(file).then(
+      () => true,
+      () => false,
+    )
+  const lockFile = path.join(root, LOCK_FILE)
+  const [hadRoot, hadLock] = [await isThere(root), await isThere(lockFile)]
+  return async (names) => {
+    for (const name of names) await fs.rm(path.join(root, name), { recursive: true, force: true })
+    if (!hadLock) await fs.rm(lockFile, { force: true })
+    // Somebody else may have written to it meanwhile: then it stays.
+    if (!hadRoot) await fs.rmdir(root).catch(() => undefined)
+  }
+}
+
 /** Drafts of processes that were killed while they wrote. */
 async function removeDrafts(parent: string): Promise<void> {
   for (const name of await fs.readdir(parent)) {

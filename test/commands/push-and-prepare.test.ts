@@ -1,5 +1,5 @@
 /** The two commands that begin without migrations: push for a new schema, prepare for an existing database. */
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, dumpSchema, history } from '../support/databases.js'
 import { type Workspace, workspace } from '../support/workspace.js'
@@ -135,7 +135,7 @@ describeDatabases('prepare', (on) => {
     await ws.ok('status --check --strict')
 
     const again = await ws.fails(2, 'prepare')
-    expect(again.stderr).toContain('rays migrate')
+    expect(again.stderr).toContain('rays migrate --fake')
     expect(ws.folders()).toHaveLength(1)
 
     await ws.ok('migrate --name zero --y')
@@ -177,6 +177,27 @@ describeDatabases('prepare', (on) => {
     ])
   })
 
+  test('whose record cannot be written leaves nothing behind, and works once it can', async () => {
+    await ws.ok('prepare --no-verify')
+    rmSync(path.join(ws.project.folder, 'prisma/migrations'), { recursive: true })
+    await ws.sql('DELETE FROM "_prisma_migrations"')
+    const refuse = {
+      sqlite: `CREATE TRIGGER no BEFORE INSERT ON _prisma_migrations BEGIN SELECT RAISE(ABORT, 'not today'); END`,
+      postgresql: `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
+        CREATE TRIGGER no BEFORE INSERT ON _prisma_migrations FOR EACH ROW EXECUTE FUNCTION no()`,
+      mysql: `CREATE TRIGGER no BEFORE INSERT ON _prisma_migrations FOR EACH ROW
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'`,
+    }[on.provider]
+    await ws.db.query(refuse)
+    const files = ws.snapshot()
+    expect((await ws.fails(1, 'prepare --no-verify')).stderr).toContain('not today')
+    expect(ws.snapshot()).toEqual(files)
+    expect(ws.exists('prisma/migrations')).toBe(false)
+    await ws.db.query(`DROP TRIGGER no${on.provider === 'postgresql' ? ' ON _prisma_migrations' : ''}`)
+    await ws.ok('prepare --no-verify')
+    expect(await ws.applied()).toEqual(['init'])
+  })
+
   test('refuses a database that others have migrated already', async () => {
     await ws.ok('prepare --no-verify')
     const other = await workspace(on, { url: () => ws.db.href })
@@ -186,7 +207,20 @@ describeDatabases('prepare', (on) => {
   })
 })
 
-describeDatabases('prepare on an empty database', (on) => {
+describeDatabases('prepare of what was pushed or is empty', (on) => {
+  test('that fails after it made the history leaves no history either', async () => {
+    const ws = await workspace(on, { schema: model() })
+    try {
+      await ws.ok('push')
+      const env = { RAYS_SHADOW_DATABASE_NAME: on.provider === 'sqlite' ? ws.db.href.slice(5) : ws.db.name }
+      expect((await ws.fails(2, 'prepare', { env })).stderr).toContain('main database')
+      expect(await dumpSchema(ws.db)).not.toContain('_prisma_migrations')
+      expect(ws.folders()).toEqual([])
+    } finally {
+      await ws.drop()
+    }
+  })
+
   test('with an empty schema says what to do first', async () => {
     const ws = await workspace(on)
     expect((await ws.fails(2, 'prepare')).stderr).toContain('Write your first model')

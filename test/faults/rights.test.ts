@@ -259,6 +259,47 @@ fault(
 )
 
 fault(
+  'prepare by a user who may not create the history leaves nothing behind, and works once he may',
+  async (c) => {
+    c.project.schema('model a {\n  id Int @id\n}')
+    await c.db.query('CREATE TABLE a (id INTEGER NOT NULL PRIMARY KEY)')
+    const who = await reader(
+      c,
+      c.by({
+        postgresql: ['SELECT, INSERT ON ALL TABLES IN SCHEMA public'],
+        mysql: [`SELECT, INSERT ON \`${c.db.name}\`.*`],
+        sqlite: [],
+      }),
+    )
+    try {
+      const prepare = () => c.rays(['prepare', '--no-verify'], { env: { DATABASE_URL: who.href } })
+      const files = hashTree(c.project.folder)
+      const run = await prepare()
+      expect({ code: run.code, stderr: run.stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(
+          c.by({ postgresql: /42501/, mysql: /ER_TABLEACCESS_DENIED_ERROR|1142/, sqlite: /./ }),
+        ),
+      })
+      expect(hashTree(c.project.folder)).toBe(files)
+      const name = new URL(who.href).username
+      await c.db.query(
+        c.by({
+          postgresql: `GRANT CREATE ON SCHEMA public TO ${name}`,
+          mysql: `GRANT CREATE ON \`${c.db.name}\`.* TO '${name}'@'%'`,
+          sqlite: '',
+        }),
+      )
+      const again = await prepare()
+      expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    } finally {
+      await who.drop()
+    }
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+fault(
   'a session that the server makes read-only changes nothing',
   async (c) => {
     await c.fixture()
