@@ -1,6 +1,6 @@
 /** `rays commit`: what was pushed to the database becomes a migration that is recorded as applied. No data is touched. */
 import { FailedError, UsageError } from '../errors.js'
-import { Recorder, records } from '../history/recorder.js'
+import { appliedOf } from '../history/squashed.js'
 import type { Context } from './host.js'
 import { type MadeMigration, type MakeMigrationOptions, makeMigration } from './makemigration.js'
 import { differsByItself } from './noise.js'
@@ -35,8 +35,8 @@ export async function commit(context: Context, { name, ...options }: CommitOptio
     withLock(config, host, connection, async () => {
       await requirePushed(project, connection)
       const all = await folders(project)
-      const known = records((await new Recorder(connection).read()) ?? [])
-      const pending = all.filter(({ name }) => !known.some((r) => r.name === name && r.state === 'applied'))
+      const applied = await appliedOf(connection, all)
+      const pending = all.filter(({ name }) => !applied.has(name))
       if (pending.length > 0) {
         throw new UsageError(`Not applied yet: ${pending.map((m) => m.name).join(', ')}.`, {
           code: 'E_PENDING',

@@ -9,7 +9,7 @@ import path from 'node:path'
 import type { Connection } from '../../engines/engine.js'
 import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { operationError, runOperation } from '../history/operation.js'
-import { appliedNames } from '../history/recorder.js'
+import { appliedOf } from '../history/squashed.js'
 import { type Answers, composeAnswers, readAnswers } from '../migrations/answers.js'
 import { BASE, developmentOf, folderOf } from '../migrations/development.js'
 import { EMPTY_SCRIPT, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
@@ -130,7 +130,7 @@ async function requireApplied(context: Context): Promise<void> {
   const project = await openProject(context)
   const all = await folders(project)
   await withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const applied = await appliedNames(connection)
+    const applied = await appliedOf(connection, all)
     const pending = all.filter(({ name }) => !applied.has(name))
     if (pending.length === 0) return
     throw new UsageError(`Not applied yet:\n${bullets(pending.map(({ name }) => name))}`, {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, DatabaseObject } from '../../engines/engine.js'
 import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
-import { appliedNames } from '../history/recorder.js'
+import { appliedOf } from '../history/squashed.js'
 import { developmentOf } from '../migrations/development.js'
 import { replaceFile, safeName, writeMigration } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
@@ -79,7 +79,7 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
   const findings: Finding[] = stand.migrations.flatMap((migration) => findingsOf(migration, stand.migrations, context))
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: !repairing }, async (connection) => {
-    const names = await appliedNames(connection)
+    const names = await appliedOf(connection, all)
     const applied = all.filter((migration) => names.has(migration.name))
     const pruned = stand.migrations.some(({ state }) => state === 'archived')
     const known = stand.counts.missing + stand.counts.failed === 0

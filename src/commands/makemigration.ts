@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
-import { appliedNames } from '../history/recorder.js'
+import { appliedOf } from '../history/squashed.js'
 import type { Answers } from '../migrations/answers.js'
 import { EMPTY_SCRIPT, readSnapshot, safeName, writeMigration } from '../migrations/directory.js'
 import { fillScript, type GivenValue } from '../migrations/given.js'
@@ -157,7 +157,7 @@ async function refuseOldSchema(
     const snapshot = await readSnapshot(migration)
     if (snapshot === undefined || !same(snapshot)) continue
     const newer = all.slice(all.indexOf(migration) + 1).map((m) => m.name)
-    const applied = await fromLive(context, project, appliedNames)
+    const applied = await fromLive(context, project, (connection) => appliedOf(connection, all))
     if (applied && newer.every((name) => applied.has(name))) return
     throw new UsageError(
       applied

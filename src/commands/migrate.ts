@@ -6,7 +6,7 @@ import { execute, type Progress, type StepResult } from '../history/executor.js'
 import { Journal, unfinished } from '../history/journal.js'
 import { type Plan, plan } from '../history/plan.js'
 import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
-import { absorbed, asAbsorbed, recordAbsorbed } from '../history/squashed.js'
+import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
 import { checksumMatches, readScript, targetOf } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
@@ -292,8 +292,8 @@ async function expectSamePlan(
   options: MigrateOptions,
   agreed: Agreed,
 ): Promise<void> {
-  const known = records((await new Recorder(connection).read()) ?? [])
-  refuseOther(plan(await folders(project), known, await planOptions(options)), agreed)
+  const all = await folders(project)
+  refuseOther(plan(all, await historyOf(connection, all), await planOptions(options)), agreed)
 }
 
 /** What somebody agreed to in a plan, or in the preview of one. */
@@ -400,8 +400,7 @@ async function preview(
   options: MigrateOptions,
 ): Promise<MigrateResult> {
   const all = await folders(project)
-  const read = records((await new Recorder(connection).read()) ?? [])
-  const known = await asAbsorbed(read, absorbed(all, read))
+  const known = await historyOf(connection, all)
   const planned = plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   const loaded = await loadAll(planned.migrations, connection, false)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { RaysError, UsageError } from '../errors.js'
-import { appliedNames } from '../history/recorder.js'
+import { appliedOf } from '../history/squashed.js'
 import { type Answers, NO_ANSWERS, readAnswers } from '../migrations/answers.js'
 import { nextTimestamp, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
@@ -43,7 +43,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   const branches = await findBranches(project, all)
   if (branches.length === 0) return { rebased: [], others: [], overlap: [], undone: null, applied: null }
   for (const branch of branches) host.note(explainBranch(branch))
-  const applied = await appliedHere(project, context)
+  const applied = await appliedHere(project, context, all)
   const base = branches[0]!.base
   const after = all.slice(base === undefined ? 0 : all.indexOf(base) + 1)
   const own = ownOf(after, branches, applied, options.own)
@@ -97,11 +97,9 @@ async function applyAgain(context: Context, { generate }: RebaseOptions): Promis
   }
 }
 
-async function appliedHere(project: Project, context: Context): Promise<Set<string>> {
+async function appliedHere(project: Project, context: Context, all: readonly Migration[]): Promise<Set<string>> {
   if (project.config.databaseUrl === undefined) return new Set()
-  return withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    return appliedNames(connection)
-  })
+  return withConnection(project, context.host, { readOnly: true }, (connection) => appliedOf(connection, all))
 }
 
 /** Own are those that this database has, while it does not have the others' yet. */

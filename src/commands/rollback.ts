@@ -1,9 +1,10 @@
 /** `rays rollback`: undoes the last batch, as Knex's word means it. */
 import { UsageError } from '../errors.js'
-import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
+import type { MigrationRecord } from '../history/recorder.js'
+import { historyOf } from '../history/squashed.js'
 import type { Context } from './host.js'
 import { type MigrateResult, migrate } from './migrate.js'
-import { openProject, withConnection } from './project.js'
+import { folders, openProject, withConnection } from './project.js'
 
 export interface RollbackOptions {
   /** All batches. */
@@ -18,11 +19,15 @@ export interface RollbackOptions {
  * batch, so it goes one by one.
  * @throws {RaysError}
  */
-export async function rollback(context: Context, { all, ...options }: RollbackOptions = {}): Promise<MigrateResult> {
-  if (all) return migrate(context, { ...options, name: 'zero' })
+export async function rollback(
+  context: Context,
+  { all: every, ...options }: RollbackOptions = {},
+): Promise<MigrateResult> {
+  if (every) return migrate(context, { ...options, name: 'zero' })
   const project = await openProject(context)
+  const all = await folders(project)
   const names = await withConnection(project, context.host, { readOnly: true }, async (connection) =>
-    lastBatch(records((await new Recorder(connection).read()) ?? []).filter((record) => record.state !== 'absent')),
+    lastBatch((await historyOf(connection, all)).filter((record) => record.state !== 'absent')),
   )
   const name = names.length === 0 ? 'zero' : `-${names.length}`
   // Another rollback may be at work: what it leaves is not undone for it.

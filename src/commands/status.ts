@@ -5,8 +5,8 @@ import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { SchemaInvalidError } from '../errors.js'
 import { alikeNames } from '../history/plan.js'
-import { type MigrationRecord, Recorder, records } from '../history/recorder.js'
-import { absorbed, asAbsorbed } from '../history/squashed.js'
+import type { MigrationRecord } from '../history/recorder.js'
+import { historyOf } from '../history/squashed.js'
 import { developmentSnapshot } from '../migrations/development.js'
 import { checksumMatches, readScript, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
@@ -61,8 +61,7 @@ export async function status(context: Context): Promise<StatusResult> {
   const project = await openProject(context)
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const read = records((await new Recorder(connection).read()) ?? [])
-    const known = await asAbsorbed(read, absorbed(all, read))
+    const known = await historyOf(connection, all)
     const migrations = await listStatus(all, known)
     const pending = new Set(migrations.filter(({ state }) => state === 'pending').map(({ name }) => name))
     for (const warning of alikeNames(

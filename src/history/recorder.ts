@@ -133,8 +133,9 @@ export class Recorder {
    * Inserts the row of a migration whose changes are in the database already. Prisma: `migrate resolve --applied` writes the
    * same time twice, empty logs and no steps.
    */
-  insertApplied(name: string, checksum: string, at = new Date()): Promise<string> {
-    return this.insert({ name, checksum, startedAt: at, finishedAt: at, logs: '', steps: 0 })
+  insertApplied(name: string, checksum: string, at = new Date(), note?: RaysNote): Promise<string> {
+    const logs = note === undefined ? '' : JSON.stringify(note)
+    return this.insert({ name, checksum, startedAt: at, finishedAt: at, logs, steps: 0 })
   }
 
   /** Deletes every row of a migration. @throws when there was none */

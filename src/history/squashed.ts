@@ -3,8 +3,8 @@ import type { Connection } from '../../engines/engine.js'
 import { DecisionError } from '../errors.js'
 import { checksum, readScript } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
-import { bullets } from '../text.js'
-import { type MigrationRecord, Recorder } from './recorder.js'
+import { bullets, compareNames } from '../text.js'
+import { type HistorySession, type MigrationRecord, type RaysNote, Recorder, records } from './recorder.js'
 
 export interface Absorbed {
   readonly migration: Migration
@@ -46,15 +46,38 @@ export async function asAbsorbed(
 ): Promise<MigrationRecord[]> {
   if (found.length === 0) return [...records]
   const gone = new Set(found.flatMap(({ replaced }) => replaced.map(({ name }) => name)))
-  const known = new Set(records.map(({ name }) => name))
+  const known = new Set(records.flatMap(({ name, state }) => (state === 'absent' ? [] : [name])))
   const added: MigrationRecord[] = []
   for (const { migration, replaced } of found) {
     if (known.has(migration.name)) continue
+    gone.add(migration.name)
     const last = replaced.at(-1)!
     const row = { ...last.row, checksum: checksum(await readScript(migration)) }
-    added.push({ ...last, name: migration.name, note: undefined, row })
+    added.push({ ...last, name: migration.name, note: noteOf(replaced), row })
   }
-  return [...records.filter(({ name }) => !gone.has(name)), ...added].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return [...records.filter(({ name }) => !gone.has(name)), ...added].sort((a, b) => compareNames(a.name, b.name))
+}
+
+/** The whole belongs to the batch in which the last of its originals was applied: undoing that batch undoes it. */
+function noteOf(replaced: readonly MigrationRecord[]): RaysNote | undefined {
+  const batches = replaced.flatMap(({ note }) => note?.batch ?? [])
+  return batches.length === 0 ? undefined : { rays: 1, batch: Math.max(...batches) }
+}
+
+/**
+ * The history of a database as it counts for these folders, whether or not the squashed migrations are recorded yet. What
+ * asks which migrations are applied asks here: by the rows alone, what the originals made would have been made by nobody.
+ * @throws {DecisionError} see {@link absorbed}
+ */
+export async function historyOf(session: HistorySession, folders: readonly Migration[]): Promise<MigrationRecord[]> {
+  const read = records((await new Recorder(session).read()) ?? [])
+  return asAbsorbed(read, absorbed(folders, read))
+}
+
+/** The names of the migrations that a database has applied, by {@link historyOf}. */
+export async function appliedOf(session: HistorySession, folders: readonly Migration[]): Promise<Set<string>> {
+  const known = await historyOf(session, folders)
+  return new Set(known.flatMap((record) => (record.state === 'applied' ? [record.name] : [])))
 }
 
 /**
@@ -66,7 +89,8 @@ export async function recordAbsorbed(connection: Connection, found: readonly Abs
   for (const { migration, replaced } of found) {
     const sum = checksum(await readScript(migration))
     await connection.transaction({}, async () => {
-      if ((await recorder.count(migration.name)) === 0) await recorder.insertApplied(migration.name, sum)
+      if ((await recorder.count(migration.name)) === 0)
+        await recorder.insertApplied(migration.name, sum, new Date(), noteOf(replaced))
       for (const { name } of replaced) await recorder.remove(name)
     })
   }

@@ -112,6 +112,64 @@ describeDatabases('squash', (on) => {
   })
 })
 
+describeDatabases('squash, where a database has the originals', (on) => {
+  const fields = (...names: string[]) => user(names.map((name) => `  ${name} Int?\n`).join(''))
+  const made = async (runs: readonly (readonly string[])[]) => {
+    const ws = await workspace(on, { schema: fields() })
+    const names: string[] = []
+    for (const run of runs) {
+      for (const name of run) {
+        names.push(name)
+        ws.project.schema(fields(...names))
+        await ws.given(`makemigration --name ${name}`)
+      }
+      await ws.ok('migrate --no-generate')
+    }
+    return ws
+  }
+
+  test('what they made is no drift, nothing counts as not applied, and a rollback undoes the one and nothing else', async () => {
+    const ws = await made([
+      ['a', 'b'],
+      ['c', 'd'],
+    ])
+    try {
+      await ws.sql('INSERT INTO "User" VALUES (1, 2, 3, 4, 5)')
+      await ws.ok('squash c d --name both')
+      await ws.ok('doctor --check')
+      expect((await ws.fails(2, 'doctor --revert --y')).stderr).toContain('nothing to repair')
+      expect(await ws.sql('SELECT * FROM "User"')).toEqual([{ id: 1, a: 2, b: 3, c: 4, d: 5 }])
+      await ws.ok('draft --no-generate')
+      expect((await ws.fails(1, 'commit --name nothing')).stderr).toContain('no changes')
+      const schema = ws.read('prisma/schema.prisma')
+      ws.project.schema(fields('a', 'b'))
+      await ws.ok('makemigration --name back --dry-run')
+      ws.project.write({ 'prisma/schema.prisma': schema })
+      await ws.ok('rollback --y --no-generate')
+      expect(await ws.applied()).toEqual(['a', 'b'])
+      expect(await ws.sql('SELECT * FROM "User"')).toEqual([{ id: 1, a: 2, b: 3 }])
+      await ws.ok('rollback --y --no-generate')
+      expect(await ws.applied()).toEqual([])
+    } finally {
+      await ws.drop()
+    }
+  })
+
+  test('the one stays in the batch of its originals once it is recorded, with what was applied beside them', async () => {
+    const ws = await made([['a'], ['b', 'c', 'd']])
+    try {
+      await ws.ok('squash b c --name both')
+      await ws.ok('migrate --no-generate')
+      expect(await ws.applied()).toEqual(expect.arrayContaining(['a', 'both', 'd']))
+      await ws.ok('status --check --strict')
+      await ws.ok('rollback --y --no-generate')
+      expect(await ws.applied()).toEqual(['a'])
+    } finally {
+      await ws.drop()
+    }
+  })
+})
+
 describeDatabases('squash of migrations with code', (on) => {
   test('operations that change rows are kept as they are, in their order', async () => {
     const ws = await workspace(on, { schema: STAGES.one })
