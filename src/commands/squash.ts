@@ -1,5 +1,5 @@
 /** `rays squash [<from>] <to>`: many migrations become one that leads to the very same structure. */
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from '../../engines/engine.js'
 import { describeStatement } from '../../engines/sql/statements.js'
@@ -17,6 +17,7 @@ import { findReversal, missingExtensions, repairs } from '../proof/reversal.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
+import { freePath, moveAll } from './aside.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, openProject, openShadow, type Project } from './project.js'
@@ -106,6 +107,13 @@ async function refuseUnfit(range: readonly Migration[]): Promise<void> {
       hint: 'rays adopt first.',
     })
   }
+  for (const migration of range) {
+    if (!(await hasKnexForm(migration))) continue
+    throw new UsageError(
+      `${migration.name} has Knex's form (${path.basename(migration.codeFile!)}): Knex knows it by its name, and its code cannot become part of another migration.`,
+      { hint: 'Squash the migrations before it and those after it.' },
+    )
+  }
   for (const { directory, name } of range) {
     const hooks = (await readdir(directory)).filter((file) => /^(before|after)(\.\w+)?$/.test(file))
     if (hooks.length > 0) {
@@ -114,6 +122,12 @@ async function refuseUnfit(range: readonly Migration[]): Promise<void> {
       })
     }
   }
+}
+
+/** Whether the code is one that `rays knex convert` or `fill` made. */
+async function hasKnexForm(migration: Migration): Promise<boolean> {
+  if (!/\.m[jt]s$/.test(migration.codeFile ?? '')) return false
+  return (await loadMigration(migration, { runScript: async () => undefined })).knex !== undefined
 }
 
 /** One part of the squashed migration: a change of the schema, or a migration that is kept as it is. */
@@ -476,8 +490,7 @@ async function write(
   await copyKept(written.directory, made)
   await writeFile(path.join(written.directory, 'replaces.txt'), `${at.replaces.join('\n')}\n`)
   const name = `${last.timestamp ?? written.name.slice(0, 14)}_${at.slug}`
-  await mkdir(aside, { recursive: true })
-  for (const { directory, name: original } of range) await rename(directory, path.join(aside, original))
-  await rename(written.directory, path.join(config.migrationsDir, name))
+  const moves = range.map(({ directory, name: original }) => ({ from: directory, to: freePath(aside, original) }))
+  await moveAll(aside, [...moves, { from: written.directory, to: path.join(config.migrationsDir, name) }])
   return { name, originals: shortPath(config, aside) }
 }

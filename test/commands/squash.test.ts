@@ -13,6 +13,10 @@ const STAGES = {
   four: `${user('  name String?\n  nick String?\n')}\nmodel Post {\n  id Int @id\n}\n`,
 }
 
+const KNEX_FORM = `export const up = (knex) => knex.schema.alterTable('User', (table) => table.string('name'))
+export const down = (knex) => knex.schema.alterTable('User', (table) => table.dropColumn('name'))
+`
+
 interface Told {
   data: { name: string; replaces: string[]; kept: string[]; script: string }
 }
@@ -216,6 +220,57 @@ describeDatabases('squash of migrations with code', (on) => {
       await ws.ok('migrate --no-generate')
       await ws.ok('doctor --check')
       expect(await ws.applied()).toEqual(['one', 'two', 'three', 'four'])
+    } finally {
+      await ws.drop()
+    }
+  })
+
+  test('originals that were squashed before are in nobody’s way, and where one cannot be moved, all stay in their places', async () => {
+    const ws = await workspace(on, { schema: STAGES.one })
+    const place = (name: string) => path.join(ws.project.folder, 'prisma', name)
+    try {
+      for (const name of ['one', 'two', 'three', 'four'] as const) {
+        ws.project.schema(STAGES[name])
+        await ws.given(`makemigration --name ${name}`)
+      }
+      const [, two] = ws.folders()
+      cpSync(place('migrations'), place('saved'), { recursive: true })
+      await ws.ok('squash two three --name some')
+      rmSync(place('migrations'), { recursive: true })
+      cpSync(place('saved'), place('migrations'), { recursive: true })
+      // The name of the new folder is taken, by something that is no migration.
+      const last = `prisma/migrations/${ws.folders().at(-1)!.slice(0, 14)}_all`
+      ws.project.write({ [last]: '' })
+      const before = ws.snapshot()
+      const { stderr } = await ws.fails(1, 'squash one four --name all')
+      expect(stderr).toMatch(/could not be moved[\s\S]*Nothing was changed/)
+      expect(ws.snapshot()).toEqual(before)
+      rmSync(path.join(ws.project.folder, last))
+      await ws.ok('squash one four --name all')
+      expect(ws.folders().map((name) => name.slice(15))).toEqual(['all'])
+      for (const name of [two, `${two}-2`])
+        expect(ws.exists(`prisma/squashed-migrations/${name}/migration.js`)).toBe(true)
+      await ws.ok('migrate --no-generate')
+      expect(await ws.tables()).toEqual(['Post', 'User'])
+    } finally {
+      await ws.drop()
+    }
+  })
+
+  test('code in Knex’s form is refused before anything is moved', async () => {
+    const ws = await workspace(on, { schema: STAGES.one })
+    try {
+      await ws.given('makemigration --name one')
+      ws.project.schema(STAGES.two)
+      await ws.given('makemigration --name two')
+      const folder = path.join(ws.project.folder, 'prisma/migrations', ws.folder('two'))
+      rmSync(path.join(folder, 'migration.js'))
+      ws.project.write({
+        [`prisma/migrations/${ws.folder('two')}/migration.mjs`]: KNEX_FORM,
+      })
+      const before = ws.snapshot()
+      expect((await ws.fails(2, 'squash two')).stderr).toContain("has Knex's form")
+      expect(ws.snapshot()).toEqual(before)
     } finally {
       await ws.drop()
     }
