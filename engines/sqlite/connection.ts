@@ -26,6 +26,7 @@ import { isBusy } from './errors.js'
 import { Rebuilds, type Send } from './rebuilds.js'
 import { retryBusy } from './session.js'
 import { exactRow, historyDialect, parameters } from './values.js'
+import { newViolations, type Violations, violationsIn } from './violations.js'
 
 /** SQLite does not tell who holds its lock. */
 const HOLDER = 'another process that is writing to the file (Prisma Migrate, Prisma Studio, the application)'
@@ -54,12 +55,6 @@ const QUIET = /^\s*(?:ALTER|CREATE|DROP|INSERT|UPDATE|DELETE|SELECT)\b/i
 const QUIET_PRAGMA = /^\s*PRAGMA\s+(?:defer_)?foreign_keys\b/i
 
 const NOTHING: Answer = { rows: [], yields: false, changes: 0 }
-
-interface Violation {
-  readonly table: string
-  readonly rowid: number | null
-  readonly parent: string
-}
 
 export class SqliteConnection implements Connection {
   readonly history = historyDialect
@@ -229,10 +224,10 @@ export class SqliteConnection implements Connection {
     this.handle.exec('PRAGMA foreign_keys = OFF')
     if (this.#foreignKeys()) throw new EngineError('SQLite did not switch foreign keys off')
     try {
-      let before: Violation[] = []
+      let before: Violations
       const after = () => this.#refuseViolations(before)
       return await this.#transaction(work, after, () => {
-        before = this.#violations()
+        before = violationsIn(this.handle)
       })
     } finally {
       this.handle.exec('PRAGMA foreign_keys = ON')
@@ -278,19 +273,12 @@ export class SqliteConnection implements Connection {
     return this.handle.pragma('foreign_keys', { simple: true }) === 1
   }
 
-  #violations(): Violation[] {
-    return this.handle.pragma('foreign_key_check') as Violation[]
-  }
-
   /** Rows that were wrong before are not this migration's doing. */
-  #refuseViolations(before: readonly Violation[]): void {
-    const key = (v: Violation) => `${v.table}\0${v.rowid}\0${v.parent}`
-    const known = new Set(before.map(key))
-    const found = this.#violations().filter((violation) => !known.has(key(violation)))
+  #refuseViolations(before: Violations): void {
+    const found = newViolations(before, violationsIn(this.handle))
     if (found.length === 0) return
-    const shown = found.slice(0, 10).map((v) => `${v.table} row ${v.rowid ?? '?'} (refers to ${v.parent})`)
     const more = found.length > 10 ? ` and ${found.length - 10} more` : ''
-    throw new ForeignKeyError(`rows refer to rows that do not exist: ${shown.join(', ')}${more}`)
+    throw new ForeignKeyError(`rows refer to rows that do not exist: ${found.slice(0, 10).join(', ')}${more}`)
   }
 
   inTransaction(): boolean {

@@ -138,6 +138,66 @@ describeDatabases(
       })
     })
 
+    const rebuild = (table: string, columns: string) => [
+      `CREATE TABLE new_${table} (${columns})`,
+      `INSERT INTO new_${table} SELECT * FROM ${table}`,
+      `DROP TABLE ${table}`,
+      `ALTER TABLE new_${table} RENAME TO ${table}`,
+    ]
+    const inOne = (statements: readonly string[]) =>
+      use((connection) =>
+        failure(
+          connection.transaction({ foreignKeysOff: true }, async () => {
+            for (const sql of statements) await connection.execute(sql)
+          }),
+        ),
+      )
+    const refers = 'p INTEGER REFERENCES parent (id)'
+
+    test.each([
+      ['a text as the key', `id TEXT PRIMARY KEY, ${refers}`, "('a', 1), ('b', 98), ('c', 99)", "('d', 97)", 'row d '],
+      ['no key', refers, '(1), (98), (99)', '(97)', 'row 3 '],
+      ['no rowid', `id TEXT PRIMARY KEY, ${refers}`, "('a', 1), ('b', 98), ('c', 99)", "('d', 97)", 'child \\('],
+      ['a number as the key', `id INTEGER PRIMARY KEY, ${refers}`, '(7, 1), (8, 98), (9, 99)', '(10, 97)', 'row 10 '],
+    ])(
+      'rows without a parent are known again in a table that is built anew: %s',
+      async (title, columns, rows, row, told) => {
+        const options = title === 'no rowid' ? 'WITHOUT ROWID' : ''
+        await db.query(`PRAGMA foreign_keys = OFF; CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1);
+        CREATE TABLE child (${columns}) ${options}; INSERT INTO child VALUES ${rows}; DELETE FROM child WHERE p = 1`)
+        const anew = rebuild('child', columns)
+        expect(await inOne(anew)).toBeUndefined()
+        const error = await inOne([...anew, `INSERT INTO child VALUES ${row}`])
+        expect(error).toBeInstanceOf(ForeignKeyError)
+        expect(String(error)).toMatch(new RegExp(`exist: (?:child )?${told}`))
+        expect(await inOne(['DELETE FROM child WHERE p = 98', ...anew])).toBeUndefined()
+      },
+    )
+
+    test('a row that had no parent hides neither another without one nor its own other parent', async () => {
+      const columns = `id INTEGER PRIMARY KEY, ${refers}, q INTEGER REFERENCES parent (id)`
+      await db.query(`PRAGMA foreign_keys = OFF; CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1);
+        CREATE TABLE child (${columns}); INSERT INTO child VALUES (10, 99, NULL);
+        CREATE TABLE loose (id TEXT PRIMARY KEY, ${refers}) WITHOUT ROWID; INSERT INTO loose VALUES ('a', 99)`)
+      for (const sql of [
+        'UPDATE child SET q = 98',
+        'UPDATE child SET p = NULL, q = 99',
+        'INSERT INTO child VALUES (11, 99, NULL)',
+        'DELETE FROM child; INSERT INTO child VALUES (11, 99, NULL)',
+        "INSERT INTO loose VALUES ('b', 99)",
+      ])
+        expect([sql, await inOne([sql])]).toEqual([sql, expect.any(ForeignKeyError)])
+      for (const statements of [
+        ['ALTER TABLE child RENAME COLUMN p TO other'],
+        rebuild(
+          'child',
+          `id TEXT PRIMARY KEY, q INTEGER REFERENCES parent (id), other INTEGER REFERENCES parent (id)`,
+        ).map((sql) => sql.replace('SELECT *', 'SELECT id, q, other')),
+        ['UPDATE child SET other = 97'],
+      ])
+        expect([statements, await inOne(statements)]).toEqual([statements, undefined])
+    })
+
     test('switching foreign keys off where it has no effect is refused before rows are lost', async () => {
       await db.query(family)
       for (const sql of [
