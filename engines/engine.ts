@@ -180,6 +180,8 @@ export interface TableInfo {
 export interface HistoryDialect {
   /** The table's qualified and quoted name. */
   readonly table: string
+  /** The qualified and quoted name of another table beside it: an operation may have changed where names are looked for. */
+  beside(table: string): string
   /** Prisma's own CREATE TABLE (see docs/how-it-works.md); must be a no-op where the table exists. */
   readonly createTable: string
   /** A parameter value for a point in time, as Prisma stores it (UTC). */

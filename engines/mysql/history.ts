@@ -7,6 +7,7 @@ export function historyDialect(database: string): HistoryDialect {
   const table = `${quote(database)}.\`_prisma_migrations\``
   return {
     table,
+    beside: (name) => `${quote(database)}.${quote(name)}`,
     // Prisma: the schema engine's own statement, made harmless where the table exists.
     createTable: `CREATE TABLE IF NOT EXISTS ${table} (
     id                      VARCHAR(36) PRIMARY KEY NOT NULL,

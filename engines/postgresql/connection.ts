@@ -405,6 +405,7 @@ END IF;
 END`)
   return {
     table,
+    beside: (name) => `${quote(schema)}.${quote(name)}`,
     createTable,
     time: (at) => at,
     readTime: (value) => (value instanceof Date ? value : null),

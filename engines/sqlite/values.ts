@@ -98,6 +98,7 @@ function valid(date: Date): Date | null {
 /** Prisma: `CREATE TABLE _prisma_migrations` of the SQLite flavour; its native engine writes integer milliseconds. */
 export const historyDialect: HistoryDialect = {
   table: '"_prisma_migrations"',
+  beside: quote,
   createTable: `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
     "id"                    TEXT PRIMARY KEY NOT NULL,
     "checksum"              TEXT NOT NULL,

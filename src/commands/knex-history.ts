@@ -5,7 +5,7 @@ import type { Knex } from 'knex'
 import type { Connection } from '../../engines/engine.js'
 import type { Config } from '../config/config.js'
 import { UsageError } from '../errors.js'
-import { Recorder, records } from '../history/recorder.js'
+import { type OtherHistory, Recorder, records } from '../history/recorder.js'
 import { type KnexTable, quoted } from '../knex/histories.js'
 import { folderNameOf } from '../knex/names.js'
 import { checksum, readScript } from '../migrations/directory.js'
@@ -73,6 +73,25 @@ export async function hasKnexTable(connection: Connection, { name, schema }: Kne
     `SELECT 1 AS found FROM information_schema.tables WHERE table_schema = ${literal(schema)} AND table_name = ${literal(name)}`,
   )
   return rows.length > 0
+}
+
+/**
+ * Knex's history, out of which a migration goes when rays unapplies it: what stays there counts as applied for Knex, because
+ * it may have run it before anybody told Prisma. Undefined where the database has no such table, as in most projects.
+ */
+export async function knexHistory(context: Context, connection: Connection): Promise<OtherHistory | undefined> {
+  const table = await knexTable(context)
+  if (!(await hasKnexTable(connection, table))) return undefined
+  const { literal } = connection.engine
+  const target = table.schema === undefined ? connection.history.beside(table.name) : quoted(connection, table)
+  // Where a folder belongs to a file of Knex's, the file's name is there.
+  const found = (await connection.raw(`SELECT name FROM ${target}`)).map((row) => String(row.name))
+  return {
+    removal(name) {
+      const names = new Set([name, ...found.filter((other) => folderNameOf(other) === name)])
+      return `DELETE FROM ${target} WHERE name IN (${[...names].map(literal).join(', ')})`
+    },
+  }
 }
 
 /**

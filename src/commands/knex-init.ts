@@ -107,8 +107,11 @@ async function script({ config }: Project, sure: Sure): Promise<Step> {
 async function tables(context: Context, project: Project, sure: Sure): Promise<Step> {
   const { config, engine } = project
   const table = await knexTable(context)
-  const inSchema = tableNames(project.schema.files)
-  if (inSchema.includes(table.name)) return { state: 'present', text: "The schema has models for Knex's tables." }
+  if (tableNames(project.schema.files).includes(table.name))
+    return { state: 'present', text: "The schema has models for Knex's tables." }
+  // While older migrations are the newest applied ones, the schema is theirs.
+  if (tableNames(await migrated(project)).includes(table.name))
+    return { state: 'present', text: "The newest migration has models for Knex's tables." }
   const namespace = table.schema ?? (config.databaseUrl && engine.namespace(config.databaseUrl))
   const names = [table.name, `${table.name}_lock`].map((name) => (namespace ? `${namespace}.${name}` : name))
   const file = config.prismaConfigFile

@@ -15,6 +15,7 @@ import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import { programsAround, runForAll, withFolderHooks, withFunctions } from './hooks.js'
 import type { Context } from './host.js'
+import { knexHistory } from './knex-history.js'
 import {
   askUnlocked,
   changedWhileAsking,
@@ -163,6 +164,10 @@ async function run(
   const names = loaded.map(({ migration }) => migration.name)
   const forAll = (name: 'beforeAll' | 'afterAll', at: Connection) =>
     options.fake ? undefined : runForAll(name, { host, config }, at, planned.direction, names)
+  const around = options.fake ? undefined : programsAround({ host, config }, planned.direction)
+  // A program that fails after a migration takes it back.
+  const removes = planned.direction === 'down' || around !== undefined
+  const other = removes ? await knexHistory({ host, config }, connection) : undefined
   await forAll('beforeAll', connection)
   let session = connection
   const steps = await execute({
@@ -172,11 +177,12 @@ async function run(
     records: known,
     fake: options.fake === true,
     batch,
+    other,
     operationTimeoutMs: config.operationTimeoutMs,
     secrets: secretsOf(config),
     signal: host.signal,
     onProgress: host.progress,
-    around: options.fake ? undefined : programsAround({ host, config }, planned.direction),
+    around,
     reconnect: async () => {
       session = await reconnect(project, host, session)
       return session
@@ -515,6 +521,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
           direction: record.note?.dir === 'up' ? 'up' : 'down',
           records: known,
           batch: record.note?.batch ?? nextBatch(known),
+          other: await knexHistory(context, connection),
           operationTimeoutMs: config.operationTimeoutMs,
           secrets: secretsOf(config),
           signal: host.signal,

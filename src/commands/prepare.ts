@@ -5,6 +5,7 @@ import { appliedNames, Recorder } from '../history/recorder.js'
 import { checksum, listMigrations, readScript, rememberFolder } from '../migrations/directory.js'
 import { datasourceOf, hasModels, writeSchema } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
+import { knexHistory } from './knex-history.js'
 import { type MadeMigration, makeMigration } from './makemigration.js'
 import { folders, openProject, type Project, withConnection, withLock } from './project.js'
 import { resetWithConsent, runScript } from './push.js'
@@ -49,7 +50,8 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         )
         await runScript(project, connection, script.script)
       } else await requireSync(project, connection)
-      const recorder = new Recorder(connection)
+      const other = forgotten.length > 0 ? await knexHistory(context, connection) : undefined
+      const recorder = new Recorder(connection, other)
       // Before anything is written: a user who may not create it learns so while there is nothing to take back. And before
       // the transaction: PostgreSQL ends one in which a table was asked for that is not there.
       const created = (await recorder.read()) === undefined

@@ -13,7 +13,16 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
 import { Journal } from './journal.js'
 import { operationError, runOperation } from './operation.js'
-import { countOf, countSql, insertion, type MigrationRecord, Recorder, records, removal } from './recorder.js'
+import {
+  countOf,
+  countSql,
+  insertion,
+  type MigrationRecord,
+  type OtherHistory,
+  Recorder,
+  records,
+  removal,
+} from './recorder.js'
 
 export interface ExecuteOptions {
   /** The session that holds the lock. */
@@ -25,6 +34,8 @@ export interface ExecuteOptions {
   /** Change the record only. */
   readonly fake: boolean
   readonly batch: number
+  /** Another tool's history, out of which a migration is taken in the transaction that unapplies it. */
+  readonly other?: OtherHistory | undefined
   /** Milliseconds an operation may take; 0 is no limit. */
   readonly operationTimeoutMs: number
   /** Passwords that no error in the history may tell. */
@@ -202,10 +213,10 @@ async function runAfter(options: ExecuteOptions, loaded: LoadedMigration): Promi
 }
 
 async function fakeStep(
-  { connection, direction }: ExecuteOptions,
+  { connection, direction, other }: ExecuteOptions,
   { migration, checksum }: LoadedMigration,
 ): Promise<undefined> {
-  const recorder = new Recorder(connection)
+  const recorder = new Recorder(connection, other)
   const at = new Date()
   await connection.transaction({}, async () => {
     if (direction === 'down') {
@@ -222,7 +233,7 @@ async function fakeStep(
 async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigration): Promise<Connection | undefined> {
   const { connection, direction, signal } = options
   const { migration, operations, checksum, codeHash } = loaded
-  const recorder = new Recorder(connection)
+  const recorder = new Recorder(connection, options.other)
   const id = randomUUID()
   const startedAt = new Date()
   const onAbort = () => void connection.cancel()
@@ -249,8 +260,10 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
       const { name } = migration
       const { history, engine } = connection
       if (direction === 'down') {
-        if (transaction.last) transaction.last(removal(name, history, engine.literal))
-        else await recorder.remove(name)
+        if (transaction.last) {
+          await recorder.removeElsewhere(name)
+          transaction.last(removal(name, history, engine.literal))
+        } else await recorder.remove(name)
       } else {
         const logs = JSON.stringify({ rays: 1, batch: options.batch, ...(codeHash && { js: codeHash }) })
         const steps = Math.max(1, operations.length)

@@ -37,7 +37,7 @@ export type JournalSession = HistorySession &
 export interface JournalOptions
   extends Pick<
     ExecuteOptions,
-    'direction' | 'records' | 'batch' | 'operationTimeoutMs' | 'secrets' | 'noUndo' | 'signal' | 'onProgress'
+    'direction' | 'records' | 'batch' | 'other' | 'operationTimeoutMs' | 'secrets' | 'noUndo' | 'signal' | 'onProgress'
   > {
   readonly connection: JournalSession
   /** See {@link ExecuteOptions.reconnect}; another program's session cannot be opened anew. */
@@ -74,7 +74,7 @@ export class Journal {
   constructor(options: JournalOptions, loaded: LoadedMigration) {
     this.#options = options
     this.#loaded = loaded
-    this.#recorder = new Recorder(options.connection)
+    this.#recorder = new Recorder(options.connection, options.other)
     this.#note = {
       rays: 1,
       batch: options.batch,
@@ -343,7 +343,7 @@ export class Journal {
       )
     }
     this.#options = { ...this.#options, connection }
-    this.#recorder = new Recorder(connection)
+    this.#recorder = new Recorder(connection, this.#options.other)
     const row = ((await this.#recorder.read()) ?? []).find(({ id }) => id === this.#id)
     const note = parseNote(row?.logs ?? null)
     if (this.#isFinished(row)) {

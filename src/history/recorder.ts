@@ -59,12 +59,21 @@ export type HistorySession = Pick<Connection, 'raw' | 'change' | 'script' | 'his
   readonly engine: Pick<Engine, 'explain'>
 }
 
+/** Another tool's history of the same migrations, in the same database. */
+export interface OtherHistory {
+  /** The statement, without parameters, that takes a migration out of it; it may find nothing to do. */
+  removal(name: string): string
+}
+
 /** Reads and writes the history over one connection. */
 export class Recorder {
   readonly #connection: HistorySession
+  readonly #other: OtherHistory | undefined
 
-  constructor(connection: HistorySession) {
+  /** @param other the history from which a migration is removed together with its rows */
+  constructor(connection: HistorySession, other?: OtherHistory) {
     this.#connection = connection
+    this.#other = other
   }
 
   /**
@@ -138,9 +147,18 @@ export class Recorder {
     return this.insert({ name, checksum, startedAt: at, finishedAt: at, logs, steps: 0 })
   }
 
+  /**
+   * Takes a migration out of the other history, if there is one. First, so that where no transaction holds both, a failure
+   * leaves a row that says that the migration is unfinished.
+   */
+  async removeElsewhere(name: string): Promise<void> {
+    if (this.#other) await this.#connection.change(this.#other.removal(name))
+  }
+
   /** Deletes every row of a migration. @throws when there was none */
   async remove(name: string): Promise<number> {
     const { history, syntax } = this.#connection
+    await this.removeElsewhere(name)
     const changed = await this.#connection.change(deleteSql(history, syntax.placeholder(1)), [name])
     if (changed < 1)
       throw new Error(`no row of ${name} was left in ${history.table}: another program changed the history meanwhile`)

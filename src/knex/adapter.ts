@@ -8,6 +8,7 @@ import type { Config } from '../config/config.js'
 import { ConfigError } from '../errors.js'
 import { dialectOf, type KnexClient, type KnexQuery, requireKnex } from './dialects.js'
 import { insertOnce, type KnexTable, noteBatch, syncToKnex } from './histories.js'
+import { folderNameOf } from './names.js'
 import { KnexSession } from './session.js'
 import { PrismaMigrationSource, toldWhole } from './source.js'
 
@@ -240,7 +241,7 @@ function watching(Base: ClientClass, table: () => KnexTable, source: PrismaMigra
 
 async function sync(client: KnexClient, connection: object, table: KnexTable, source: PrismaMigrationSource) {
   const session = await KnexSession.over(client, connection)
-  const { removed, absorbed } = await syncToKnex(
+  const { removed, absorbed, untold } = await syncToKnex(
     session,
     table,
     await source.listed(),
@@ -255,7 +256,12 @@ async function sync(client: KnexClient, connection: object, table: KnexTable, so
   }
   for (const name of removed) {
     client.logger.warn?.(
-      `${name} is no longer in _prisma_migrations: it was unapplied, and counts as pending. (If Knex ran it before this adapter did: rays knex init copies such a history.)`,
+      `${name} was rolled back, as _prisma_migrations tells, and counts as pending. (If its changes are in the database: rays migrate --fake --name ${folderNameOf(name)}.)`,
+    )
+  }
+  for (const name of source.firstTime(untold)) {
+    client.logger.warn?.(
+      `${name} is in ${table.name} and not in _prisma_migrations: Knex takes it for applied, rays and Prisma for pending. If Knex ran it, rays knex init tells them (once in each environment). If it is not applied, delete its row from ${table.name}.`,
     )
   }
 }

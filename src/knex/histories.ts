@@ -29,9 +29,11 @@ export interface Synced {
   readonly removed: readonly string[]
   /** The squashed migrations that were recorded in place of their originals. */
   readonly absorbed: readonly Absorbed[]
+  /** Migrations that Knex has run as far as its table tells, and of which Prisma's table holds nothing. */
+  readonly untold: readonly string[]
 }
 
-const NOTHING: Synced = { added: [], removed: [], absorbed: [] }
+const NOTHING: Synced = { added: [], removed: [], absorbed: [], untold: [] }
 
 /** The table's name as SQL. */
 export function quoted({ engine }: { readonly engine: Pick<Engine, 'quote'> }, { name, schema }: KnexTable): string {
@@ -63,11 +65,18 @@ interface KnexRow {
 interface Differences {
   /** Knex's names of today, by those that are in the table. */
   readonly renamed: ReadonlyMap<string, string>
+  /** What Prisma's table says was rolled back. */
   readonly removed: readonly string[]
+  /** See {@link Synced.untold}. */
+  readonly untold: readonly string[]
+  readonly same: boolean
   /** Squashed migrations whose originals are applied. */
   readonly squashed: readonly Absorbed[]
-  /** Rows of originals that a squashed migration stands for: Knex takes a row without a migration for a corrupt folder. */
-  readonly replaced: readonly KnexRow[]
+  /**
+   * Rows whose migration is nowhere, and rolled back or an original that a squashed migration stands for: Knex takes a row
+   * without a migration for a corrupt folder.
+   */
+  readonly gone: readonly KnexRow[]
   /** Rows beyond the first of a name. */
   readonly twice: readonly KnexRow[]
   readonly missing: readonly { readonly name: string; readonly batch: number; readonly at: Date }[]
@@ -75,8 +84,9 @@ interface Differences {
 
 /**
  * Makes Knex's table say of the project's folders what Prisma's table says: a migration that rays or Prisma applied is
- * added, one that they unapplied is removed, and one that failed stays as it is. Where Prisma's table does not exist
- * nothing is known, and nothing is changed. Several may do this at once: only what still differs when nobody else can is
+ * added, one that was rolled back is removed, and one that failed stays as it is. Where Prisma's table does not exist, or
+ * holds nothing of a migration, nothing is known, and nothing is changed: rays takes what it unapplies out of Knex's table
+ * itself, so what is left there Knex has run, perhaps before anybody told Prisma. Several may do this at once: only what still differs when nobody else can is
  * changed. A squashed migration whose originals are applied is recorded in Prisma's table first, as rays does it.
  * @throws {LockError} when others are at it all the while; {@link DecisionError} where only some of the originals of a
  * squashed migration are applied
@@ -89,6 +99,7 @@ export async function syncToKnex(
 ): Promise<Synced> {
   const found = await differences(session, table, listed)
   if (found === undefined) return NOTHING
+  if (found.same) return { ...NOTHING, untold: found.untold }
   const target = quoted(session, table)
   // Prisma's table is written under the lock of rays and Prisma; taken first, as a migration takes it.
   if (found.squashed.length > 0) await session.lock(lockTimeoutMs)
@@ -100,7 +111,7 @@ export async function syncToKnex(
     for (const each of squashed) await recordSquashed(session, each)
     for (const [before, name] of now.renamed)
       await session.change(`UPDATE ${target} SET name = ${p(1)} WHERE name = ${p(2)}`, [name, before])
-    for (const { id } of [...now.twice, ...now.replaced])
+    for (const { id } of [...now.twice, ...now.gone])
       await session.change(`DELETE FROM ${target} WHERE id = ${p(1)}`, [id])
     const removed = now.removed.filter((name) => found.removed.includes(name))
     for (const name of removed) await session.change(`DELETE FROM ${target} WHERE name = ${p(1)}`, [name])
@@ -112,7 +123,7 @@ export async function syncToKnex(
         at,
       ])
     }
-    return { added: missing.map(({ name }) => name), removed, absorbed: squashed }
+    return { added: missing.map(({ name }) => name), removed, absorbed: squashed, untold: now.untold }
   })
 }
 
@@ -147,29 +158,35 @@ async function differences(
   const twice = rows.filter(({ id, name }) => own.has(name) && rows.find((row) => row.name === name)!.id !== id)
   // A migration that got a file of Knex's, or lost it, has another name there.
   const renamed = new Map<string, string>()
-  for (const [folder, name] of names) {
-    if (folder === name || present.has(name) || !present.delete(folder)) continue
-    renamed.set(folder, name)
+  for (const { name: before } of rows) {
+    const name = files.has(before) ? undefined : (names.get(before) ?? names.get(folderNameOf(before)))
+    if (name === undefined || present.has(name)) continue
+    present.delete(before)
+    renamed.set(before, name)
     present.add(name)
   }
   const states = new Map(known.map((record) => [record.name, record.state]))
-  const removed = [...names].flatMap(([folder, name]) =>
-    present.has(name) && (states.get(folder) ?? 'absent') === 'absent' ? [name] : [],
-  )
+  const inState = (state: MigrationRecord['state'] | undefined) =>
+    [...names].flatMap(([folder, name]) => (present.has(name) && states.get(folder) === state ? [name] : []))
+  const removed = inState('absent')
+  const untold = inState(undefined)
   const originals = new Set(
     folders.flatMap(({ name, replaces = [] }) => (states.get(name) === 'applied' ? replaces : [])),
   )
-  const replaced = rows.filter(
+  const gone = rows.filter(
     ({ name }) =>
-      !files.has(name) && !renamed.has(name) && [name, folderNameOf(name)].some((original) => originals.has(original)),
+      !files.has(name) &&
+      !renamed.has(name) &&
+      [name, folderNameOf(name)].some((folder) => originals.has(folder) || states.get(folder) === 'absent'),
   )
   const applied = known.filter((record) => record.state === 'applied' && names.has(record.name))
-  const missing = inBatches(applied, names, rows)
+  const today = rows.map((row) => ({ ...row, name: renamed.get(row.name) ?? row.name }))
+  const missing = inBatches(applied, names, today)
     .filter(({ name }) => !present.has(name))
     .map(({ name, batch, record }) => ({ name, batch, at: record.row.finishedAt ?? new Date() }))
-  const lists = [removed, squashed, replaced, twice, missing]
+  const lists = [removed, squashed, gone, twice, missing]
   const same = renamed.size === 0 && lists.every((list) => list.length === 0)
-  return same ? undefined : { renamed, removed, squashed, replaced, twice, missing }
+  return { same, renamed, removed, untold, squashed, gone, twice, missing }
 }
 
 /**
@@ -183,7 +200,7 @@ function inBatches(applied: readonly MigrationRecord[], names: ReadonlyMap<strin
   return [...applied].sort(byTime).map((record) => {
     const name = names.get(record.name)!
     const run = record.note?.batch
-    const row = rows.find((candidate) => candidate.name === name || candidate.name === record.name)
+    const row = rows.find((candidate) => candidate.name === name)
     const goesOn = before?.made && before.run === run ? before.batch : undefined
     const batch = row?.batch ?? (run === undefined ? goesOn : ofRun.get(run)) ?? ++last
     if (run !== undefined) ofRun.set(run, batch)

@@ -59,6 +59,14 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     return merge(own, folders)
   }
 
+  /** Those of the names that were not asked about before: Knex reads its history several times for one command. */
+  firstTime(names: readonly string[]): string[] {
+    const fresh = names.filter((name) => !this.#told.has(name))
+    for (const name of fresh) this.#told.add(name)
+    return fresh
+  }
+  readonly #told = new Set<string>()
+
   getMigrationName(entry: Entry): string {
     return entry.file
   }
@@ -112,6 +120,13 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     }
   }
 
+  /** Knex ran it before anybody told Prisma: what rays unapplies, it takes out of Knex's table, too. */
+  async #isUntold(session: KnexSession, name: string, known: readonly MigrationRecord[]): Promise<boolean> {
+    if (known.some((record) => record.name === name)) return false
+    const { names } = await this.listed()
+    return (await knexNames(session, this.#options.table())).has(names.get(name) ?? name)
+  }
+
   /** One direction of a folder's migration and its row in Prisma's table, on Knex's connection. */
   async #run(knex: Knex, loaded: LoadedMigration, code: KnexForm | undefined, direction: 'up' | 'down') {
     const lockTimeoutMs = await this.lockTimeoutMs()
@@ -140,8 +155,12 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
       known = (await readHistory(session)) ?? []
     }
     refuseFailed(known)
-    // rays or Prisma may have been there while Knex waited for the lock: then only Knex's own row is missing.
-    if ((await isApplied(session, name)) === (direction === 'up')) return
+    if ((await isApplied(session, name)) === (direction === 'up')) {
+      // rays or Prisma may have been there while Knex waited for the lock: then only Knex's own row is missing, or is left.
+      if (direction === 'up' || !(await this.#isUntold(session, name, known))) return
+      await recorder.insertApplied(name, loaded.checksum)
+      known = (await readHistory(session)) ?? []
+    }
     if (journalled) return this.#journal(step, known)
     const startedAt = new Date()
     if (code) await code[direction](knex)

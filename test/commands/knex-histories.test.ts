@@ -247,6 +247,76 @@ await knex.destroy()`
     }
   })
 
+  test('what Knex ran before Prisma was told of it stays applied for Knex, though Prisma has a history', async () => {
+    const name = '20200101000000_users'
+    await start('', { [`migrations/${name}.js`]: USERS })
+    const elsewhere = await fresh()
+    try {
+      // Production has both histories. A developer imports Knex's files, with a database of their own.
+      const env = { DATABASE_URL: elsewhere.href }
+      ok(await project.rays(['makemigration', '--name', 'blank', '--blank'], { env }))
+      ok(await project.knex('migrate:latest'))
+      await db.query("INSERT INTO users (email) VALUES ('a')")
+      ok(await project.rays(['import', 'knex', 'migrations'], { env }))
+      const listed = ok(await project.knex('migrate:list'))
+      expect(listed.stdout).toContain('Found 2 Completed')
+      expect((listed.stdout + listed.stderr).split('rays knex init tells them')).toHaveLength(2)
+      expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
+      // Going down is going down.
+      for (const way of ['down', 'down', 'latest']) ok(await project.knex(`migrate:${way}`))
+      expect([await db.query('SELECT email FROM users'), (await applied()).length]).toEqual([[], 2])
+      await db.query(`DELETE FROM _prisma_migrations WHERE migration_name = '${name}'`)
+      expect(ok(await project.rays(['knex', 'init', '--y'])).stdout).toContain('1 that Knex had run are now in')
+      expect((await applied()).sort()[0]).toBe(name)
+      // That of Knex's own tables, which init has made.
+      ok(await project.knex('migrate:latest'))
+      // The file may go: the folder is the migration.
+      rmSync(path.join(project.folder, 'migrations'), { recursive: true })
+      expect(ok(await project.knex('migrate:latest')).stdout).toContain('Already up to date')
+      project.write({ [`migrations/${name}.js`]: USERS })
+      ok(await project.knex('migrate:list'))
+      ok(await project.rays(['migrate', '--name', 'zero', '--y']))
+      expect(await db.query('SELECT name FROM knex_migrations')).toEqual([])
+      expect(ok(await project.knex('migrate:latest')).stdout).toContain('3 migrations')
+    } finally {
+      await elsewhere.drop()
+    }
+  })
+
+  test('what rays unapplies is out of both histories: init does not bring it back, and its folder may go', async () => {
+    const models = (...names: string[]) => names.map((name) => `model ${name} {\n  id Int @id\n}`).join('\n\n')
+    await start(models('A'), {
+      'knexfile.mjs': `import { knexFilePrismaAdapter } from 'prisma-rays/knex'
+export default knexFilePrismaAdapter({ client: '${CLIENTS[provider]}', connection: process.env.DATABASE_URL, migrations: { tableName: 'my_history' } })
+`,
+    })
+    for (const names of [['A'], ['A', 'B']]) {
+      project.schema(models(...names))
+      await project.given(['makemigration', '--name', `with_${names.length}`])
+    }
+    const ran = async () => (await db.query('SELECT name FROM my_history ORDER BY id')).map((row) => row.name)
+    ok(await project.rays(['knex', 'init', '--y']))
+    ok(await project.knex('migrate:latest'))
+    const [one, ...others] = await applied()
+    expect(await ran()).toEqual([one, ...others])
+    ok(await project.rays(['migrate', '--name', 'with_1', '--y']))
+    expect(await ran()).toEqual([one])
+    const init = ok(await project.rays(['knex', 'init', '--y'])).stdout
+    expect([init.includes('had run'), init]).toEqual([false, expect.stringContaining('Knex knows 1 applied')])
+    expect(await applied()).toEqual([one])
+    expect(ok(await project.knex('migrate:latest')).stdout).toContain('2 migrations')
+    // The record alone.
+    ok(await project.rays(['migrate', '--fake', '--name', 'with_1']))
+    expect(await ran()).toEqual([one])
+    ok(await project.rays(['migrate', '--fake']))
+    ok(await project.knex('migrate:list'))
+    ok(await project.rays(['migrate', '--name', 'with_1', '--y']))
+    for (const name of others) rmSync(path.join(project.folder, 'prisma/migrations', name), { recursive: true })
+    ok(await project.knex('migrate:list'))
+    ok(await project.knex('migrate:rollback', '--all'))
+    expect([await ran(), await applied()]).toEqual([[], []])
+  })
+
   test('rays knex init in a new project leaves its models to the first migration', async () => {
     await start('model Item {\n  id Int @id\n}')
     ok(await project.rays(['knex', 'init', '--y']))
