@@ -23,6 +23,18 @@ interface Item {
   readonly generated: boolean
   /** With their names: `CONSTRAINT positive CHECK (price > 0)`. */
   readonly checks: readonly string[]
+  readonly foreignKeys: readonly ForeignKey[]
+}
+
+interface ForeignKey {
+  /** What refers to what, but for the columns that it refers to. */
+  readonly from: string
+  /** The columns that it refers to; empty: the primary key. */
+  readonly to: string
+  /** `DEFERRABLE INITIALLY DEFERRED`. */
+  readonly deferral: string | undefined
+  /** Where in the item's text it ends. */
+  readonly end: number
 }
 
 export interface Definition {
@@ -95,14 +107,64 @@ function itemOf(sql: string, words: readonly Word[]): Item {
     if (words[i]) checks.push(sql.slice(start, words[i]!.end))
   }
   const text = first ? sql.slice(first.start, words.at(-1)!.end) : ''
-  return { text, column, collation: column === undefined ? undefined : collation, generated, checks }
+  const foreignKeys = foreignKeysOf(sql, words, column)
+  return { text, column, collation: column === undefined ? undefined : collation, generated, checks, foreignKeys }
+}
+
+/** The words between the parenthesis at this place and the one that closes it, and the place behind that. */
+function namesIn(words: readonly Word[], at: number): { readonly names: string; readonly next: number } {
+  if (words[at]?.text !== '(') return { names: '', next: at }
+  const length = words.slice(at).findIndex(({ text }) => text === ')')
+  const next = length === -1 ? words.length : at + length + 1
+  return { names: JSON.stringify(words.slice(at + 1, next - 1).map(({ text }) => bareName(text))), next }
+}
+
+function foreignKeysOf(sql: string, words: readonly Word[], column: string | undefined): ForeignKey[] {
+  const is = (i: number, pattern: RegExp) => words[i]?.kind === 'word' && pattern.test(words[i]!.text)
+  const found: ForeignKey[] = []
+  let columns = JSON.stringify([column])
+  let depth = 0
+  for (let i = 0; i < words.length; i++) {
+    if (words[i]!.text === '(') depth++
+    else if (words[i]!.text === ')') depth--
+    if (depth !== 0) continue
+    if (column === undefined && is(i, /^foreign$/i)) columns = namesIn(words, i + 2).names
+    if (!is(i, /^references$/i) || !words[i + 1]) continue
+    const from = `${columns} ${bareName(words[i + 1]!.text)}`
+    const { names: to, next } = namesIn(words, i + 2)
+    let end = next
+    let deferral: string | undefined
+    for (;;) {
+      if (is(end, /^on$/i)) end += is(end + 2, /^(?:set|no)$/i) ? 4 : 3
+      else if (is(end, /^match$/i)) end += 2
+      else if (is(end, /^deferrable$/i) || (is(end, /^not$/i) && is(end + 1, /^deferrable$/i))) {
+        const start = end
+        end += is(end, /^not$/i) ? 2 : 1
+        if (is(end, /^initially$/i)) end += 2
+        deferral = sql.slice(words[start]!.start, words[Math.min(end, words.length) - 1]!.end)
+      } else break
+    }
+    const last = Math.min(end, words.length) - 1
+    found.push({ from, to, deferral, end: words[last]!.end - words[0]!.start })
+    i = last
+  }
+  return found
 }
 
 const bareName = (text: string) => text.replace(/^["`[]|["`\]]$/g, '').toLowerCase()
 const squeezed = (check: string) => check.replace(/^CONSTRAINT\s+\S+\s+/i, '').replace(/\s+/g, '')
 
+/** The item's text, with foreign keys checked at COMMIT where they were so before. */
+function deferred({ text, foreignKeys }: Item, before: readonly ForeignKey[]): string {
+  return foreignKeys.reduceRight((whole, key) => {
+    const same = before.find(({ from, to }) => from === key.from && (to === key.to || to === '' || key.to === ''))
+    if (same?.deferral === undefined || key.deferral !== undefined) return whole
+    return `${whole.slice(0, key.end)} ${same.deferral}${whole.slice(key.end)}`
+  }, text)
+}
+
 /**
- * The statement `next` with what `old` has beyond it: checks, collations, generated columns and table options. Checks and
+ * The statement `next` with what `old` has beyond it: checks, collations, generated columns, deferred foreign keys and table options. Checks and
  * generated columns that mention a column which `next` does not have are left out, as other databases drop them with it.
  */
 export function merged(
@@ -120,9 +182,11 @@ export function merged(
     .filter((item) => !item.generated)
     .flatMap((item) => item.checks)
     .filter((check) => !had.has(squeezed(check)) && !mentions(check, gone))
+  const keys = old.items.flatMap(({ foreignKeys }) => foreignKeys)
   const items = next.items.map((item) => {
     const before = old.items.find(({ column }) => column !== undefined && column === item.column)
-    return before?.collation && item.collation === undefined ? `${item.text} ${before.collation}` : item.text
+    const text = deferred(item, keys)
+    return before?.collation && item.collation === undefined ? `${text} ${before.collation}` : text
   })
   // Columns come before constraints.
   const firstConstraint = next.items.findIndex(({ column }) => column === undefined)

@@ -15,9 +15,12 @@ interface Kept {
   readonly objects: readonly { readonly kind: string; readonly name: string; readonly sql: string }[]
   readonly columns: ReadonlySet<string>
   readonly sequence: unknown
+  /** The statement that made the table. */
+  readonly sql: string
 }
 
 const PREFIX = 'new_'
+const MARK = '"rays rebuild"'
 const SUSPECT = /^\s*(?:--[^\n]*\n\s*)*(?:CREATE|DROP|ALTER)\s+TABLE\b/i
 
 /** The tables that a session is building anew. */
@@ -34,7 +37,7 @@ export class Rebuilds {
 
   /**
    * Runs a statement, and around it what the table that it builds anew has to keep.
-   * @param work sends the statement that it is given: the one that came, or the same with what the old table's definition has beyond it
+   * @param work sends the statement that it is given: the one that came, or the one that takes its place
    * @throws {EngineError} for a trigger that the table as it is now would break
    */
   async run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
@@ -42,7 +45,7 @@ export class Rebuilds {
     if (effect?.object !== 'table') return work(sql)
     const { action, name } = effect
     if (action === 'create' && name.startsWith(PREFIX)) {
-      const result = await work(await this.#completed(sql, name.slice(PREFIX.length)))
+      const result = await work(sql)
       this.#begun.add(name.slice(PREFIX.length))
       return result
     }
@@ -54,7 +57,8 @@ export class Rebuilds {
     }
     const kept = this.#kept.get(effect.newName ?? '')
     if (action !== 'rename' || !kept || name !== PREFIX + effect.newName) return work(sql)
-    const result = await this.#unchecked(() => work(sql))
+    const result =
+      (await this.#completed(name, effect.newName!, kept, work)) ?? (await this.#unchecked(() => work(sql)))
     this.#begun.delete(effect.newName!)
     this.#kept.delete(effect.newName!)
     await this.#restore(effect.newName!, kept)
@@ -89,6 +93,7 @@ export class Rebuilds {
       objects: [...objects.filter(({ kind, sql }) => kind === 'trigger' || !isPlain(sql, this.#syntax))],
       columns: await this.#columns(table),
       sequence: counted?.seq,
+      sql: String((await this.#tableSql(table)) ?? ''),
     }
   }
 
@@ -130,14 +135,61 @@ export class Rebuilds {
     }
   }
 
-  /** The statement with what the definition of the table that it replaces has beyond it, but for what is about columns that are gone. */
-  async #completed(sql: string, table: string): Promise<string> {
+  async #tableSql(table: string): Promise<unknown> {
     const [row] = await this.#send("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", [table])
-    if (!row) return sql
-    return merged(definitionOf(String(row.sql), this.#syntax), definitionOf(sql, this.#syntax), (text, columns) =>
+    return row?.sql
+  }
+
+  /**
+   * Makes the table with what the definition of the one that it replaces has beyond it, but for what is about columns that
+   * are gone. That is known only now: a table `new_T` beside `T` may be a table of its own. Undefined: there is nothing
+   * beyond it, and the table has only to be renamed.
+   */
+  async #completed<T>(
+    made: string,
+    table: string,
+    kept: Kept,
+    work: (sql: string) => Promise<T>,
+  ): Promise<T | undefined> {
+    const next = definitionOf(String((await this.#tableSql(made)) ?? ''), this.#syntax)
+    const whole = merged(definitionOf(kept.sql, this.#syntax), next, (text, columns) =>
       mentions(text, columns, this.#syntax),
     )
+    if (whole === next.sql) return undefined
+    const objects = await this.#send(
+      "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND sql IS NOT NULL ORDER BY rowid",
+      [made],
+    )
+    const columns = await this.#send(`SELECT name FROM pragma_table_info(${literal(made)}) ORDER BY cid`)
+    const list = columns.map(({ name }) => quote(String(name))).join(', ')
+    const body = renamed(`(${whole.slice(next.start)}`, made, table, this.#syntax)
+    // Together, also where the migration is in no transaction.
+    await this.#send(`SAVEPOINT ${MARK}`)
+    try {
+      const result = await work(`CREATE TABLE ${quote(table)} ${body}`)
+      await this.#send(`INSERT INTO ${quote(table)} (${list}) SELECT ${list} FROM ${quote(made)}`)
+      await this.#send(`DROP TABLE ${quote(made)}`)
+      for (const { sql } of objects) await this.#send(renamed(String(sql), made, table, this.#syntax))
+      await this.#send(`RELEASE ${MARK}`)
+      return result
+    } catch (error) {
+      // A full disk and the like have rolled back everything already.
+      await this.#send(`ROLLBACK TO ${MARK}`).catch(() => undefined)
+      await this.#send(`RELEASE ${MARK}`).catch(() => undefined)
+      throw error
+    }
   }
+}
+
+/** The statement with the table called otherwise; a column may have the same name. */
+function renamed(sql: string, from: string, to: string, syntax: StatementSyntax): string {
+  const words = wordsOf(sql, syntax)
+  const names = words.filter(
+    ({ text }, i) =>
+      text.replace(/^["`[]|["`\]]$/g, '').toLowerCase() === from.toLowerCase() &&
+      /^(?:on|references|into|update|from|join)$/i.test(words[i - 1]?.text ?? ''),
+  )
+  return names.reduceRight((text, { start, end }) => text.slice(0, start) + quote(to) + text.slice(end), sql)
 }
 
 /** A full index on columns alone, which a Prisma schema models: the script makes it where the schema has it. */

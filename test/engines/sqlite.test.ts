@@ -198,6 +198,81 @@ describeDatabases(
         expect([statements, await inOne(statements)]).toEqual([statements, undefined])
     })
 
+    const sqlOf = async (table: string) =>
+      String((await db.query(`SELECT sql FROM sqlite_schema WHERE name = '${table}'`))[0]?.sql)
+
+    test('a new table beside one with a like name is a table of its own, and takes nothing from it', async () => {
+      const own = 'CREATE TABLE new_item (id INTEGER PRIMARY KEY, price INTEGER, name TEXT)'
+      await db.query(
+        'CREATE TABLE item (id INTEGER PRIMARY KEY, price INTEGER CHECK (price > 0), name TEXT COLLATE NOCASE, loud TEXT AS (upper(name)))',
+      )
+      const before = await sqlOf('item')
+      expect(await inOne([own, 'INSERT INTO new_item (price) VALUES (-1)'])).toBeUndefined()
+      expect([await sqlOf('new_item'), await sqlOf('item')]).toEqual([own, before])
+    })
+
+    test('a table that is built anew keeps its checks, and its new indexes and triggers; a column called like it is none', async () => {
+      await db.query(
+        "CREATE TABLE price (id TEXT PRIMARY KEY, new_price INTEGER CHECK (new_price > 0)); INSERT INTO price VALUES ('a', 1)",
+      )
+      const steps = [
+        'CREATE TABLE new_price (id TEXT PRIMARY KEY, new_price INTEGER, up TEXT REFERENCES new_price (id))',
+        'CREATE INDEX dear ON new_price (new_price)',
+        'CREATE TRIGGER told AFTER INSERT ON new_price BEGIN UPDATE new_price SET up = id; END',
+        'INSERT INTO new_price SELECT id, new_price, NULL FROM price',
+        'DROP TABLE price',
+        'ALTER TABLE new_price RENAME TO price',
+      ]
+      expect(await inOne(steps)).toBeUndefined()
+      expect(String(await inOne(["INSERT INTO price VALUES ('b', 0, NULL)"]))).toMatch(/CHECK/)
+      expect(await inOne(["INSERT INTO price VALUES ('b', 2, NULL)"])).toBeUndefined()
+      expect(await db.query('SELECT up FROM price WHERE new_price = 2')).toEqual([{ up: 'b' }])
+      expect(await sqlOf('dear')).toMatch(/ON "price" \(new_price\)/)
+      expect(await sqlOf('new_price')).toBe('undefined')
+    })
+
+    test('a table that cannot be completed is left with its rows, in no transaction either', async () => {
+      await db.query(
+        'CREATE TABLE item (id INTEGER PRIMARY KEY, price INTEGER CHECK (price > 0)); INSERT INTO item VALUES (1, 5)',
+      )
+      const steps = rebuild('item', 'id INTEGER PRIMARY KEY, price INTEGER').map((sql) =>
+        sql.replace('SELECT *', 'SELECT id, -price'),
+      )
+      await use(async (connection) => {
+        for (const sql of steps.slice(0, -1)) await connection.execute(sql)
+        expect(String(await failure(connection.execute(steps.at(-1)!)))).toMatch(/CHECK/)
+        expect(connection.inTransaction()).toBe(false)
+        expect(await connection.query('SELECT price FROM new_item')).toEqual([{ price: -5 }])
+        expect(await connection.hasTable('item')).toBe(false)
+      })
+    })
+
+    test.each([
+      [
+        'p INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED',
+        'p INTEGER REFERENCES parent (id) ON DELETE CASCADE',
+      ],
+      [
+        'p INTEGER, CONSTRAINT k FOREIGN KEY (p) REFERENCES "parent" ("id") ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED',
+        'p INTEGER NOT NULL, CONSTRAINT "k" FOREIGN KEY ("p") REFERENCES "parent" ("id") ON DELETE NO ACTION ON UPDATE CASCADE',
+      ],
+    ])('a foreign key that is checked at COMMIT is so in a table that is built anew: %s', async (before, after) => {
+      await db.query(
+        `CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (id INTEGER PRIMARY KEY, ${before})`,
+      )
+      await use(async (connection) => {
+        await connection.transaction({ foreignKeysOff: true }, async () => {
+          for (const sql of rebuild('child', `id INTEGER PRIMARY KEY, ${after}`)) await connection.execute(sql)
+        })
+        await connection.transaction({}, () =>
+          connection.script('INSERT INTO child VALUES (1, 7); INSERT INTO parent VALUES (7)'),
+        )
+        const orphan = connection.transaction({}, () => connection.execute('INSERT INTO child VALUES (2, 8)'))
+        expect(String(await failure(orphan))).toMatch(/FOREIGN KEY/)
+      })
+      expect(await sqlOf('child')).toContain('DEFERRABLE INITIALLY DEFERRED')
+    })
+
     test('switching foreign keys off where it has no effect is refused before rows are lost', async () => {
       await db.query(family)
       for (const sql of [
