@@ -8,13 +8,13 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection } from '../../engines/engine.js'
 import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
-import { operationError, runOperation } from '../history/operation.js'
+import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import { appliedOf } from '../history/squashed.js'
 import { type Answers, composeAnswers, readAnswers } from '../migrations/answers.js'
 import { BASE, developmentOf, folderOf } from '../migrations/development.js'
 import { EMPTY_SCRIPT, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
-import { loadMigration } from '../migrations/load.js'
-import type { Migration } from '../migrations/migration.js'
+import { loadMigration, operationName } from '../migrations/load.js'
+import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
 import { bullets } from '../text.js'
 import type { Context } from './host.js'
@@ -50,7 +50,7 @@ export interface DevResult {
   readonly applied: readonly { readonly name: string; readonly summary: string }[]
 }
 
-/** Applies the schema's changes without a migration. @throws {RaysError}; nothing is applied then */
+/** Applies the schema's changes without a migration. @throws {RaysError}, which says what is applied all the same */
 export async function draft(context: Context, options: DraftOptions = {}): Promise<DraftResult> {
   const { config, host } = context
   const undone = options.undo ? await undo(context, options.y === true) : []
@@ -165,17 +165,23 @@ async function step(
     return undefined
   }
   const names: string[] = []
+  const done: string[] = []
   try {
     for (const { name } of made.migrations) names.push(await asWatched(root, name))
     const own = (await developmentOf(config)).filter(({ name }) => names.includes(name))
     await consent(context, made, options.y === true)
     await withConnection(project, host, {}, (connection) =>
       withLock(config, host, connection, async () => {
-        for (const migration of own) await run(connection, migration, 'up')
+        for (const migration of own) {
+          await run(connection, migration, 'up', done)
+          done.push(migration.name)
+        }
       }),
     )
   } catch (error) {
-    for (const name of names) await rm(path.join(root, name), { recursive: true, force: true })
+    // What is applied is known as long as its folder is there.
+    const open = names.filter((name) => !done.includes(name))
+    for (const name of open) await rm(path.join(root, name), { recursive: true, force: true })
     if ((await developmentOf(config)).length === 0) await rm(root, { recursive: true, force: true })
     throw error
   }
@@ -230,27 +236,84 @@ async function consent({ host }: Context, made: MakeMigrationResult, yes: boolea
   if (!sure) throw new Declined('Not confirmed; nothing was applied.')
 }
 
-async function run(connection: Connection, migration: Migration, direction: 'up' | 'down'): Promise<void> {
+/**
+ * Runs one change. Where nothing rolls back, what a failed one had done is taken back by its operations' other direction.
+ * @param before the changes that are applied by the same command, and stay
+ * @throws {RaysError} which says what stays
+ */
+async function run(
+  connection: Connection,
+  migration: Migration,
+  direction: 'up' | 'down',
+  before: readonly string[] = [],
+): Promise<void> {
   const loaded = await loadMigration(migration, { runScript: (script) => connection.script(script) })
   const order = [...loaded.operations.keys()]
   if (direction === 'down') order.reverse()
+  const done: number[] = []
   const work = async () => {
-    for (const operation of order)
+    for (const operation of order) {
       await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0 })
+      done.push(operation)
+    }
   }
   const atomic = connection.engine.transactionalDdl && loaded.transaction
   try {
     if (atomic) await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
     else await work()
   } catch (error) {
-    throw operationError(
-      error,
-      { connection, direction },
-      loaded,
-      atomic ? 'Nothing was changed.' : 'What ran before it stays.',
-    )
+    const left = atomic ? undefined : await takeBack(connection, loaded, direction, done, error)
+    const stays = [
+      ...before.map((name) => `${name}, which is the first part of the change: rays draft --undo takes it back`),
+      ...(left ?? []),
+    ]
+    const after =
+      stays.length > 0
+        ? `What was done before it stays:\n${bullets(stays)}`
+        : done.length > 0 && !atomic
+          ? 'What was done before it was taken back: nothing was changed.'
+          : 'Nothing was changed.'
+    throw operationError(error, { connection, direction }, loaded, after)
   } finally {
     await connection.restoreSettings()
+  }
+}
+
+/** Undoes the operations that were done before one failed, last to first. Returns what stays, in words. */
+async function takeBack(
+  connection: Connection,
+  loaded: LoadedMigration,
+  direction: 'up' | 'down',
+  done: readonly number[],
+  failed: unknown,
+): Promise<string[]> {
+  const describe = (operation: number) =>
+    `operation ${operation}: ${operationName(loaded.operations[operation]![direction === 'up' ? 0 : 1])}`
+  const stays: string[] = []
+  const lost =
+    connection.engine.explain(failed instanceof OperationFailure ? failed.cause : failed).kind === 'connection'
+  if (failed instanceof OperationFailure && (failed.completed > 0 || lost)) {
+    const what = lost ? 'perhaps' : `${failed.completed} statement${failed.completed === 1 ? '' : 's'} of`
+    stays.push(`${what} ${describe(failed.operation)}`)
+  }
+  const back = direction === 'up' ? ('down' as const) : ('up' as const)
+  const left = [...done]
+  try {
+    // What comes after it builds on it.
+    if (stays.length > 0) return [...left.map(describe), ...stays]
+    while (left.length > 0) {
+      await connection.restoreSettings()
+      await runOperation({ connection, loaded, operation: left.at(-1)!, direction: back, operationTimeoutMs: 0 })
+      left.pop()
+    }
+    return []
+  } catch (error) {
+    const { message } = operationError(error, { connection, direction: back }, loaded, '')
+    return left.map((operation, index) =>
+      index === left.length - 1
+        ? `${describe(operation)}, and taking it back failed: ${message.trim()}`
+        : describe(operation),
+    )
   }
 }
 

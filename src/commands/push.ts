@@ -185,39 +185,45 @@ export async function runScript(
   script: string,
   hint = 'Correct the schema and run rays push again.',
 ): Promise<void> {
+  const { transactionalDdl } = connection.engine
   const parts = splitUnsafeEnum(script, connection.syntax) ?? [script]
+  // What no rollback takes back.
+  const stays: string[] = []
   try {
     for (const part of parts) {
+      const own: string[] = []
       const statements = splitStatements(part, connection.syntax).map((s) => s.text)
       const work = async () => {
         for (const sql of statements) {
-          if (connection.engine.transactionalDdl && /^(BEGIN|COMMIT)$/i.test(sql)) continue
+          if (transactionalDdl && /^(BEGIN|COMMIT)$/i.test(sql)) continue
           await connection.raw(sql).catch((error: unknown) => {
             throw Object.assign(error as Error, { statement: sql })
           })
+          const kept = transactionalDdl ? own : stays
+          kept.push(sql)
         }
       }
       const foreignKeysOff = /PRAGMA\s+foreign_keys\s*=\s*off/i.test(part)
       if (project.engine.transactionalDdl) await connection.transaction({ foreignKeysOff }, work)
       else await work()
+      stays.push(...own)
     }
   } catch (error) {
     const info = connection.engine.explain(error)
     if (info.code === '') throw error
     const { statement } = error as { statement?: string }
-    throw new FailedError(
-      redact(
-        `The database refused a statement: ${info.message} (${info.code}). ${connection.engine.transactionalDdl ? 'Nothing was changed.' : 'The statements before it stay.'}`,
-      ),
-      {
-        cause: error,
-        code: 'E_OPERATION',
-        ...(statement && { where: redact(statement) }),
-        hint:
-          info.kind === 'data'
-            ? 'The rows in the table do not fit the new schema: correct them, or rays push --force-reset to start from nothing.'
-            : (info.hint ?? hint),
-      },
-    )
+    const after =
+      stays.length === 0
+        ? 'Nothing was changed.'
+        : `What was done before it stays:\n${bullets(stays.map((sql) => redact(sql.replace(/\s+/g, ' ').slice(0, 200))))}`
+    throw new FailedError(redact(`The database refused a statement: ${info.message} (${info.code}). ${after}`), {
+      cause: error,
+      code: 'E_OPERATION',
+      ...(statement && { where: redact(statement) }),
+      hint:
+        info.kind === 'data'
+          ? 'The rows in the table do not fit the new schema: correct them, or rays push --force-reset to start from nothing.'
+          : (info.hint ?? hint),
+    })
   }
 }

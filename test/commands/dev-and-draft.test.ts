@@ -110,6 +110,61 @@ describeDatabases('draft', (on) => {
   })
 })
 
+describeDatabases('a change that fails', (on) => {
+  let ws: Workspace
+  const start = user('email String')
+  beforeEach(async () => {
+    ws = await workspace(on, { schema: start })
+  })
+  afterEach(() => ws.drop())
+  const begin = async (schema: string) => {
+    ws.project.schema(schema)
+    await ws.given('makemigration --name init')
+    await ws.ok('migrate --no-generate')
+    await ws.sql(`INSERT INTO "User" ("id", "email") VALUES (1, 'x'), (2, 'x')`)
+  }
+  const correct = () => ws.sql(`UPDATE "User" SET "email" = 'y' WHERE "id" = 2`)
+
+  test('leaves nothing behind, and can be applied once the rows are corrected', async () => {
+    await begin(start)
+    const before = await dumpSchema(ws.db)
+    ws.project.schema(user('email String @unique', 'a Int?'))
+    expect((await ws.fails(1, 'draft --y --no-generate')).stderr).toMatch(/nothing was changed/i)
+    expect([await dumpSchema(ws.db), ws.exists('prisma/rays-watch')]).toEqual([before, false])
+    await correct()
+    await ws.ok('draft --y --no-generate')
+    await ws.ok('makemigration --name both --no-verify')
+    await ws.ok('status --check')
+  })
+
+  if (on.provider === 'postgresql') {
+    const kinds = (values: string) => `enum Kind {\n  ${values.replaceAll(' ', '\n  ')}\n}\n`
+    const change = kinds('A B C') + user('email String @unique', 'kind Kind @default(C)')
+
+    test('an enum value that was committed before is told, and known to the next draft', async () => {
+      await begin(kinds('A B') + user('email String', 'kind Kind @default(A)'))
+      ws.project.schema(change)
+      const { stderr } = await ws.fails(1, 'draft --y --no-generate')
+      expect(stderr).toMatch(/What was done before it stays:\n {2}- watch-\d{14}, .*rays draft --undo/)
+      expect(stderr).not.toContain('Nothing was changed')
+      await correct()
+      await ws.ok('draft --y --no-generate')
+      await ws.ok('makemigration --name third --no-verify')
+      await ws.ok('status --check')
+    })
+
+    test('push tells what was committed before', async () => {
+      await begin(kinds('A B') + user('email String', 'kind Kind @default(A)'))
+      ws.project.schema(change)
+      const { stderr } = await ws.fails(1, 'push --y --no-generate')
+      expect(stderr).toMatch(/What was done before it stays:\n {2}- ALTER TYPE "Kind" ADD VALUE 'C'/)
+      expect(stderr).not.toContain('Nothing was changed')
+      await correct()
+      await ws.ok('push --y --no-generate')
+    })
+  }
+})
+
 describeDatabases('dev', (on) => {
   test('follows each change of the schema at once, waits out a wrong one, and save makes one migration', async () => {
     const ws = await workspace(on, { schema: user() })
