@@ -49,7 +49,7 @@ export function rebase(result: RebaseResult, terminal: Terminal): string {
     ...result.rebased.map(({ from, to, made }) =>
       to === ''
         ? `${from} is gone: the others did the same.`
-        : `${from} is ${to} now${made === 'moved' ? ' (moved as it was: it holds code)' : ''}.`,
+        : `${from} is ${to} now${made === 'moved' ? ' (moved as it was: it holds work of your own)' : ''}.`,
     ),
     `They come after ${result.others.join(', ')}.`,
     result.overlap.length > 0 && `Look at what both sides touch: ${result.overlap.join(', ')}.`,

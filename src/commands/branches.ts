@@ -60,7 +60,7 @@ function changesBetween(
 }
 
 /** The index of the migration from whose snapshot this one was made, as its code tells. -1: none; undefined: it does not tell. */
-function toldParent(all: readonly Migration[], { codeFile }: Migration): number | undefined {
+export function toldParent(all: readonly Migration[], { codeFile }: Migration): number | undefined {
   const follows = codeFile === undefined ? undefined : readFollows(readFileSync(codeFile, 'utf8'))
   if (follows === null) return -1
   const told = all.findIndex(({ name }) => name === follows)
@@ -92,7 +92,8 @@ async function parentOf(
   return index - 1
 }
 
-function statementsOf({ engine }: Project, script: string): Set<string> {
+/** The statements of a script, however they are laid out. */
+export function statementsOf({ engine }: Project, script: string): Set<string> {
   return new Set(
     splitStatements(script, engine.syntax).map(({ text }) => text.replace(/\s+/g, ' ').replaceAll('"public".', '')),
   )

@@ -141,6 +141,40 @@ export async function makeMigration(
   return { changes: true, summary, migrations: made, hazards, written: !options.dryRun }
 }
 
+/** What rays writes for the step from one schema to another. */
+export interface Generated {
+  readonly script: string
+  /** The operations as they are written, which of the two depends on the proof. */
+  readonly plans: readonly Pick<OperationPlan, 'operations'>[]
+}
+
+/**
+ * What {@link makeMigration} writes for two schemas and what was answered about them; nobody is asked and nothing is
+ * written. By it a migration is told from one that a person has worked on.
+ */
+export async function generatedFor(
+  { config, host }: Context,
+  project: Project,
+  from: readonly SchemaFile[] | undefined,
+  next: readonly SchemaFile[],
+  known: Answers,
+): Promise<Generated> {
+  const silent: Context = { config, host: { ...host, canAsk: false, note: () => undefined, warn: () => undefined } }
+  const maker = new Maker(silent, project, [], {})
+  const renamed = await resolveRenames(
+    silent.host,
+    project.engine,
+    from,
+    next,
+    { rename: false, knownRenames: known.renames },
+    (files) => maker.build(files),
+  )
+  const start = renamed && from ? renamed.apply(from) : from
+  const answered = await resolveGiven(silent.host, start, next, [], { knownDefaults: known.defaults })
+  const { script, paired, group } = await maker.planned(from, next, undefined, { renamed, answered })
+  return { script, plans: [paired(), group()] }
+}
+
 /**
  * A schema that is an older snapshot: where newer migrations were not applied yet, its differences from the newest are
  * those. Where all of them are applied, somebody wants the older state back.
@@ -291,14 +325,13 @@ class Maker {
     return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found)
   }
 
-  async make(
+  /** The script that leads from one schema to the other, and its operations: paired, or all in one. */
+  async planned(
     from: readonly SchemaFile[] | undefined,
     to: readonly SchemaFile[],
-    slug: string,
     known: SchemaDiff | undefined,
-    hazards: readonly CountedHazard[],
-    { renamed, answered }: { renamed?: Renamed | undefined; answered?: Given | undefined } = {},
-  ): Promise<MadeMigration> {
+    { renamed, answered }: { renamed?: Renamed | undefined; answered?: Given | undefined },
+  ) {
     // Renames come first: everything else leads from the renamed state to the next and back.
     const start = renamed && from ? renamed.apply(from) : from
     const steps = renamed?.steps ?? []
@@ -310,7 +343,6 @@ class Maker {
     // How the state before is built tells the types of columns and the keys that both scripts take for granted.
     const base = start === undefined ? '' : await this.build(start)
     const filled = given ? fillScript(repaired, base, this.#project.engine, given) : repaired
-    const script = scriptWithRenames(filled, steps)
     const input = {
       up: repaired,
       down: reverse,
@@ -319,11 +351,30 @@ class Maker {
       ...(forward.steps && { steps: forward.steps }),
       ...(given && { given }),
     }
-    let plan = withRenames(planOperations(input), steps)
+    return {
+      forward,
+      script: scriptWithRenames(filled, steps),
+      paired: () => withRenames(planOperations(input), steps),
+      group: () => withRenames(groupOperations(input), steps),
+    }
+  }
+
+  async make(
+    from: readonly SchemaFile[] | undefined,
+    to: readonly SchemaFile[],
+    slug: string,
+    known: SchemaDiff | undefined,
+    hazards: readonly CountedHazard[],
+    { renamed, answered }: { renamed?: Renamed | undefined; answered?: Given | undefined } = {},
+  ): Promise<MadeMigration> {
+    const steps = renamed?.steps ?? []
+    const given = answered?.value
+    const { forward, script, paired, group } = await this.planned(from, to, known, { renamed, answered })
+    let plan = paired()
     let proof: Proof | undefined
     let proven = false
     if (this.#options.verify !== false && this.#canProve()) {
-      const result = await this.#prove(from, to, script, plan, () => withRenames(groupOperations(input), steps), given)
+      const result = await this.#prove(from, to, script, plan, group, given)
       plan = result.plan
       proof = result.proof
       proven = proof !== undefined

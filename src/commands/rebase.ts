@@ -1,23 +1,31 @@
 /** `rays rebase`: one's own migrations come after those of the others, made anew from the newest snapshot, and are applied again. */
-import { readFileSync } from 'node:fs'
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { RaysError, UsageError } from '../errors.js'
+import { splitStatements } from '../../engines/sql/scanner.js'
+import { describeStatement } from '../../engines/sql/statements.js'
+import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
+import { folderNameOf } from '../knex/names.js'
+import { recordOperations } from '../knex/record.js'
 import { type Answers, NO_ANSWERS, readAnswers } from '../migrations/answers.js'
-import { nextTimestamp, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
-import type { Migration } from '../migrations/migration.js'
+import { nextTimestamp, otherFiles, readScript, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
+import { loadMigration } from '../migrations/load.js'
+import type { LoadedMigration, Migration, Operation } from '../migrations/migration.js'
+import type { PlannedOperation } from '../migrations/operations.js'
+import { renderMigration } from '../migrations/writer.js'
 import { mergeSchemas } from '../schema/merge.js'
 import { readSchema, replaceModels, sameModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
 import type { SchemaFile } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
-import { type Branch, explainBranch, findBranches } from './branches.js'
+import { freePath } from './aside.js'
+import { type Branch, explainBranch, findBranches, statementsOf, toldParent } from './branches.js'
 import type { Context } from './host.js'
-import { makeMigration } from './makemigration.js'
+import { generatedFor, makeMigration } from './makemigration.js'
 import { type MigrateResult, migrate } from './migrate.js'
-import { folders, openProject, type Project, withConnection } from './project.js'
-import { insideSchemaFolder } from './schema-file.js'
-import { onlyChangesSchema } from './squash.js'
+import { folders, messageOf, openProject, type Project, withConnection } from './project.js'
+import { insideSchemaFolder, shortPath } from './schema-file.js'
+import { LEAVING, RESTORING } from './unmodelled.js'
 
 export interface RebaseOptions {
   /** Names of one's own migrations, where the database does not tell them from the others'. */
@@ -49,6 +57,9 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   const own = ownOf(after, branches, applied, options.own)
   const others = after.filter((migration) => !own.includes(migration))
   const stages = await mergedStages(project, base, others, own)
+  // Known before anything is undone: what cannot go on has to be refused while all is in its place.
+  const ways: Way[] = []
+  for (const migration of own) ways.push(await wayOf({ context, project, all, base, own, others }, migration))
   const kept = config.databaseUrl !== undefined && own.some(({ name }) => applied.has(name))
   const written = project.schema
   const quiet = { generate: false, y: options.y === true }
@@ -60,24 +71,28 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
     for (const { directory, name } of own) await rename(directory, path.join(aside, name))
     for (const [index, migration] of own.entries()) {
       await putSchema(config.schemaPath, stages[index]!)
+      const { made, answers } = ways[index]!
       const moved = { ...migration, ...within(aside, migration) }
-      const answers = moved.codeFile === undefined ? NO_ANSWERS : readAnswers(readFileSync(moved.codeFile, 'utf8'))
-      const answered = answers.renames.length + answers.defaults.length > 0
-      const anew = await onlyChangesSchema(project, moved, answered)
-      const to = anew ? await makeAnew(context, migration, answers) : await move(project, moved, stages[index]!)
+      const to =
+        made === 'anew' ? await makeAnew(context, migration, answers) : await move(project, moved, stages[index]!)
       if (to !== undefined) created.push(to)
-      rebased.push({ from: migration.name, to: to ?? '', made: anew ? 'anew' : 'moved' })
+      rebased.push({ from: migration.name, to: to ?? '', made })
     }
   } catch (error) {
     for (const name of created) await rm(path.join(config.migrationsDir, name), { recursive: true, force: true })
-    for (const { directory, name } of own) await rename(path.join(aside, name), directory).catch(() => undefined)
-    await rm(aside, { recursive: true, force: true })
+    const stranded: string[] = []
+    for (const { directory, name } of own) {
+      const place = path.join(aside, name)
+      if (existsSync(place)) await rename(place, directory).catch(() => stranded.push(name))
+    }
+    if (stranded.length === 0) await rm(aside, { recursive: true, force: true })
+    else host.warn(`Could not be moved back from ${shortPath(config, aside)}: ${stranded.join(', ')}`)
     await putSchema(config.schemaPath, written.files)
     if (kept && error instanceof RaysError)
       host.warn(`The database is at ${base?.name ?? 'zero'}: rays migrate applies all of them as they were.`)
     throw error
   }
-  await rm(aside, { recursive: true, force: true })
+  await keepOriginals(context, aside, own, ways)
   const again = kept ? await applyAgain(context, options) : null
   return {
     rebased,
@@ -86,6 +101,154 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
     undone,
     applied: again,
   }
+}
+
+/** How one's own migration comes after the others, and what was answered when it was made. */
+interface Way {
+  readonly made: 'anew' | 'moved'
+  readonly answers: Answers
+}
+
+interface Surroundings {
+  readonly context: Context
+  readonly project: Project
+  readonly all: readonly Migration[]
+  readonly base: Migration | undefined
+  readonly own: readonly Migration[]
+  readonly others: readonly Migration[]
+}
+
+/**
+ * Made anew is only what rays itself would make of the two schemas: a statement, a hook or a file more is somebody's work,
+ * and is moved with the rest.
+ * @throws {FailedError} for what can be neither
+ */
+async function wayOf(at: Surroundings, migration: Migration): Promise<Way> {
+  const { codeFile } = migration
+  const code = codeFile === undefined ? '' : readFileSync(codeFile, 'utf8')
+  const answers = codeFile === undefined ? NO_ANSWERS : readAnswers(code)
+  const loaded = await loadMigration(migration, { runScript: async () => undefined })
+  const knexFile = loaded.knex && knexFileOf(migration, code)
+  if (knexFile !== undefined) {
+    throw new FailedError(
+      `${migration.name} runs a file of Knex's, ${path.relative(at.project.config.root, knexFile)}, that Knex knows by the same name: it cannot be moved. Nothing was changed.`,
+      {
+        code: 'E_KNEX_FILE',
+        hint: 'Take it back (rays migrate down to the one before it), delete its folder and the file, and make it again: npx knex migrate:make <name> | npx rays knex fill.',
+      },
+    )
+  }
+  if (await isGenerated(at, migration, loaded, { code, answers })) return { made: 'anew', answers }
+  await refuseRebuilding(at, migration, loaded)
+  return { made: 'moved', answers }
+}
+
+/** Whether its script and its code are, but for layout and comments, what rays writes for its step from one schema to another. */
+async function isGenerated(
+  { context, project, all, base, own }: Surroundings,
+  migration: Migration,
+  { operations }: LoadedMigration,
+  { code, answers }: { readonly code: string; readonly answers: Answers },
+): Promise<boolean> {
+  if (migration.codeFile === undefined || otherFiles(migration).length > 0) return false
+  const snapshot = await readSnapshot(migration)
+  if (snapshot === undefined) return false
+  const script = statementsOf(project, await readScript(migration))
+  const extra = await restoring(operations)
+  const told = toldParent(all, migration)
+  const before = own[own.indexOf(migration) - 1] ?? base
+  for (const parent of new Set([...(told === undefined ? [] : [told === -1 ? undefined : all[told]]), before])) {
+    const from = parent && (await readSnapshot(parent))
+    if (parent !== undefined && from === undefined) continue
+    const made = await generatedFor(context, project, from, snapshot, answers)
+    const wanted = statementsOf(project, made.script)
+    if (wanted.size !== script.size || [...wanted].some((statement) => !script.has(statement))) continue
+    const texts = made.plans.flatMap((plan) =>
+      (['commonjs', 'esm'] as const).map((module) =>
+        renderMigration({ operations: [...extra, ...plan.operations] }, { module }),
+      ),
+    )
+    if (texts.some((text) => plainCode(text) === plainCode(code))) return true
+  }
+  return false
+}
+
+/** Code without its layout and the comments that fill a line. */
+function plainCode(code: string): string {
+  return code.replace(/^\s*\/\/.*$/gm, '').replace(/[\s;,]+/g, '')
+}
+
+/** What rays has added to bring back objects that no schema knows: made anew, it is added again. */
+async function restoring(operations: readonly Operation[]): Promise<PlannedOperation[]> {
+  const [up, down] = operations[0] ?? []
+  if (up?.name !== LEAVING || down?.name !== RESTORING) return []
+  const sent = (await recordOperations([[up, down]], 'down'))?.statements ?? []
+  return [
+    {
+      up: { name: LEAVING, statements: [] },
+      down: { name: RESTORING, statements: sent.map(({ sql }) => sql) },
+      summary: '',
+    },
+  ]
+}
+
+/** The file of Knex's own that the code of a migration points to (`rays knex fill`). */
+function knexFileOf({ name, directory }: Migration, code: string): string | undefined {
+  return [...code.matchAll(/\bfrom\s*['"](\.{1,2}\/[^'"]+)['"]/g)]
+    .map(([, file]) => path.resolve(directory, file!))
+    .find((file) => path.dirname(file) !== directory && folderNameOf(file) === name)
+}
+
+/** As it is, a migration that builds a table anew would take back what the others did to that table. */
+async function refuseRebuilding(
+  { project, others }: Surroundings,
+  migration: Migration,
+  loaded: LoadedMigration,
+): Promise<void> {
+  const { syntax } = project.engine
+  const effects = (script: string) =>
+    splitStatements(script, syntax).flatMap(({ text }) => describeStatement(text, syntax) ?? [])
+  const sent = (await recordOperations(loaded.operations, 'up'))?.statements.map(({ sql }) => `${sql};\n`) ?? []
+  const own = effects(`${await readScript(migration)}\n;\n${sent.join('')}`)
+  const renamed = new Set(own.flatMap((e) => (e.action === 'rename' && e.object === 'table' ? [e.newName] : [])))
+  const rebuilt = own.flatMap((e) =>
+    e.action === 'drop' && e.object === 'table' && renamed.has(e.name) ? [e.name] : [],
+  )
+  if (rebuilt.length === 0) return
+  for (const other of others) {
+    const touched = new Set(effects(await readScript(other)).flatMap((e) => (e.object === 'table' ? e.name : e.table)))
+    const table = rebuilt.find((name) => touched.has(name))
+    if (table === undefined) continue
+    throw new FailedError(
+      `${migration.name} holds work of your own, so it cannot be made anew, and it builds the table ${table} anew as it was before ${other.name}: moved as it is, it would take that back. Nothing was changed.`,
+      {
+        code: 'E_REBASE',
+        hint: `Put what you wrote into a migration of its own (rays makemigration --blank), leave in ${migration.name} what rays wrote, and run rays rebase again.`,
+      },
+    )
+  }
+}
+
+/** What was moved is whole in its new folder. What was made anew may have had a comment or a note that is not. */
+async function keepOriginals(
+  { config, host }: Context,
+  aside: string,
+  own: readonly Migration[],
+  ways: readonly Way[],
+): Promise<void> {
+  const anew = own.filter((_, index) => ways[index]!.made === 'anew')
+  if (anew.length > 0) {
+    const folder = path.join(path.dirname(config.migrationsDir), 'rebased-migrations')
+    try {
+      await mkdir(folder, { recursive: true })
+      for (const { name } of anew) await rename(path.join(aside, name), freePath(folder, name))
+      host.note(`The migrations as they were are in ${shortPath(config, folder)}.`)
+    } catch (error) {
+      host.warn(`The migrations as they were stay in ${shortPath(config, aside)}: ${messageOf(error)}`)
+      return
+    }
+  }
+  await rm(aside, { recursive: true, force: true })
 }
 
 async function applyAgain(context: Context, { generate }: RebaseOptions): Promise<MigrateResult> {

@@ -332,19 +332,6 @@ function expectSame(what: string, wanted: Structure, found: Structure): void {
   })
 }
 
-/**
- * Whether a migration is nothing but schema changes, so that it can be made anew from two schemas.
- * @param answered the renames and values in it are known, and need not be kept for themselves
- */
-export async function onlyChangesSchema(
-  { engine }: Project,
-  migration: Migration,
-  answered: boolean,
-): Promise<boolean> {
-  const none = async () => undefined
-  return changesSchemaOnly(await loadMigration(migration, { runScript: none }), engine, answered)
-}
-
 /** Whether going up takes rows along that two schemas do not tell of: renames, and values for columns. */
 function movesRows(statements: readonly string[], syntax: StatementSyntax): boolean {
   const effects = statements.map((text) => describeStatement(text, syntax) ?? [])
@@ -362,11 +349,7 @@ function movesRows(statements: readonly string[], syntax: StatementSyntax): bool
 }
 
 /** Whether the migration only sends statements that change the schema, whatever the rows are. */
-async function changesSchemaOnly(
-  loaded: LoadedMigration,
-  { syntax }: Pick<Engine, 'syntax'>,
-  answered = false,
-): Promise<boolean> {
+async function changesSchemaOnly(loaded: LoadedMigration, { syntax }: Pick<Engine, 'syntax'>): Promise<boolean> {
   const statements: string[] = []
   let reads = false
   const note = (sql: string, params?: readonly unknown[]) => {
@@ -395,7 +378,7 @@ async function changesSchemaOnly(
       else if (statements.length === from) return false
     }
   }
-  if (!answered && movesRows(statements, syntax)) return false
+  if (movesRows(statements, syntax)) return false
   const script = statements.map((statement) => `${statement};\n`).join('')
   return readForeign(script, syntax).every(({ kind }) => kind === 'schema' || kind === 'session')
 }

@@ -52,11 +52,15 @@ export async function withUnmodelled(
   }
 }
 
+/** The functions of the operation that brings such objects back. */
+export const LEAVING = 'leaveOtherObjects'
+export const RESTORING = 'restoreOtherObjects'
+
 /** First on the way up, where it does nothing, and so last on the way down. */
 function restoring(statements: readonly string[], what: string): PlannedOperation {
   return {
-    up: { name: 'leaveOtherObjects', statements: [], note: `They go with what is dropped: ${what}.` },
-    down: { name: 'restoreOtherObjects', statements },
+    up: { name: LEAVING, statements: [], note: `They go with what is dropped: ${what}.` },
+    down: { name: RESTORING, statements },
     summary: `on the way down bring back ${what}`,
   }
 }

@@ -85,6 +85,12 @@ async function describe(directory: string, name: string, problems: string[]): Pr
   }
 }
 
+/** What lies in a migration's folder besides the files that {@link writeMigration} writes: somebody put it there. */
+export function otherFiles({ directory }: Migration): string[] {
+  const own = ['migration.sql', 'migration.js', 'README.md', SNAPSHOT]
+  return readdirSync(directory).filter((name) => !own.includes(name))
+}
+
 async function readLines(file: string): Promise<string[]> {
   return (await fs.readFile(file, 'utf8')).split(/\r?\n/).filter((line) => line.trim() !== '')
 }

@@ -1,7 +1,7 @@
 /** Two branches made migrations from the same snapshot. */
 import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { describeDatabases } from '../support/databases.js'
+import { describeDatabases, dumpSchema } from '../support/databases.js'
 import { type Workspace, workspace } from '../support/workspace.js'
 
 const user = (...fields: string[]) => `model User {\n  id Int @id\n${fields.map((field) => `  ${field}\n`).join('')}}\n`
@@ -139,6 +139,114 @@ describeDatabases('two branches', (on) => {
     expect(ws.folders().map((name) => name.slice(15))).toEqual(['init', 'theirs', 'mine'])
     expect(await ws.applied()).toEqual(['init'])
     await ws.ok('migrate --no-generate')
+    await ws.ok('status --check')
+  })
+
+  test('work of one’s own beside what rays wrote is moved with it: statements, hooks, notes', async () => {
+    ws.project.schema(user('mine Int?'))
+    await ws.given('makemigration --name mine')
+    const at = `prisma/migrations/${ws.folder('mine')}`
+    const [index, back] =
+      on.provider === 'mysql'
+        ? ['CREATE TRIGGER by_hand BEFORE INSERT ON `User` FOR EACH ROW SET NEW.mine = 1', 'DROP TRIGGER by_hand']
+        : ['CREATE INDEX by_hand ON "User"(mine) WHERE mine > 0', 'DROP INDEX by_hand']
+    ws.project.write({
+      [`${at}/migration.sql`]: `${ws.read(`${at}/migration.sql`)}\n${index};\n`,
+      [`${at}/migration.js`]: `${ws.read(`${at}/migration.js`)}\nmodule.exports.push([({ client }) => client.execute(${JSON.stringify(index)}), ({ client }) => client.execute('${back}')]);\n`,
+    })
+    await ws.ok('migrate --no-generate')
+    ws.project.schema(user('mine Int?', 'noted Int?'))
+    await ws.given('makemigration --name noted')
+    const noted = `prisma/migrations/${ws.folder('noted')}`
+    ws.project.write({ [`${noted}/after.js`]: '// after\n', [`${noted}/NOTES.md`]: 'Why.\n' })
+    await ws.ok('migrate --no-generate')
+    const names = ['mine', 'noted'].map((name) => ws.folder(name))
+    for (const name of names) {
+      cpSync(path.join(migrations(), name), path.join(ws.project.folder, 'saved', name), { recursive: true })
+      rmSync(path.join(migrations(), name), { recursive: true })
+    }
+    const theirs = await branch(user('theirs Int?') + POST, 'theirs', false)
+    theirs()
+    for (const name of names)
+      cpSync(path.join(ws.project.folder, 'saved', name), path.join(migrations(), name), { recursive: true })
+    ws.project.schema(user('mine Int?', 'noted Int?', 'theirs Int?') + POST)
+    const { data } = (await ws.ok('rebase --y --no-generate --json')).json<{ data: { rebased: { made: string }[] } }>()
+    expect(data.rebased.map(({ made }) => made)).toEqual(['moved', 'moved'])
+    expect(ws.folders().map((name) => name.slice(15))).toEqual(['init', 'theirs', 'mine', 'noted'])
+    expect(ws.migration('mine')).toContain('by_hand')
+    expect(ws.migration('noted', 'NOTES.md')).toBe('Why.\n')
+    expect(ws.migration('noted', 'after.js')).toBe('// after\n')
+    expect(await dumpSchema(ws.db)).toContain('by_hand')
+    await ws.ok('status --check')
+  })
+
+  test('what is made anew is kept as it was beside the migrations, with the comments in it', async () => {
+    const mine = await branch(user('mine Int?'), 'mine', true)
+    const theirs = await branch(user('theirs Int?'), 'theirs', false)
+    mine()
+    theirs()
+    const folder = ws.folder('mine')
+    ws.project.write({ [`prisma/migrations/${folder}/README.md`]: 'Mine.\n' })
+    ws.project.schema(user('mine Int?', 'theirs Int?'))
+    await ws.ok('rebase --y --no-generate')
+    expect(ws.read(`prisma/rebased-migrations/${folder}/README.md`)).toBe('Mine.\n')
+  })
+
+  test('is refused before anything is undone, where work of one’s own is in a table built anew that the others changed', async () => {
+    if (on.provider !== 'sqlite') return // Elsewhere no table is built anew.
+    ws.project.schema(user('old Int?'))
+    await ws.given('makemigration --name old')
+    await ws.ok('migrate --no-generate')
+    ws.project.schema(user('need Int @default(1)'))
+    await ws.given('makemigration --name mine')
+    const at = `prisma/migrations/${ws.folder('mine')}`
+    ws.project.write({
+      [`${at}/migration.js`]: `${ws.migration('mine')}\nmodule.exports.push([({ client }) => client.execute('UPDATE "User" SET "need" = 2'), async () => {}]);\n`,
+    })
+    await ws.ok('migrate --no-generate')
+    const saved = path.join(ws.project.folder, 'saved')
+    cpSync(path.join(ws.project.folder, at), saved, { recursive: true })
+    rmSync(path.join(ws.project.folder, at), { recursive: true })
+    const theirs = await branch(user('old Int?', 'theirs Int?'), 'theirs', false)
+    theirs()
+    cpSync(saved, path.join(ws.project.folder, at), { recursive: true })
+    ws.project.schema(user('need Int @default(1)', 'theirs Int?'))
+    const before = ws.snapshot()
+    const { stderr } = await ws.fails(1, 'rebase --y --no-generate')
+    expect(stderr).toContain('builds the table User anew')
+    expect(ws.snapshot()).toEqual(before)
+    expect(await ws.applied()).toEqual(['init', 'old', 'mine'])
+  })
+
+  test('code in Knex’s form is moved; one that runs a file of Knex’s own is refused before anything is undone', async () => {
+    const mine = await branch(user('mine Int?'), 'mine', true)
+    mine()
+    const folder = ws.folder('mine')
+    const at = `prisma/migrations/${folder}`
+    rmSync(path.join(migrations(), folder, 'migration.js'))
+    const code = `export const up = (knex) => knex.schema.alterTable('User', (table) => table.integer('mine'))
+export const down = (knex) => knex.schema.alterTable('User', (table) => table.dropColumn('mine'))
+`
+    ws.project.write({
+      [`migrations/${folder}.mjs`]: code,
+      [`${at}/migration.mjs`]: `export { up, down } from '../../../migrations/${folder}.mjs'\n`,
+    })
+    const again = path.join(ws.project.folder, 'saved', 'again')
+    cpSync(path.join(migrations(), folder), again, { recursive: true })
+    rmSync(path.join(migrations(), folder), { recursive: true })
+    const theirs = await branch(user() + POST, 'theirs', false)
+    theirs()
+    cpSync(again, path.join(migrations(), folder), { recursive: true })
+    ws.project.schema(user('mine Int?') + POST)
+    const before = ws.snapshot()
+    const { stderr } = await ws.fails(1, 'rebase --y --no-generate')
+    expect(stderr).toContain(`migrations/${folder}.mjs`)
+    expect(ws.snapshot()).toEqual(before)
+    expect(await ws.applied()).toEqual(['init', 'mine'])
+    ws.project.write({ [`${at}/migration.mjs`]: code })
+    await ws.ok('rebase --y --no-generate')
+    expect(ws.migration('mine', 'migration.mjs')).toBe(code)
+    expect(await ws.applied()).toEqual(['init', 'theirs', 'mine'])
     await ws.ok('status --check')
   })
 
