@@ -214,6 +214,8 @@ function watching(Base: ClientClass, table: () => KnexTable, source: PrismaMigra
     override async _query(connection: object, query: KnexQuery): Promise<KnexQuery> {
       const client = this as unknown as KnexClient
       if (typeof query === 'string' || !isHistory(query.sql ?? '')) {
+        const surplus = typeof query === 'string' ? undefined : surplusLocks(query, table())
+        if (surplus !== undefined) await super._query(connection, { sql: surplus, bindings: [], method: 'raw' })
         const answer = await super._query(connection, query)
         source.ended(typeof query === 'string' ? query : query.sql, client.transacting === true)
         return answer
@@ -237,6 +239,18 @@ function watching(Base: ClientClass, table: () => KnexTable, source: PrismaMigra
     }
   }
   return WatchingClient as unknown as ClientClass
+}
+
+/**
+ * What brings the table of Knex's lock to one row, where the query takes the lock. Processes that make the table at the
+ * same moment each put a row into it, and Knex takes two free rows for a lock that somebody holds.
+ */
+function surplusLocks({ sql = '', method }: KnexQuery, { name }: KnexTable): string | undefined {
+  const [, locks] = method === 'update' ? (/^update\s+(\S+)\s+set\b.*\bwhere\b/is.exec(sql) ?? []) : []
+  const quote = locks?.at(-1)
+  if (!locks?.endsWith(`${quote}${name}_lock${quote}`)) return undefined
+  const index = `${quote}index${quote}`
+  return `delete from ${locks} where ${index} > (select least from (select min(${index}) as least from ${locks}) as first_lock)`
 }
 
 async function sync(client: KnexClient, connection: object, table: KnexTable, source: PrismaMigrationSource) {

@@ -317,6 +317,22 @@ export default knexFilePrismaAdapter({ client: '${CLIENTS[provider]}', connectio
     expect([await ran(), await applied()]).toEqual([[], []])
   })
 
+  test('a table of the lock into which several first starts put a row each locks nobody out', async () => {
+    await start('model Item {\n  id Int @id\n}')
+    await project.given(['makemigration', '--name', 'one'])
+    ok(await project.knex('migrate:latest'))
+    await db.query('INSERT INTO knex_migrations_lock (is_locked) VALUES (0), (0)')
+    ok(await project.knex('migrate:rollback'))
+    ok(await project.knex('migrate:latest'))
+    expect((await db.query('SELECT is_locked FROM knex_migrations_lock')).map((row) => Number(row.is_locked))).toEqual([
+      0,
+    ])
+    await db.query('UPDATE knex_migrations_lock SET is_locked = 1')
+    await db.query('INSERT INTO knex_migrations_lock (is_locked) VALUES (0)')
+    const held = await project.knex('migrate:rollback')
+    expect([held.code, held.stderr + held.stdout]).toEqual([1, expect.stringContaining('already locked')])
+  })
+
   test('rays knex init in a new project leaves its models to the first migration', async () => {
     await start('model Item {\n  id Int @id\n}')
     ok(await project.rays(['knex', 'init', '--y']))
