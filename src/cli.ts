@@ -143,7 +143,7 @@ export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, 
   const own = commandOf(wordsOf(argv)[0])
   // The CommonJS form of yargs 17 wraps lines between words, which its ES module does not, and loads in a quarter of the
   // time of yargs 18: every command pays for it.
-  const yargs = createRequire(import.meta.url)('yargs') as (argv: readonly string[]) => Argv
+  const yargs = createRequire(import.meta.url)('yargs/yargs') as (argv: readonly string[]) => Argv
   const parser = yargs([...argv])
     .scriptName('rays')
     .usage('Migrations for Prisma that go both ways.\n\nUsage: $0 <command> [options]')
@@ -193,15 +193,22 @@ async function parse(
   let failure: Error | undefined
   const parser = grammar(argv, (spec, args) => {
     chosen = { spec, args }
+    // yargs would go on and write the command's help, which takes longer than all the rest of the parsing.
+    throw chosen
   })
     .exitProcess(false)
     .fail((message, error) => {
       failure = error ?? new Error(message)
     })
   let printed = ''
-  const args = await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
-    printed = output
-  })
+  let args: unknown
+  try {
+    args = await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
+      printed = output
+    })
+  } catch (error) {
+    if (error !== chosen) throw error
+  }
   if (failure) throw await usageError(failure.message, argv)
   if (printed) {
     const data = argv.includes('--version') ? { version: printed.trim() } : { help: printed }

@@ -1,5 +1,4 @@
 /** Runs a program of the project's: a seed, a hook. Its output goes to the person. */
-import { spawn } from 'node:child_process'
 import path from 'node:path'
 
 export interface Program {
@@ -22,8 +21,9 @@ export interface Ended {
 }
 
 /** Waits for the program's end. Programs of the project's node_modules are found without a path. Never rejects. */
-export function runProgram({ command, args = [], shell = false, cwd, env, onOutput, signal }: Program): Promise<Ended> {
+export async function runProgram({ command, args = [], shell = false, cwd, env, onOutput, signal }: Program): Promise<Ended> {
   const bin = path.join(cwd, 'node_modules', '.bin')
+  const { spawn } = await import('node:child_process')
   return new Promise((resolve) => {
     const child = spawn(command, [...args], {
       cwd,

@@ -3,7 +3,6 @@ import path from 'node:path'
 import type { Config } from '../config/config.js'
 import { readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
-import { runGenerate } from '../schema/prisma-cli.js'
 import {
   generatorsOf,
   type PrismaSchema,
@@ -64,6 +63,7 @@ export async function generateClient(config: Config, host: Host, wanted: boolean
   if (!wanted) return { state: 'skipped', reason: 'not wanted' }
   const schema = await readSchema(config.schemaPath)
   if (generatorsOf(schema.files).length === 0) return { state: 'skipped', reason: 'the schema has no generator' }
+  const { runGenerate } = await import('../schema/prisma-cli.js')
   const result = await runGenerate({
     root: config.root,
     schemaPath: config.schemaPath,
