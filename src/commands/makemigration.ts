@@ -461,6 +461,7 @@ class Maker {
     plan: OperationPlan,
     given: GivenValue | undefined,
   ): Promise<Proof> {
+    const { config } = this.#project
     const draft = await mkdtemp(path.join(tmpdir(), 'rays-proof-'))
     try {
       const codeFile = path.join(draft, 'migration.cjs')
@@ -482,6 +483,8 @@ class Maker {
         script,
         load: (connection) => loadMigration(migration, { runScript: (text) => connection.script(text) }),
         openShadow: (purpose) => this.#shadow(purpose),
+        // Two names that a person gave may mean one database.
+        apart: config.shadowDatabaseName === null && config.shadowDatabaseUrl === undefined,
         replay: this.#all.length > 0 ? (connection) => replay(connection, this.#all) : undefined,
         schemas: this.#project.schemas,
         filter: this.#project.filter,

@@ -21,7 +21,9 @@ export interface ProofRequest {
   /** The text of migration.sql. */
   readonly script: string
   /** Opens an empty shadow database. */
-  readonly openShadow: (purpose: 'rays' | 'prisma') => Promise<Shadow>
+  readonly openShadow: OpenShadow
+  /** The two shadow databases are surely two: both may be open at once. */
+  readonly apart: boolean
   /** Builds the state before the migration where the snapshot alone cannot (extensions, hand-made objects). */
   readonly replay: ((connection: Connection) => Promise<void>) | undefined
   readonly schemas: readonly string[]
@@ -55,8 +57,66 @@ export class ProofError extends FailedError {
 
 /** @throws {ProofError} naming the stage and the difference */
 export async function prove(request: ProofRequest): Promise<Proof> {
-  const reference = await proveScript(request)
-  return proveOperations(request, reference)
+  const shadows = new Shadows(request.openShadow, request.apart)
+  try {
+    const reference = await proveScript(request, await shadows.open('prisma'))
+    await shadows.drop('prisma')
+    return await proveOperations(request, await shadows.open('rays'), reference)
+  } finally {
+    await shadows.dropAll()
+  }
+}
+
+type OpenShadow = (purpose: 'rays' | 'prisma') => Promise<Shadow>
+
+/**
+ * The two shadow databases. A server takes a while to make one and to drop one; where the two are apart, both are done
+ * while the other is in use.
+ */
+class Shadows {
+  readonly #opening = new Map<'rays' | 'prisma', Promise<Shadow>>()
+  readonly #dropping = new Map<'rays' | 'prisma', Promise<void>>()
+
+  constructor(
+    readonly openShadow: OpenShadow,
+    readonly apart: boolean,
+  ) {}
+
+  async open(purpose: 'rays' | 'prisma'): Promise<Connection> {
+    const opening = this.#start(purpose)
+    if (this.apart) this.#start('rays')
+    return (await opening).connection
+  }
+
+  /** Waits for the end of it only where the other database needs it gone. */
+  async drop(purpose: 'rays' | 'prisma'): Promise<void> {
+    const dropping = this.#drop(purpose)
+    if (!this.apart) await dropping
+  }
+
+  async dropAll(): Promise<void> {
+    await Promise.all([...this.#opening.keys()].map((purpose) => this.#drop(purpose)))
+  }
+
+  #start(purpose: 'rays' | 'prisma'): Promise<Shadow> {
+    const opening = this.#opening.get(purpose) ?? this.openShadow(purpose)
+    this.#opening.set(purpose, opening)
+    // Whoever uses it is told; until then nobody waits for it.
+    opening.catch(() => undefined)
+    return opening
+  }
+
+  #drop(purpose: 'rays' | 'prisma'): Promise<void> {
+    const dropping =
+      this.#dropping.get(purpose) ??
+      this.#opening.get(purpose)!.then(
+        (shadow) => shadow.dispose(),
+        () => undefined,
+      )
+    this.#dropping.set(purpose, dropping)
+    dropping.catch(() => undefined)
+    return dropping
+  }
 }
 
 /** A state of a live database that is known to be right. */
@@ -68,28 +128,22 @@ interface Reference {
 }
 
 /** Prisma's script on its own shadow. Returns the state that it led to. */
-async function proveScript(request: ProofRequest): Promise<Reference> {
-  const shadow = await request.openShadow('prisma')
-  const { connection } = shadow
-  try {
-    request.onStage?.('migration.sql')
-    await buildPrevious(connection, request)
-    await connection.script(request.script).catch((error: unknown) => {
-      throw scriptError(connection, error, request.script)
-    })
-    const structure = await structureOf(connection, request)
-    const difference = await residual(request, connection, request.next)
-    if (difference === '') return { structure, noise: '' }
-    // Some schemas differ from their own database for ever (Prisma normalises defaults): that is no fault of the script.
-    await connection.reset(request.schemas)
-    await buildFrom(connection, request, request.next)
-    const noise = await residual(request, connection, request.next)
-    if (noise !== difference)
-      throw new ProofError('after migration.sql the database differs from the schema.', difference)
-    return { structure, noise }
-  } finally {
-    await shadow.dispose()
-  }
+async function proveScript(request: ProofRequest, connection: Connection): Promise<Reference> {
+  request.onStage?.('migration.sql')
+  await buildPrevious(connection, request)
+  await connection.script(request.script).catch((error: unknown) => {
+    throw scriptError(connection, error, request.script)
+  })
+  const structure = await structureOf(connection, request)
+  const difference = await residual(request, connection, request.next)
+  if (difference === '') return { structure, noise: '' }
+  // Some schemas differ from their own database for ever (Prisma normalises defaults): that is no fault of the script.
+  await connection.reset(request.schemas)
+  await buildFrom(connection, request, request.next)
+  const noise = await residual(request, connection, request.next)
+  if (noise !== difference)
+    throw new ProofError('after migration.sql the database differs from the schema.', difference)
+  return { structure, noise }
 }
 
 function scriptError(connection: Connection, error: unknown, script: string): ProofError {
@@ -105,29 +159,23 @@ function scriptError(connection: Connection, error: unknown, script: string): Pr
   )
 }
 
-async function proveOperations(request: ProofRequest, reference: Reference): Promise<Proof> {
-  const shadow = await request.openShadow('rays')
-  const { connection } = shadow
-  try {
-    await buildPrevious(connection, request)
-    const loaded = await request.load(connection)
-    const previous = { structure: await structureOf(connection, request), noise: undefined }
-    const round = new RoundTrip(request, connection, loaded, { previous, next: reference })
-    const filled = request.previous === undefined ? { tables: [] } : await fillTables(connection, request.schemas)
-    if (filled.tables.length === 0) {
-      await round.run(false)
-      return { notes: [], rows: 'none' }
-    }
-    const refusal = await round.run(true)
-    if (refusal === undefined) return { notes: [], rows: 'kept' }
-    // Rows that do not fit are the person's to decide; the schema must be proven all the same.
-    await connection.reset(request.schemas)
-    await buildPrevious(connection, request)
+async function proveOperations(request: ProofRequest, connection: Connection, reference: Reference): Promise<Proof> {
+  await buildPrevious(connection, request)
+  const loaded = await request.load(connection)
+  const previous = { structure: await structureOf(connection, request), noise: undefined }
+  const round = new RoundTrip(request, connection, loaded, { previous, next: reference })
+  const filled = request.previous === undefined ? { tables: [] } : await fillTables(connection, request.schemas)
+  if (filled.tables.length === 0) {
     await round.run(false)
-    return { notes: [refusal], rows: 'none' }
-  } finally {
-    await shadow.dispose()
+    return { notes: [], rows: 'none' }
   }
+  const refusal = await round.run(true)
+  if (refusal === undefined) return { notes: [], rows: 'kept' }
+  // Rows that do not fit are the person's to decide; the schema must be proven all the same.
+  await connection.reset(request.schemas)
+  await buildPrevious(connection, request)
+  await round.run(false)
+  return { notes: [refusal], rows: 'none' }
 }
 
 class RoundTrip {
