@@ -165,8 +165,9 @@ export function isLost(error: unknown): boolean {
 function kindOf(error: DriverError): Kind {
   const code = error.code ?? ''
   if (typeof error.errno === 'number' && error.errno > 0) {
-    // Disk full shows as an engine error 28 (ENOSPC) inside 1030, and as 1026 or 3 when writing files.
-    if (/\b(?:errno|error)[: ]+28\b|No space left on device/i.test(error.message)) return 'disk-full'
+    // Disk full shows as an engine error 28 (ENOSPC) inside 1030, as 1026 or 3 when writing files, and as 28 or 135
+    // (HA_ERR_RECORD_FILE_FULL) inside 1005 when a table is made.
+    if (/\b(?:errno|error)[: ]+(?:28|135)\b|No space left on device/i.test(error.message)) return 'disk-full'
     if (error.errno === 1290) return /read.only/i.test(error.message) ? 'read-only' : 'permission'
     const kind = BY_NUMBER[error.errno]
     if (kind) return kind

@@ -140,6 +140,31 @@ for (const at of ['hold-before', 'hold-after'] as const)
     { on: ['postgresql', 'mysql'] },
   )
 
+fault(
+  'a process killed right after the COMMIT of a migration keeps that migration',
+  async (c) => {
+    await c.fixture()
+    // The next one kills it before it has done anything: no proxy stands between rays and a file.
+    const third = c.folders.get(M3)!
+    c.code(M3, third.replace('await client', `${KILL}\n  await client`))
+    expect((await c.rays(['migrate'])).code).toBe(137)
+    await c.gone()
+    expect({ applied: await c.applied(), tables: await c.tables() }).toEqual({
+      applied: [M1, M2],
+      tables: ['a', 'b', 'c'],
+    })
+    await c.agrees()
+    const again = await c.rays(['migrate', '--name', M2])
+    expect({ code: again.code, stdout: again.stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/nothing|up to date|already/i),
+    })
+    c.code(M3, third)
+    await c.next()
+  },
+  { on: ['sqlite'] },
+)
+
 for (const [at, stayDown] of [
   ['cut-before', false],
   ['cut-after', false],

@@ -7,20 +7,22 @@ import path from 'node:path'
 import { type FaultCase, fault, M1, M2, M3, pause, SECOND, table } from '../support/faults.js'
 
 fault('five deployers at once run every operation exactly once', async (c) => {
-  const wait = c.by({
-    postgresql: `await client.query('SELECT pg_sleep(1)')`,
-    mysql: `await client.query('SELECT SLEEP(1)')`,
-    sqlite: `await new Promise((r) => setTimeout(r, 1000))`,
-  })
+  // The first goes on once another one waits for it, however long this machine takes to start five processes.
+  const gate = path.join(c.project.folder, 'gate')
+  const wait = `while (!require('node:fs').existsSync(${JSON.stringify(gate)})) await new Promise((r) => setTimeout(r, 20))`
   await c.fixture({ 1: { up: `${SECOND[1]!.up}\n  ${wait}\n  await client.execute('UPDATE runs SET n = n + 1')` } })
   await c.db.query('CREATE TABLE runs (n INTEGER)')
   await c.db.query('INSERT INTO runs VALUES (0)')
-  const runs = await Promise.all([1, 2, 3, 4, 5].map(() => c.rays(['migrate', '--lock-timeout', '40'])))
+  const running = [1, 2, 3, 4, 5].map(() => c.start(['migrate', '--lock-timeout', '40']))
+  const waits = /Waiting for the migration lock, held by/
+  await Promise.any(running.map((each) => each.said(waits)))
+  writeFileSync(gate, '')
+  const runs = await Promise.all(running.map((each) => each.output))
   for (const run of runs)
     expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect(await c.db.query('SELECT n FROM runs')).toEqual([{ n: 1 }])
   expect((await c.history()).map((row) => row.migration_name)).toEqual([M1, M2, M3])
-  expect(runs.filter((run) => /Waiting for the migration lock, held by/.test(run.stderr)).length).toBeGreaterThan(0)
+  expect(runs.filter((run) => waits.test(run.stderr)).length).toBeGreaterThan(0)
   expect(runs.filter((run) => /^Applied 20260102000000_b/m.test(run.stderr))).toHaveLength(1)
   expect(runs.filter((run) => /^Applied 20260103000000_c/m.test(run.stderr))).toHaveLength(1)
   await c.gone()
@@ -318,6 +320,23 @@ fault(
     await c.next()
   },
   { on: ['postgresql', 'mysql'] },
+)
+
+fault(
+  'a reader that keeps a SQLite file open is not waited for longer than the limit',
+  async (c) => {
+    await c.fixture()
+    const before = await c.state()
+    const other = await c.db.session()
+    await other.query('BEGIN')
+    await other.query('SELECT * FROM a')
+    const run = await c.rays(['migrate', '--lock-timeout', '1'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/SQLITE_BUSY/) })
+    await other.query('ROLLBACK')
+    await c.clean(before)
+    await c.next()
+  },
+  { on: ['sqlite'] },
 )
 
 fault(

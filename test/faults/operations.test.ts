@@ -181,10 +181,32 @@ fault(
       mysql: `SELECT IS_USED_LOCK('prisma_migrate') = CONNECTION_ID() AS held`,
       sqlite: '',
     })
+    // In a transaction of PostgreSQL's nobody gets it even now: the transaction has a share that no operation can give away.
+    // So a run ends with exit code 4 on MySQL and outside of a transaction alone (the next case).
+    const tried = c.by({
+      postgresql: `const { Client } = require('pg')
+  const other = new Client({ connectionString: process.env.DATABASE_URL })
+  await other.connect()
+  const { rows } = await other.query('SELECT pg_try_advisory_lock(72707369) AS got')
+  await other.end()
+  if (rows[0].got) throw new Error('somebody else got the lock')`,
+      mysql: '',
+      sqlite: '',
+    })
     await c.fixture({
-      0: { up: `${SECOND[0]!.up}\n  ${release}` },
+      0: { up: `${SECOND[0]!.up}\n  ${release}\n  ${tried}` },
       2: { up: `await client.execute(\`CREATE TABLE c AS ${held}\`)` },
     })
+    if (c.provider === 'postgresql') {
+      // What would give everything away at once is not possible inside of a transaction: an ordinary failure.
+      const second = c.folders.get(M2)!
+      c.code(M2, second.replace('await client', "await client.execute('DISCARD ALL')\n  await client"))
+      const before = await c.state()
+      const run = await c.rays(['migrate'])
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/25001/) })
+      await c.clean(before)
+      c.code(M2, second)
+    }
     // Outside of a transaction: what it sees is the session's own lock, after the migration that gave it away.
     c.folder(M3, [{ up: `await client.execute(\`CREATE TABLE d AS ${held}\`)`, down: null }], { transaction: false })
     await c.next()
@@ -200,7 +222,6 @@ fault(
 fault(
   'a lock that another session has taken meanwhile stops the run where it is',
   async (c) => {
-    // In a transaction of PostgreSQL's nobody else can take it: the transaction has a share that no operation can give away.
     const { release, free, take, give } = c.by({
       postgresql: {
         release: 'SELECT pg_advisory_unlock_all()',

@@ -41,15 +41,23 @@ const noMount = probe ? undefined : 'no right to mount a tmpfs'
 
 /** A server of its own, should it not survive. */
 let server: Server | undefined
+async function ownMysql(): Promise<Server> {
+  server ??= await startMysql({ own: true, settings: ['--innodb-flush-log-at-trx-commit=1'] })
+  return server!
+}
 afterAll(() => server?.stop())
 
-/** The disk of the case, made before its database, which is on it on SQLite. */
-let disk: NonNullable<ReturnType<typeof tmpfs>>
+/** The disk of the case, made before its database, which is on it on SQLite, and removed after it. */
+let disk: ReturnType<typeof tmpfs>
+afterEach(() => {
+  disk?.remove()
+  disk = undefined
+})
 
 fault(
   'a full disk under the database undoes the migration, and with space it goes on',
   async (c) => {
-    const { folder } = disk
+    const { folder } = disk!
     const ballast = path.join(folder, 'ballast')
     try {
       if (c.provider === 'postgresql') {
@@ -98,18 +106,82 @@ fault(
     } finally {
       await c.db.query('DROP TABLE IF EXISTS big')
       if (c.provider === 'postgresql') await c.db.query(`DROP TABLESPACE IF EXISTS ${c.db.name}`)
-      if (c.provider === 'sqlite') await c.db.close()
-      disk.remove()
     }
   },
   {
     skip: noMount,
     fresh: async (provider) => {
-      disk = tmpfs('40m')!
-      if (provider === 'sqlite') return freshSqlite(disk.folder)
+      disk = tmpfs('40m')
+      if (provider === 'sqlite') return freshSqlite(disk!.folder)
       if (provider === 'postgresql') return databases.find((each) => each.provider === provider)!.fresh()
-      server ??= await startMysql({ own: true })
-      return freshMysql(server!.url)
+      return freshMysql((await ownMysql()).url)
+    },
+  },
+)
+
+fault(
+  'a disk without any space under MySQL, and a server that it ends',
+  async (c) => {
+    const { folder } = disk!
+    const ballast = path.join(folder, 'ballast')
+    const fillBut = (left: number) => {
+      const { bavail, bsize } = statfsSync(folder)
+      writeFileSync(ballast, Buffer.alloc(bavail * bsize - left))
+    }
+    await c.fixture({
+      1: {
+        up: `await client.execute("CREATE TABLE big (v TEXT) DATA DIRECTORY = '${folder}'")`,
+        down: `await client.execute('DROP TABLE big')`,
+      },
+      2: {
+        up: `await client.execute("INSERT INTO big SELECT REPEAT('x', 1000) FROM seq_1_to_8000")`,
+        down: `await client.execute('DELETE FROM big')`,
+      },
+    })
+    const before = await c.state()
+    // Room for the table, and not for the first rows: MariaDB cannot roll back, and ends itself.
+    fillBut(128 * 1024)
+    await c.db.close()
+    const run = await c.rays(['migrate'])
+    rmSync(ballast)
+    // Another version may live on; then it is as with a little more space.
+    if (run.code === 1) await c.undone(before, /ER_RECORD_FILE_FULL/)
+    else {
+      await server!.crash!()
+      await server!.restart!()
+      expect({ code: run.code, stderr: run.stderr }).toEqual({
+        code: 3,
+        stderr: expect.stringMatching(/connection was lost during operation 2[\s\S]*--undo/),
+      })
+      await c.gone()
+      const row = (await c.history()).find((each) => each.finished_at === null)!
+      expect(row).toMatchObject({ migration_name: M2, rolled_back_at: null, applied_steps_count: 2 })
+      expect(JSON.parse(String(row.logs))).toMatchObject({ op: 2, state: 'running', dir: 'up' })
+      expect(await c.db.query('SELECT v FROM big')).toEqual([])
+      await c.next({ refused: { code: 3, says: /operation 2 was started and is in doubt/ } })
+      const undone = await c.rays(['migrate', '--undo', '--retry-op', '2'])
+      expect({ code: undone.code, stderr: undone.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+      expect(await c.state()).toEqual(before)
+    }
+    // Not even room for the table.
+    fillBut(0)
+    const now = await c.state()
+    const refused = await c.rays(['migrate'])
+    expect({ code: refused.code, stderr: refused.stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/Operation 1 [\s\S]*No more room in record file[\s\S]*Free some space/),
+    })
+    await c.undone(now, /No more room in record file/)
+    rmSync(ballast)
+    await c.next()
+    expect(await c.db.query('SELECT count(*) AS n FROM big')).toEqual([{ n: 8000 }])
+  },
+  {
+    skip: noMount,
+    on: ['mysql'],
+    fresh: async () => {
+      disk = tmpfs('40m')
+      return freshMysql((await ownMysql()).url)
     },
   },
 )

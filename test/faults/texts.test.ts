@@ -163,6 +163,8 @@ fault(
     await ok(plain, 'makemigration', '--name', 'init')
     await ok(plain, 'migrate')
     await ok(plain, 'status', '--check')
+    const agreed = { failed: [], edited: [], pending: [] }
+    expect(await c.prismaSays(at(plain).env.DATABASE_URL)).toEqual(agreed)
     expect(await tables(plain)).toEqual(['_prisma_migrations', 'a'])
     await ok(plain, 'migrate', '--name', 'zero', '--y')
     expect(await tables(plain)).toEqual(['_prisma_migrations'])
@@ -172,6 +174,7 @@ fault(
     await ok(marked, 'migrate', '--name', M1)
     expect(await tables(marked)).toEqual(['_prisma_migrations', 'a'])
     await ok(marked, 'status')
+    expect(await c.prismaSays(at(marked).env.DATABASE_URL)).toMatchObject({ failed: [], edited: [] })
     await ok(marked, 'migrate', '--name', 'zero', '--y')
     expect(await tables(marked)).toEqual(['_prisma_migrations'])
     c.project.schema('model a {\n  id Int @id\n}\n\nmodel more {\n  id Int @id\n}\n')
@@ -202,6 +205,7 @@ fault(
       expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
       expect((await c.rays(['migrate'], { env })).code).toBe(0)
       expect((await c.rays(['status', '--check'], { env })).code).toBe(0)
+      expect(await c.prismaSays(href)).toEqual({ failed: [], edited: [], pending: [] })
       const shadow = `sh"a'd;ow\` ${c.db.name.slice(-8)}`
       await c.db.query(`CREATE DATABASE ${q(c, shadow)}`)
       c.project.schema('model a {\n  id Int @id\n  more Int?\n}\n')
