@@ -1,8 +1,9 @@
 /** Moves folders out of the way: all of them, or none, and never over another. */
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rmdir } from 'node:fs/promises'
+import { mkdir, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { FailedError } from '../errors.js'
+import { moveWhole } from '../migrations/drafts.js'
 
 export interface Move {
   readonly from: string
@@ -27,13 +28,13 @@ export async function moveAll(folder: string, moves: readonly Move[]): Promise<v
   try {
     made = await mkdir(folder, { recursive: true })
     for (const move of moves) {
-      await rename(move.from, move.to)
+      await moveWhole(move.from, move.to)
       done.push(move)
     }
   } catch (error) {
     const stranded: string[] = []
     for (const { from, to } of done.reverse())
-      await rename(to, from).catch(() => stranded.push(`${to} could not be moved back to ${from}`))
+      await moveWhole(to, from).catch(() => stranded.push(`${to} could not be moved back to ${from}`))
     if (made !== undefined) await rmdir(folder).catch(() => undefined)
     const { code, path: where, dest } = error as NodeJS.ErrnoException & { readonly dest?: string }
     if (code === undefined) throw error

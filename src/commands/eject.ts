@@ -1,8 +1,9 @@
 /** `rays eject`: the way back to Prisma Migrate. What is rays' own is moved out; folders, scripts and history stay. */
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Structure } from '../../engines/engine.js'
 import { FailedError, InterruptedError, UsageError } from '../errors.js'
+import { moveWhole } from '../migrations/drafts.js'
 import type { Migration } from '../migrations/migration.js'
 import { replay } from '../proof/replay.js'
 import { bullets } from '../text.js'
@@ -62,7 +63,7 @@ export async function eject(context: Context, options: EjectOptions = {}): Promi
   for (const file of files) {
     const target = path.join(config.root, ASIDE, path.relative(config.root, file))
     await mkdir(path.dirname(target), { recursive: true })
-    await rename(file, target)
+    await moveWhole(file, target)
   }
   return { ...result, written: true }
 }

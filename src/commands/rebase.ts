@@ -1,6 +1,6 @@
 /** `rays rebase`: one's own migrations come after those of the others, made anew from the newest snapshot, and are applied again. */
 import { existsSync, readFileSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
@@ -10,6 +10,7 @@ import { folderNameOf } from '../knex/names.js'
 import { recordOperations } from '../knex/record.js'
 import { type Answers, NO_ANSWERS, readAnswers } from '../migrations/answers.js'
 import { nextTimestamp, otherFiles, readScript, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
+import { copyWhole, moveWhole } from '../migrations/drafts.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration, Operation } from '../migrations/migration.js'
 import type { PlannedOperation } from '../migrations/operations.js'
@@ -68,7 +69,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   const created: string[] = []
   const rebased: RebaseResult['rebased'][number][] = []
   try {
-    for (const { directory, name } of own) await rename(directory, path.join(aside, name))
+    for (const { directory, name } of own) await moveWhole(directory, path.join(aside, name))
     for (const [index, migration] of own.entries()) {
       await putSchema(config.schemaPath, stages[index]!)
       const { made, answers } = ways[index]!
@@ -83,7 +84,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
     const stranded: string[] = []
     for (const { directory, name } of own) {
       const place = path.join(aside, name)
-      if (existsSync(place)) await rename(place, directory).catch(() => stranded.push(name))
+      if (existsSync(place)) await moveWhole(place, directory).catch(() => stranded.push(name))
     }
     if (stranded.length === 0) await rm(aside, { recursive: true, force: true })
     else host.warn(`Could not be moved back from ${shortPath(config, aside)}: ${stranded.join(', ')}`)
@@ -241,7 +242,7 @@ async function keepOriginals(
     const folder = path.join(path.dirname(config.migrationsDir), 'rebased-migrations')
     try {
       await mkdir(folder, { recursive: true })
-      for (const { name } of anew) await rename(path.join(aside, name), freePath(folder, name))
+      for (const { name } of anew) await moveWhole(path.join(aside, name), freePath(folder, name))
       host.note(`The migrations as they were are in ${shortPath(config, folder)}.`)
     } catch (error) {
       host.warn(`The migrations as they were stay in ${shortPath(config, aside)}: ${messageOf(error)}`)
@@ -342,11 +343,12 @@ async function move(project: Project, migration: Migration, files: readonly Sche
   const name = `${nextTimestamp(new Date(), newest)}_${migration.name.replace(/^\d{14}_?/, '')}`
   const directory = path.join(config.migrationsDir, name)
   // A copy: if a later one cannot be made, the original goes back to its place.
-  await cp(migration.directory, directory, { recursive: true, errorOnExist: true, force: false })
-  await replaceSnapshot(directory, {
-    layout: schema.layout,
-    files: snapshotOf(files),
-    insideSchemaFolder: insideSchemaFolder(config, schema),
-  })
+  await copyWhole(migration.directory, directory, (copy) =>
+    replaceSnapshot(copy, {
+      layout: schema.layout,
+      files: snapshotOf(files),
+      insideSchemaFolder: insideSchemaFolder(config, schema),
+    }),
+  )
   return name
 }

@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { FailedError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
 import { bullets, compareNames } from '../text.js'
+import { isDraft, withDraft, withDraftIn } from './drafts.js'
 import type { Migration } from './migration.js'
 
 const CODE_FILES = ['migration.js', 'migration.cjs', 'migration.mjs', 'migration.ts', 'migration.cts', 'migration.mts']
@@ -39,7 +40,7 @@ export async function listMigrations(root: string): Promise<Migration[]> {
           problems.push(`${directory} is a symbolic link to a folder; Prisma ignores links, so does rays`)
         return
       }
-      if (!entry.isDirectory()) return
+      if (!entry.isDirectory() || isDraft(entry.name)) return
       const migration = await describe(directory, entry.name, problems)
       if (migration) migrations.push(migration)
     }),
@@ -88,7 +89,7 @@ async function describe(directory: string, name: string, problems: string[]): Pr
 /** What lies in a migration's folder besides the files that {@link writeMigration} writes: somebody put it there. */
 export function otherFiles({ directory }: Migration): string[] {
   const own = ['migration.sql', 'migration.js', 'README.md', SNAPSHOT]
-  return readdirSync(directory).filter((name) => !own.includes(name))
+  return readdirSync(directory).filter((name) => !own.includes(name) && !isDraft(name))
 }
 
 async function readLines(file: string): Promise<string[]> {
@@ -202,14 +203,13 @@ export async function writeMigration(
   root: string,
   migration: NewMigration,
 ): Promise<{ name: string; directory: string }> {
-  const parent = path.dirname(root)
-  const draft = path.join(parent, `rays-new-${process.pid}-${randomBytes(6).toString('hex')}`)
   try {
     await fs.mkdir(root, { recursive: true })
-    await removeDrafts(parent)
-    await fs.mkdir(draft)
-    await writeFiles(draft, migration)
-    const name = await claimName(root, draft, migration)
+    const name = await withDraft(root, async (draft) => {
+      await fs.mkdir(draft)
+      await writeFiles(draft, migration)
+      return claimName(root, draft, migration)
+    })
     const directory = path.join(root, name)
     try {
       await writeLockFile(root, migration.provider)
@@ -219,7 +219,6 @@ export async function writeMigration(
     }
     return { name, directory }
   } catch (error) {
-    await fs.rm(draft, { recursive: true, force: true }).catch(() => undefined)
     if (error instanceof RaysError) throw error
     const { code, path: where } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
@@ -252,24 +251,6 @@ export async function rememberFolder(root: string): Promise<(names: readonly str
     if (!hadLock) await fs.rm(lockFile, { force: true })
     // Somebody else may have written to it meanwhile: then it stays.
     if (!hadRoot) await fs.rmdir(root).catch(() => undefined)
-  }
-}
-
-/** Drafts of processes that were killed while they wrote. */
-async function removeDrafts(parent: string): Promise<void> {
-  for (const name of await fs.readdir(parent)) {
-    const maker = /^rays-new-(\d+)-[0-9a-f]{12}$/.exec(name)?.[1]
-    if (maker !== undefined && !isAlive(Number(maker)))
-      await fs.rm(path.join(parent, name), { recursive: true, force: true }).catch(() => undefined)
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
@@ -308,17 +289,11 @@ export async function completeMigration(
   files: Pick<NewMigration, 'snapshot'> & { readonly code?: string; readonly readme?: string },
 ): Promise<void> {
   if (migration.snapshotPath === undefined) {
-    const draft = path.join(
-      path.dirname(path.dirname(migration.directory)),
-      `rays-new-${randomBytes(6).toString('hex')}`,
-    )
-    try {
+    await withDraftIn(migration.directory, async (draft) => {
       await fs.mkdir(draft)
       await writeSnapshot(draft, files.snapshot)
       await fs.rename(path.join(draft, SNAPSHOT), path.join(migration.directory, SNAPSHOT))
-    } finally {
-      await fs.rm(draft, { recursive: true, force: true })
-    }
+    })
   }
   const write = async (name: string, text: string | undefined) => {
     const file = path.join(migration.directory, name)

@@ -1,43 +1,14 @@
 /** Disks that are full, users who may not, histories that cannot be read. */
 import { spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { databases, freshMysql, freshSqlite } from '../support/databases.js'
 import { type FaultCase, fault, hashTree, M1, M2, M3, PASSWORD, walk } from '../support/faults.js'
+import { noMount, tmpfs } from '../support/mounts.js'
 import type { RunOptions } from '../support/project.js'
 import { type Server, startMysql } from '../support/servers.mjs'
 
 const root = process.getuid?.() === 0
-
-/** A small disk of its own, where this process may mount one. */
-function tmpfs(size: string): { folder: string; remove(): void } | undefined {
-  const folder = mkdtempSync(path.join(tmpdir(), 'rays-test-disk-'))
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0777`, 'tmpfs', folder]).status !== 0) {
-    rmSync(folder, { recursive: true })
-    return undefined
-  }
-  return {
-    folder,
-    remove: () => {
-      spawnSync('umount', ['-l', folder])
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
-}
-const probe = root ? tmpfs('1m') : undefined
-probe?.remove()
-const noMount = probe ? undefined : 'no right to mount a tmpfs'
 
 /** A server of its own, should it not survive. */
 let server: Server | undefined
