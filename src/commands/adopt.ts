@@ -16,7 +16,7 @@ import { replaceModels, snapshotOf } from '../schema/prisma-schema.js'
 import { type Context, stopIfInterrupted } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, openProject, openShadow, type Project } from './project.js'
-import { insideSchemaFolder } from './schema-file.js'
+import { insideSchemaFolder, keepSnapshotsApart } from './schema-file.js'
 
 export interface AdoptOptions {
   readonly dryRun?: boolean
@@ -70,7 +70,10 @@ export async function adopt(context: Context, options: AdoptOptions = {}): Promi
   } finally {
     await shadow.dispose()
   }
-  if (!options.dryRun) await write(project, found, inSync && found.at(-1)?.migration === all.at(-1))
+  if (!options.dryRun) {
+    await write(project, found, inSync && found.at(-1)?.migration === all.at(-1))
+    await keepSnapshotsApart(context, project.schema)
+  }
   const adopted = found.flatMap(({ migration, reversal }) => (reversal ? [summary(migration, reversal)] : []))
   for (const { name, down, notes } of adopted) {
     if (down !== 'verified') for (const note of notes) context.host.warn(`${name}: ${note}`)

@@ -42,6 +42,7 @@ export type FindingCode =
   | 'does-not-replay' // the applied migrations do not apply to an empty database
   | 'drift' // the database was changed by hand
   | 'schema-changed' // schema.prisma has changes that no migration holds
+  | 'snapshot-in-schema' // Prisma takes the snapshot of a migration for a part of the schema
 
 export interface Finding {
   readonly code: FindingCode
@@ -99,6 +100,7 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
         fix: 'rays makemigration --name <name>',
       })
     }
+    findings.push(...snapshotFindings(project))
     const { objects } = await project.engine.structure(connection, project.schemas)
     return {
       target: connection.target,
@@ -190,6 +192,14 @@ async function drifted(at: {
     })
     return null
   }
+}
+
+function snapshotFindings({ config, schema }: Project): Finding[] {
+  const [first] = schema.snapshots
+  if (first === undefined) return []
+  const more = schema.snapshots.length === 1 ? '' : ` and ${schema.snapshots.length - 1} more`
+  const cause = `Prisma reads every .prisma file of the schema folder, snapshots of migrations, too: ${shortPath(config, first)}${more}.`
+  return [{ code: 'snapshot-in-schema', about: 'schema', cause, fix: 'rays adopt' }]
 }
 
 function driftFindings({ missing, extra }: Drift, managed: boolean): Finding[] {

@@ -29,7 +29,7 @@ import { type Context, stopIfInterrupted } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, namespaceOf, openProject, openShadow, type Project, withConnection } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
-import { shortPath } from './schema-file.js'
+import { insideSchemaFolder, keepSnapshotsApart, shortPath } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
 
 export interface MakeMigrationOptions {
@@ -136,6 +136,7 @@ export async function makeMigration(
     made.push(await maker.make(state, part.files, part.slug, last ? forward : undefined, hazards, changes))
     state = part.files
   }
+  if (!options.dryRun) await keepSnapshotsApart(context, project.schema)
   const renames = renamed?.steps.map((step) => `[*] ${step.summary}`) ?? []
   const summary = [...renames, change.summary].join('\n').trim()
   return { changes: true, summary, migrations: made, hazards, written: !options.dryRun }
@@ -518,8 +519,6 @@ class Maker {
     stopIfInterrupted(this.#context.host, `Interrupted before ${slug} was written.`)
     const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
     if (this.#options.dryRun) return { name: slug, directory: shortPath(config, config.migrationsDir) }
-    const relative = path.relative(schema.path, config.migrationsDir)
-    const inside = schema.layout === 'folder' && !relative.startsWith('..') && !path.isAbsolute(relative)
     const written = await writeMigration(config.migrationsDir, {
       safeName: slug,
       script,
@@ -544,7 +543,11 @@ class Maker {
         warnings: readme.warnings,
         notes: readme.notes,
       }),
-      snapshot: { layout: schema.layout, files: snapshotOf(files), insideSchemaFolder: inside },
+      snapshot: {
+        layout: schema.layout,
+        files: snapshotOf(files),
+        insideSchemaFolder: insideSchemaFolder(config, schema),
+      },
       provider: datasource.provider,
       at: this.#context.host.now(),
     })

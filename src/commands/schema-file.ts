@@ -1,7 +1,7 @@
 /** The project's schema file follows the database, and the client follows the schema. */
 import path from 'node:path'
 import type { Config } from '../config/config.js'
-import { readSnapshot } from '../migrations/directory.js'
+import { hideSnapshots, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import {
   generatorsOf,
@@ -12,7 +12,8 @@ import {
   sameModelsAs,
   writeSchema,
 } from '../schema/prisma-schema.js'
-import type { Host } from './host.js'
+import { bullets } from '../text.js'
+import type { Context, Host } from './host.js'
 
 export type Followed =
   /** It was replaced by the target's snapshot. */
@@ -72,7 +73,12 @@ export async function generateClient(config: Config, host: Host, wanted: boolean
   })
   if (result.state === 'missing') return { state: 'skipped', reason: 'prisma is not installed in the project' }
   if (result.state === 'failed') {
-    host.warn(`prisma generate failed: ${result.reason}. The database is migrated; run npx prisma generate.`)
+    const [snapshot] = schema.snapshots
+    const why =
+      snapshot === undefined
+        ? ''
+        : ` Prisma takes ${shortPath(config, snapshot)} for a part of the schema: rays adopt renames it.`
+    host.warn(`prisma generate failed: ${result.reason}.${why} The database is migrated; run npx prisma generate.`)
     return { state: 'failed', reason: result.reason }
   }
   return { state: 'done' }
@@ -88,4 +94,13 @@ export function shortPath(config: Config, file: string): string {
 export function insideSchemaFolder(config: Config, schema: Pick<PrismaSchema, 'layout' | 'path'>): boolean {
   const relative = path.relative(schema.path, config.migrationsDir)
   return schema.layout === 'folder' && !relative.startsWith('..') && !path.isAbsolute(relative)
+}
+
+/** Where Prisma takes snapshots for a part of the schema, they get names that it does not read. */
+export async function keepSnapshotsApart({ config, host }: Context, schema: PrismaSchema): Promise<void> {
+  const renamed = await hideSnapshots(schema.snapshots)
+  if (renamed.length === 0) return
+  host.note(
+    `Prisma reads every .prisma file of the schema folder. Renamed, so that it overlooks them:\n${bullets(renamed.map((file) => shortPath(config, file)))}`,
+  )
 }

@@ -4,12 +4,14 @@ import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { FailedError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
+import { SNAPSHOT } from '../schema/prisma-schema.js'
 import { bullets, compareNames } from '../text.js'
 import { isDraft, withDraft, withDraftIn } from './drafts.js'
 import type { Migration } from './migration.js'
 
 const CODE_FILES = ['migration.js', 'migration.cjs', 'migration.mjs', 'migration.ts', 'migration.cts', 'migration.mts']
-const SNAPSHOT = 'migration.schema.prisma'
+/** What lets Prisma overlook a snapshot that lies in a schema folder: it reads every `.prisma` file there. */
+const HIDDEN = '.txt'
 const LOCK_FILE = 'migration_lock.toml'
 /** The names of the migrations that a squashed one stands for. */
 const REPLACES = 'replaces.txt'
@@ -81,14 +83,16 @@ async function describe(directory: string, name: string, problems: string[]): Pr
     timestamp: /^\d{14}/.exec(name)?.[0],
     codeFile: code[0],
     sqlFile,
-    snapshotPath: entries.has(SNAPSHOT) ? path.join(directory, SNAPSHOT) : undefined,
+    snapshotPath: [SNAPSHOT, SNAPSHOT + HIDDEN]
+      .filter((name) => entries.has(name))
+      .map((name) => path.join(directory, name))[0],
     ...(entries.has(REPLACES) && { replaces: await readLines(path.join(directory, REPLACES)) }),
   }
 }
 
 /** What lies in a migration's folder besides the files that {@link writeMigration} writes: somebody put it there. */
 export function otherFiles({ directory }: Migration): string[] {
-  const own = ['migration.sql', 'migration.js', 'README.md', SNAPSHOT]
+  const own = ['migration.sql', 'migration.js', 'README.md', SNAPSHOT, SNAPSHOT + HIDDEN]
   return readdirSync(directory).filter((name) => !own.includes(name) && !isDraft(name))
 }
 
@@ -270,13 +274,28 @@ async function writeSnapshot(folder: string, { layout, files, insideSchemaFolder
   for (const file of files) {
     const target = path.join(folder, SNAPSHOT, ...file.path.split('/'))
     await fs.mkdir(path.dirname(target), { recursive: true })
-    await writeDurably(insideSchemaFolder ? `${target}.txt` : target, file.content)
+    await writeDurably(insideSchemaFolder ? target + HIDDEN : target, file.content)
   }
+}
+
+/** Gives snapshot files names that Prisma overlooks in a schema folder; returns them. A file that is gone is none. */
+export async function hideSnapshots(files: readonly string[]): Promise<string[]> {
+  const hidden: string[] = []
+  for (const file of files) {
+    try {
+      await fs.rename(file, file + HIDDEN)
+      hidden.push(file + HIDDEN)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  return hidden
 }
 
 /** Replaces the snapshot of a migration. */
 export async function replaceSnapshot(directory: string, snapshot: NewMigration['snapshot']): Promise<void> {
-  await fs.rm(path.join(directory, SNAPSHOT), { recursive: true, force: true })
+  for (const name of [SNAPSHOT, SNAPSHOT + HIDDEN])
+    await fs.rm(path.join(directory, name), { recursive: true, force: true })
   await writeSnapshot(directory, snapshot)
 }
 

@@ -12,12 +12,17 @@ import type { SchemaChange } from './models.js'
 
 export { replaceModels, type SchemaChange, sameModels, sameModelsAs } from './models.js'
 
+/** A migration's snapshot: a file of this name, or where the schema is a folder, a folder. */
+export const SNAPSHOT = 'migration.schema.prisma'
+
 export interface PrismaSchema {
   /** Absolute path of the schema file or of the folder. */
   readonly path: string
   readonly layout: 'file' | 'folder'
   /** In byte order of their paths, which are relative to the folder that holds the file or is the schema. */
   readonly files: readonly SchemaFile[]
+  /** Absolute paths of snapshots below the folder that Prisma takes for a part of the schema. They are not among the files. */
+  readonly snapshots: readonly string[]
 }
 
 /** A value that is written into the schema or named as an environment variable there. */
@@ -50,18 +55,27 @@ export function schemaRoot(schema: PrismaSchema): string {
 
 /**
  * Reads a schema file, or every `.prisma` file below a folder, as Prisma does: links are followed, each folder once.
+ * Snapshots are no part of it, although Prisma takes them for one.
  * @throws {ConfigError} where there is nothing to read; {@link SchemaInvalidError} for bytes that are not UTF-8
  */
 export async function readSchema(location: string): Promise<PrismaSchema> {
   const absolute = path.resolve(location)
   try {
     if ((await fs.stat(absolute)).isFile()) {
-      return { path: absolute, layout: 'file', files: [await readFile(absolute, path.basename(absolute))] }
+      return {
+        path: absolute,
+        layout: 'file',
+        files: [await readFile(absolute, path.basename(absolute))],
+        snapshots: [],
+      }
     }
-    const files = await readFolder(absolute, '', new Set())
-    if (files.length > 0) {
-      return { path: absolute, layout: 'folder', files: files.sort((a, b) => compareNames(a.path, b.path)) }
-    }
+    const names = await prismaFiles(absolute, '', new Set())
+    const isSnapshot = (name: string) => name.split('/').includes(SNAPSHOT)
+    const files: SchemaFile[] = []
+    for (const name of names.filter((name) => !isSnapshot(name)).sort(compareNames))
+      files.push(await readFile(path.join(absolute, name), name))
+    const snapshots = names.filter(isSnapshot).map((name) => path.join(absolute, name))
+    if (files.length > 0) return { path: absolute, layout: 'folder', files, snapshots }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (error instanceof SchemaInvalidError) throw error
@@ -75,17 +89,17 @@ export async function readSchema(location: string): Promise<PrismaSchema> {
   })
 }
 
-async function readFolder(root: string, relative: string, seen: Set<string>): Promise<SchemaFile[]> {
+async function prismaFiles(root: string, relative: string, seen: Set<string>): Promise<string[]> {
   const folder = path.join(root, relative)
   const real = await fs.realpath(folder)
   if (seen.has(real)) return []
   seen.add(real)
-  const files: SchemaFile[] = []
+  const files: string[] = []
   for (const name of await fs.readdir(folder)) {
     const child = relative === '' ? name : `${relative}/${name}`
     const stat = await fs.stat(path.join(root, child)).catch(() => undefined)
-    if (stat?.isDirectory()) files.push(...(await readFolder(root, child, seen)))
-    else if (stat?.isFile() && name.endsWith('.prisma')) files.push(await readFile(path.join(root, child), child))
+    if (stat?.isDirectory()) files.push(...(await prismaFiles(root, child, seen)))
+    else if (stat?.isFile() && name.endsWith('.prisma')) files.push(child)
   }
   return files
 }

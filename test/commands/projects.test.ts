@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, renameSync, unlinkSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases } from '../support/databases.js'
+import { prisma } from '../support/prisma.js'
 import { type Workspace, workspace } from '../support/workspace.js'
 
 const MODEL = 'model Item {\n  id Int @id\n}\n'
@@ -52,6 +53,55 @@ describeDatabases('projects of different shapes', (on) => {
     await ws.ok('migrate --name -1 --y')
     expect(ws.read('prisma/models/item.prisma')).toBe(MODEL)
     expect(ws.read('prisma/base.prisma')).toBe(bare(on.provider))
+  })
+
+  /** A project with a migration, whose schema file is a part of a schema folder from now on: Prisma's, and rays'. */
+  const fileThatBecameFolder = async () => {
+    const config = (schema: string) =>
+      `export default {\n  schema: '${schema}',\n  migrations: { path: 'prisma/migrations' },\n  datasource: { url: process.env.DATABASE_URL },\n}\n`
+    ws = await workspace(on, {
+      schema: `${bare(on.provider)}${MODEL}`,
+      files: { 'prisma.config.ts': config('prisma/schema.prisma') },
+    })
+    unlinkSync(path.join(ws.project.folder, 'raysconfig.js'))
+    await ws.ok('makemigration --name one --no-verify')
+    await ws.ok('migrate')
+    ws.project.write({ 'prisma.config.ts': config('prisma') })
+    return () => prisma(ws.project.folder, ['validate'], { url: ws.db.href })
+  }
+
+  test('a schema file that becomes a folder around the migrations: the next migration makes it one to Prisma, too', async () => {
+    const validate = await fileThatBecameFolder()
+    await ws.ok('status --check')
+    const { data } = (await ws.ok('doctor --json')).json<{ data: { findings: { code: string; fix: string }[] } }>()
+    expect(data.findings).toMatchObject([{ code: 'snapshot-in-schema', fix: 'rays adopt' }])
+    expect((await validate()).code).toBe(1)
+    ws.project.write({ 'prisma/models/more.prisma': 'model More {\n  id Int @id\n}\n' })
+    const { stderr } = await ws.ok('makemigration --name two')
+    expect(stderr).toContain(`prisma/migrations/${ws.folder('one')}/migration.schema.prisma.txt`)
+    expect(ws.migration('one', 'migration.schema.prisma.txt')).toBe(ws.read('prisma/schema.prisma'))
+    expect(ws.exists(`prisma/migrations/${ws.folder('one')}/migration.schema.prisma`)).toBe(false)
+    expect(ws.migration('two', 'migration.schema.prisma/models/more.prisma.txt')).toContain('model More')
+    expect(await validate()).toMatchObject({ code: 0 })
+    await ws.ok('migrate')
+    expect((await ws.ok('doctor --json')).json<{ data: { findings: object[] } }>().data.findings).toEqual([])
+    await ws.ok('migrate --name -1 --y')
+    expect(await ws.tables()).toEqual(['Item'])
+    expect(ws.exists('prisma/models/more.prisma')).toBe(false)
+    await ws.ok('migrate')
+    await ws.ok('status --check --strict')
+  })
+
+  test('a schema file that becomes a folder around the migrations: adopt makes it one to Prisma, too', async () => {
+    const validate = await fileThatBecameFolder()
+    ws.project.write({
+      'prisma/generator.prisma': 'generator client {\n  provider = "prisma-client"\n  output = "../client"\n}\n',
+    })
+    const { stderr } = await ws.ok('migrate --name -1 --y --generate')
+    expect(stderr).toMatch(/prisma generate failed[\s\S]*rays adopt/)
+    await ws.ok('adopt')
+    expect(ws.exists(`prisma/migrations/${ws.folder('one')}/migration.schema.prisma.txt`)).toBe(true)
+    expect(await validate()).toMatchObject({ code: 0 })
   })
 
   test('a folder of schema files with the migrations beside it', async () => {

@@ -4,8 +4,12 @@ import { replaceModels, sameModels } from '../../../src/schema/models.js'
 import type { PrismaSchema } from '../../../src/schema/prisma-schema.js'
 
 const one = (content: string) => [{ path: 'schema.prisma', content }]
-const file = (content: string): PrismaSchema => ({ path: '/p/schema.prisma', layout: 'file', files: one(content) })
-const folder = (files: Record<string, string>): PrismaSchema => ({
+const file = (content: string): Omit<PrismaSchema, 'snapshots'> => ({
+  path: '/p/schema.prisma',
+  layout: 'file',
+  files: one(content),
+})
+const folder = (files: Record<string, string>): Omit<PrismaSchema, 'snapshots'> => ({
   path: '/p/schema',
   layout: 'folder',
   files: Object.entries(files).map(([path, content]) => ({ path, content })),
