@@ -12,7 +12,10 @@ import { guardUserCode } from '../user-code.js'
 import type { Context } from './host.js'
 
 /** The migration with its folder's hooks: the SQL as operations of its own, the programs to be run around it. */
-export async function withFolderHooks(loaded: LoadedMigration, connection: Connection): Promise<LoadedMigration> {
+export async function withFolderHooks(
+  loaded: LoadedMigration,
+  connection: Pick<Connection, 'syntax'>,
+): Promise<LoadedMigration> {
   return withHooks(loaded, await listHooks(loaded.migration), connection.syntax)
 }
 

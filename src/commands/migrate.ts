@@ -1,5 +1,5 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
-import type { Client, Connection, Row } from '../../engines/engine.js'
+import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, InterruptedError, UsageError } from '../errors.js'
 import { execute, type Progress, type StepResult } from '../history/executor.js'
@@ -232,7 +232,7 @@ function recordOnly(migration: Migration): LoadedMigration {
 /** Every planned migration is loaded and checked before the first statement runs. */
 async function loadAll(
   migrations: readonly Migration[],
-  connection: Connection,
+  connection: Pick<Connection, 'engine' | 'keepAlive' | 'script' | 'syntax'>,
   fake: boolean,
 ): Promise<LoadedMigration[]> {
   const loaded: LoadedMigration[] = []
@@ -399,22 +399,29 @@ async function finish(
   return { ...base, schemaFile, generated }
 }
 
+/** What `migrate` would do to a database that does not exist yet. Nothing is created. @throws {RaysError} */
+export async function previewNew(context: Context, options: MigrateOptions): Promise<MigrateResult> {
+  return preview(await openProject(context), context, undefined, options)
+}
+
+/** @param connection undefined where there is no database yet: nothing is applied there, and no rows are lost */
 async function preview(
   project: Project,
   { host }: Context,
-  connection: Connection,
+  connection: Connection | undefined,
   options: MigrateOptions,
 ): Promise<MigrateResult> {
   const all = await folders(project)
-  const known = await historyOf(connection, all)
+  const known = connection ? await historyOf(connection, all) : []
   const planned = plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
-  const loaded = await loadAll(planned.migrations, connection, false)
-  const hazards = await hazardsOf(project, connection, planned, loaded)
+  const reader = connection ?? readerOf(project.engine)
+  const loaded = await loadAll(planned.migrations, reader, false)
+  const hazards = connection ? await hazardsOf(project, connection, planned, loaded) : []
   const sql = options.sql ? await sqlOf(project, loaded, planned.direction) : undefined
   const commands = sql?.map(({ name, script }) => ({
     name,
-    statements: splitStatements(script, connection.syntax).map((statement) => statement.text),
+    statements: splitStatements(script, reader.syntax).map((statement) => statement.text),
   }))
   return {
     direction: planned.direction,
@@ -432,6 +439,12 @@ async function preview(
     ...(sql && { sql: sql.map(({ text }) => text).join('\n') }),
     ...(commands && { commands }),
   }
+}
+
+/** What loads migrations where there is nothing that they could run on. */
+function readerOf(engine: Engine): Pick<Connection, 'engine' | 'script' | 'syntax'> {
+  const script = () => Promise.reject(new Error('There is no database yet'))
+  return { engine, syntax: engine.syntax, script }
 }
 
 async function sqlOf(project: Project, loaded: readonly LoadedMigration[], direction: 'up' | 'down') {

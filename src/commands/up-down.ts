@@ -1,10 +1,10 @@
 /** `rays up` and `rays down`: migrate step by step, with the schema's changes shown and asked about first. */
-import { InterruptedError, UsageError } from '../errors.js'
+import { InterruptedError, RaysError, UsageError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
 import { readSnapshot } from '../migrations/directory.js'
 import { type BlockDiff, diffSchemas } from '../schema/schema-diff.js'
 import type { Context } from './host.js'
-import { agreedOf, type MigrateResult, migrate } from './migrate.js'
+import { agreedOf, type MigrateResult, migrate, previewNew } from './migrate.js'
 import { connect, folders, openProject, withConnection } from './project.js'
 
 export interface StepOptions {
@@ -52,11 +52,13 @@ async function walk(
   options: StepOptions,
 ): Promise<StepsResult> {
   const { host } = context
-  const project = await openProject(context)
-  if (options.createDb && !options.preview) await (await connect(project, host, { createDatabase: true })).close()
+  const createDb = options.createDb === true && !options.preview
   const target = name === undefined ? {} : { name }
-  const planned = await migrate(context, { ...target, sql: true })
-  if (planned.migrations.length === 0) return { ...nothing(direction), target: planned.target }
+  const planned = await plannedFor(context, target, createDb)
+  if (planned.migrations.length === 0) {
+    if (createDb) await (await connect(await openProject(context), host, { createDatabase: true })).close()
+    return { ...nothing(direction), target: planned.target }
+  }
   if (planned.direction !== direction) {
     const other = direction === 'up' ? 'down' : 'up'
     throw new UsageError(`${options.target} lies ${other === 'down' ? 'below' : 'above'} where the database is.`, {
@@ -81,11 +83,26 @@ async function walk(
   const run = {
     ...target,
     y: true,
+    createDb,
     failOnDestructive: options.failOnDestructive === true,
     ...(options.generate !== undefined && { generate: options.generate }),
   }
   const done = await migrate(context, run, agreedOf(planned))
   return { ...done, diff, commands }
+}
+
+/** What is to be done, known before anything is created: to a database that is to be created, all of it. */
+async function plannedFor(
+  context: Context,
+  target: { readonly name?: string },
+  createDb: boolean,
+): Promise<MigrateResult> {
+  try {
+    return await migrate(context, { ...target, sql: true })
+  } catch (error) {
+    if (!createDb || !(error instanceof RaysError) || error.code !== 'E_NO_DATABASE') throw error
+    return previewNew(context, { ...target, sql: true })
+  }
 }
 
 /** The schema's changes along the way, and the statements. */

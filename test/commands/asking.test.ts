@@ -51,6 +51,26 @@ describeDatabases(
       expect(await users()).toEqual([{ id: 1, name: 'Ada' }])
     })
 
+    onlyHere('up --create-db creates the database once it is told to go on', async () => {
+      const name = `_new_${process.pid}`
+      const env = { DATABASE_URL: `${ws.db.href}${name}` }
+      await ws.given('makemigration --name start')
+      try {
+        const no = await onTerminal(ws.project.folder, 'up --create-db', env, [[/Apply 1 migration\?/, 'n\r']])
+        expect([no.code, no.screen]).toEqual([130, expect.stringMatching(/model User[\s\S]*Apply 1 migration\?/)])
+        expect(no.screen).not.toContain('Created the database')
+        expect((await ws.fails(1, 'status', { env })).stderr).toContain('does not exist')
+        const alone = await ws.fails(2, 'up --create-db', { env })
+        expect(alone.stderr).toContain('--auto-approve')
+        expect((await ws.fails(1, 'status', { env })).stderr).toContain('does not exist')
+        const yes = await onTerminal(ws.project.folder, 'up --create-db', env, [[/Apply 1 migration\?/, 'y\r']])
+        expect([yes.code, yes.screen]).toEqual([0, expect.stringContaining('Created the database')])
+        await ws.ok('status --check', { env })
+      } finally {
+        if (on.provider !== 'sqlite') await ws.sql(`DROP DATABASE IF EXISTS "${ws.db.name}${name}"`)
+      }
+    })
+
     onlyHere('redo and reset ask before rows are lost', async () => {
       await begun()
       expect((await type('redo', [/Going down loses this data/, 'n\r'])).code).toBe(130)

@@ -1,6 +1,6 @@
 /** Where migrate goes, what it shows beforehand, and how it ends. */
 import { createHash } from 'node:crypto'
-import { mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, history } from '../support/databases.js'
 import { tablesOf, type Workspace, workspace } from '../support/workspace.js'
@@ -303,8 +303,12 @@ describeDatabases('a database that does not exist yet', (on) => {
     ws.project.schema(model())
     await ws.given('makemigration --name init')
   })
+  const drop = async () => {
+    if (on.provider === 'sqlite') rmSync(`${ws.db.href}${name}`.replace('file:', ''), { force: true })
+    else await ws.sql(`DROP DATABASE IF EXISTS "${ws.db.name}${name}"`)
+  }
   afterAll(async () => {
-    if (on.provider !== 'sqlite') await ws.sql(`DROP DATABASE IF EXISTS "${ws.db.name}${name}"`)
+    await drop()
     await ws.drop()
   })
 
@@ -317,9 +321,12 @@ describeDatabases('a database that does not exist yet', (on) => {
   })
 
   test('is created by --create-db', async () => {
-    const { stderr } = await ws.ok('migrate --create-db')
-    expect(stderr).toContain('Created the database')
-    expect((await ws.ok('status --check')).stdout).toContain('1 applied, 0 pending')
+    for (const line of ['up --create-db --auto-approve', 'migrate --create-db']) {
+      await drop()
+      const { stderr } = await ws.ok(line)
+      expect(stderr).toContain('Created the database')
+      expect((await ws.ok('status --check')).stdout).toContain('1 applied, 0 pending')
+    }
   })
 })
 
