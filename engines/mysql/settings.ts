@@ -116,6 +116,19 @@ export async function begin(session: Session, facts: ServerFacts, options: Conne
 }
 
 /**
+ * MariaDB compares a parameter by the collation that came with the client's character set, and a literal by that of the
+ * connection. Set apart from the other, the character set brings its default collation, and the two cannot be compared.
+ */
+function characterSet({ charsetClient, collation }: ServerFacts): string[] {
+  if (collation === charsetClient || collation.startsWith(`${charsetClient}_`))
+    return [`NAMES ${literal(charsetClient)} COLLATE ${literal(collation)}`]
+  return [
+    `SESSION character_set_client = ${literal(charsetClient)}`,
+    `SESSION collation_connection = ${literal(collation)}`,
+  ]
+}
+
+/**
  * Puts back what an operation may have changed: `sql_mode`, time zone, character set, checks, limits, the database.
  * An open transaction stays open, unless the operation had turned autocommit off.
  */
@@ -128,9 +141,8 @@ export async function restore(
   await setAll(session, [
     `SESSION sql_mode = ${literal(facts.sqlMode)}`,
     `SESSION time_zone = ${literal(facts.timeZone)}`,
-    `SESSION character_set_client = ${literal(facts.charsetClient)}`,
+    ...characterSet(facts),
     `SESSION character_set_results = ${literal(facts.charsetResults)}`,
-    `SESSION collation_connection = ${literal(facts.collation)}`,
     'SESSION foreign_key_checks = 1',
     'SESSION unique_checks = 1',
     'SESSION autocommit = 1',

@@ -162,6 +162,28 @@ describeMysql('a session', () => {
       expect(await read()).toEqual(before)
     }))
 
+  test('compares a literal with a parameter, before and after its settings are put back', () =>
+    inDatabase(async (db) => {
+      await db.execute('CREATE TABLE c (v VARCHAR(9)) CHARACTER SET utf8mb4')
+      await db.execute("INSERT INTO c VALUES ('ä')")
+      const facts = 'SELECT @@character_set_client AS client, @@collation_connection AS collation'
+      const before = await db.query(facts)
+      const made = new Set<string>()
+      for (const when of ['fresh', 'put_back', 'put_back_again']) {
+        await db.execute(`CREATE TABLE ${when} (v VARCHAR(9), w VARCHAR(9) CHARACTER SET utf8mb4)`)
+        const [table] = await db.query(`SHOW CREATE TABLE ${when}`)
+        made.add(String(table!['Create Table']).replace(when, ''))
+        expect(await db.query("SELECT 'ä' = :? AS same", ['ä'])).toEqual([{ same: 1 }])
+        await db.execute("UPDATE c SET v = CONCAT('ä', :?) WHERE 'x' < :?", ['ö', 'ß'])
+        expect(await db.query('SELECT v FROM c WHERE v = :?', ['äö'])).toEqual([])
+        await db.execute('SET NAMES latin1')
+        await db.restoreSettings()
+        expect(await db.query(facts)).toEqual(before)
+      }
+      // What a statement leaves open comes from the database, whatever the session.
+      expect(made.size).toBe(1)
+    }))
+
   test('writes the history in UTC, whatever the zone of the session', () =>
     inDatabase(async (db) => {
       await db.execute("SET time_zone = '+09:00'")
