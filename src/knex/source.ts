@@ -82,7 +82,16 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
   }
 
   async getMigration(entry: Entry): Promise<Knex.Migration> {
-    const { folder, own } = entry
+    try {
+      return await this.#migrationOf(entry)
+    } finally {
+      // Knex asks for several at once. If one fails, Knex ends the process, and while another is loaded that would count
+      // as something that the other's code does.
+      await this.#loading
+    }
+  }
+
+  async #migrationOf({ folder, own }: Entry): Promise<Knex.Migration> {
     if (folder === undefined) {
       const file = await this.#options.own().getMigration(own!.spec)
       if (needsForeignKeysOff(file as KnexForm)) this.foreignKeysOff = true

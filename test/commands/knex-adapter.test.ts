@@ -281,4 +281,26 @@ export const down = async () => {}
     await failing(provider === 'mysql' ? /Nothing of it had been done/ : /exists/)
     expect(await db.query(`SELECT id FROM ${q('User')} WHERE id = 77`)).toEqual([])
   })
+
+  test('what fails while others are loaded is told alone', async () => {
+    const slow = 'await new Promise((resolve) => setTimeout(resolve, 400))\nexport default []\n'
+    const bad = {
+      'cannot be loaded': "throw new Error('no good')\n",
+      'cannot be run': "module.exports = [[async () => { throw new Error('no good') }, null]]\n",
+    }
+    const folders = ['29990102000000_bad', '29990103000000_slow', '29990104000000_slow']
+    for (const [what, code] of Object.entries(bad)) {
+      for (const name of folders) project.write({ [`prisma/migrations/${name}/migration.sql`]: '-- empty\n' })
+      project.write({
+        [`prisma/migrations/${folders[0]}/migration.js`]: code,
+        [`prisma/migrations/${folders[1]}/migration.mjs`]: slow,
+        [`prisma/migrations/${folders[2]}/migration.mjs`]: slow,
+      })
+      const failed = await project.knex('migrate:latest')
+      expect([what, failed.code, failed.stderr.includes('no good')]).toEqual([what, 1, true])
+      expect(failed.stderr).not.toMatch(/_slow|process\.exit|unhandled/i)
+    }
+    for (const name of folders)
+      rmSync(path.join(project.folder, 'prisma/migrations', name), { recursive: true, force: true })
+  })
 })
