@@ -242,8 +242,17 @@ export interface Connection extends AnsweringClient {
    * (SQLite, transaction poolers).
    */
   readonly lockPerTransaction?: boolean
-  /** Who holds the migration lock now, for a person; undefined when it is free. Takes nothing. */
-  lockHolder(): Promise<string | undefined>
+  /**
+   * Where the lock belongs to each transaction: holds it between them, too, until the function that is returned is called or
+   * the process ends. Waits as {@link acquireLock} did, which comes first. Undefined where the session holds the lock.
+   * @throws {LockTimeoutError} at the limit, naming the holder.
+   */
+  holdLock?(): Promise<() => Promise<void>>
+  /**
+   * Who holds the migration lock now, for a person; undefined when it is free. Takes nothing.
+   * @param options.migrating only who may be applying a migration to this very database operation by operation
+   */
+  lockHolder(options?: { readonly migrating?: boolean }): Promise<string | undefined>
   /** What a statement outside of a transaction left half-done when it failed: invalid indexes, by their names. */
   invalid?(): Promise<readonly string[]>
   /** Whether this session still holds the lock (true where the lock belongs to the transaction). */

@@ -89,12 +89,21 @@ export class DecisionError extends RaysError {
   }
 }
 
-/** The migration lock was not obtained or was lost: try again. Exit 4. */
+/** The migration lock was not obtained or was lost: try again. Exit 4. See {@link notFree}. */
 export class LockError extends RaysError {
   override readonly name = 'LockError'
   constructor(message: string, options?: RaysErrorOptions) {
     super('E_LOCK', 4, message, options)
   }
+}
+
+/** The migration lock was held by somebody else all the while. */
+export function notFree(error: { readonly holder: string }, waitedMs: number): LockError {
+  const seconds = Math.round(waitedMs / 100) / 10
+  return new LockError(`The migration lock was not free within ${seconds} s: it is held by ${error.holder}.`, {
+    cause: error,
+    hint: 'Wait for the other migration to end, or wait longer: --lock-timeout <seconds>.',
+  })
 }
 
 /** A signal, or "no" at a prompt. */

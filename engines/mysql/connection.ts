@@ -231,8 +231,8 @@ export class MysqlConnection implements Connection {
     if (!this.#lockless()) await release(this.#session)
   }
 
-  async lockHolder(): Promise<string | undefined> {
-    return this.#lockless() ? undefined : holder(this.#session)
+  async lockHolder(options: { readonly migrating?: boolean } = {}): Promise<string | undefined> {
+    return this.#lockless() ? undefined : holder(this.#session, options.migrating)
   }
 
   async holdsLock(): Promise<boolean> {

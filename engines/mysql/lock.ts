@@ -15,16 +15,20 @@ export function lockDisabled(): boolean {
   return value !== undefined && value !== '' && value !== '0'
 }
 
-/** Who holds the lock, without the text of its statement; undefined for nobody. */
-export async function holder(session: Session): Promise<string | undefined> {
+/**
+ * Who holds the lock, without the text of its statement; undefined for nobody.
+ * @param here only a session that is seen to be at this database: the lock is one for the whole server
+ */
+export async function holder(session: Session, here = false): Promise<string | undefined> {
   const { rows } = await session.send(`SELECT IS_USED_LOCK('${LOCK}') AS id`)
   const id = rows[0]?.id
   if (id === null || id === undefined) return undefined
   const found = await session.send(
-    'SELECT USER AS user, HOST AS host, DB AS db, COMMAND AS command, TIME AS seconds FROM information_schema.PROCESSLIST WHERE ID = ?',
+    'SELECT USER AS user, HOST AS host, DB AS db, DB = DATABASE() AS here, COMMAND AS command, TIME AS seconds FROM information_schema.PROCESSLIST WHERE ID = ?',
     [id],
   )
   const row = found.rows[0]
+  if (here && Number(row?.here ?? 0) !== 1) return undefined
   if (!row) return `session ${id} of another user`
   const doing = row.command === 'Sleep' ? 'idle' : `busy (${row.command})`
   return `session ${id} (user ${row.user}, host ${row.host}, database ${row.db ?? '-'}, ${doing} for ${row.seconds} s)`

@@ -23,13 +23,12 @@ import { splitStatements } from '../sql/scanner.js'
 import { sqliteAdapter } from './adapter.js'
 import { dropEverything, readTables } from './catalog.js'
 import { isBusy } from './errors.js'
+import { holderOf, LastingLock, MIGRATOR, RELEASE_MS, WRITER } from './lasting-lock.js'
 import { Rebuilds, type Send } from './rebuilds.js'
 import { retryBusy } from './session.js'
 import { exactRow, historyDialect, parameters } from './values.js'
 import { newViolations, type Violations, violationsIn } from './violations.js'
 
-/** SQLite does not tell who holds its lock. */
-const HOLDER = 'another process that is writing to the file (Prisma Migrate, Prisma Studio, the application)'
 /** Marks rays' own transaction: a COMMIT takes it away, and a later BEGIN does not bring it back. */
 const MARK = '"rays transaction"'
 const FOREIGN_KEYS_OFF =
@@ -64,7 +63,10 @@ export class SqliteConnection implements Connection {
   readonly place: string
   readonly #memoryId = randomUUID()
   readonly #rebuilds: Rebuilds
+  readonly #lasting: LastingLock
   #lockTimeoutMs: number
+  /** How {@link acquireLock} waited: each transaction, and {@link holdLock}, waits in the same way. */
+  #waiting: LockOptions | undefined
   /** An operation may have ended the transaction, or begun another. */
   #unchecked = true
   /** An operation may have changed settings of the session. */
@@ -82,6 +84,7 @@ export class SqliteConnection implements Connection {
     this.#lockTimeoutMs = options.lockTimeoutMs
     this.database = basename(handle.name)
     this.place = handle.name
+    this.#lasting = new LastingLock(handle)
     const send: Send = (sql, params = []) =>
       retryBusy(this.#lockTimeoutMs, () => this.#once(sql, parameters(params)).rows)
     this.#rebuilds = new Rebuilds(send, engine.syntax)
@@ -172,45 +175,85 @@ export class SqliteConnection implements Connection {
    */
   async acquireLock(options: LockOptions): Promise<void> {
     this.#lockTimeoutMs = options.timeoutMs
+    this.#waiting = options
     if (this.handle.inTransaction) return
-    await this.#begin(options)
+    await this.#begin()
     this.handle.exec('ROLLBACK')
   }
 
-  async #begin(options?: LockOptions): Promise<void> {
+  async holdLock(): Promise<() => Promise<void>> {
+    if (this.#lasting.isOwn) return async () => undefined
+    await this.#begin(() => this.#lasting.take())
+    this.handle.exec('ROLLBACK')
+    return () => this.#letGo()
+  }
+
+  /** The file of the lock goes only while nobody else can write; where that takes too long, it is left for the next. */
+  async #letGo(): Promise<void> {
+    if (!this.handle.open) return this.#lasting.release(false)
+    if (this.handle.inTransaction) this.handle.exec('ROLLBACK')
+    const alone = await retryBusy(RELEASE_MS, () => this.handle.exec('BEGIN IMMEDIATE')).then(
+      () => true,
+      () => false,
+    )
+    this.#lasting.release(alone)
+    if (alone) this.handle.exec('ROLLBACK')
+  }
+
+  /**
+   * Begins a transaction that may write, once nobody else writes or is at the database operation by operation.
+   * @param first done in it at once; where another process stands in the way, all is tried again
+   */
+  async #begin(first?: () => void): Promise<void> {
     const started = performance.now()
     let told = -700
     try {
       await retryBusy(
         this.#lockTimeoutMs,
-        () => this.handle.exec('BEGIN IMMEDIATE'),
-        (waited) => {
-          const { signal } = options ?? {}
+        () => this.#beginAlone(first),
+        (waited, error) => {
+          const { signal } = this.#waiting ?? {}
           if (signal?.aborted)
             throw new EngineError('interrupted while waiting for the database', { cause: signal.reason })
           if (waited - told < 1000) return
           told = waited
-          options?.onWait(HOLDER)
+          this.#waiting?.onWait(holderOf(error))
         },
       )
     } catch (error) {
       if (!isBusy(error)) throw error
-      throw new LockTimeoutError(HOLDER, Math.round(performance.now() - started), { cause: error })
+      throw new LockTimeoutError(holderOf(error), Math.round(performance.now() - started), { cause: error })
+    }
+  }
+
+  #beginAlone(first?: () => void): void {
+    // First without the write lock, so that whoever waits is not in the way of the one that is waited for.
+    this.#lasting.refuseHeld()
+    this.handle.exec('BEGIN IMMEDIATE')
+    try {
+      this.#lasting.clear()
+      first?.()
+    } catch (error) {
+      this.handle.exec('ROLLBACK')
+      throw error
     }
   }
 
   async releaseLock(): Promise<void> {
     this.#lockTimeoutMs = this.options.lockTimeoutMs
+    this.#waiting = undefined
   }
 
   /** SQLite tells that somebody is writing, not who. */
-  async lockHolder(): Promise<string | undefined> {
+  async lockHolder(options: { readonly migrating?: boolean } = {}): Promise<string | undefined> {
+    if (this.#lasting.isHeld()) return MIGRATOR
+    if (options.migrating) return undefined
     try {
       this.handle.exec('BEGIN IMMEDIATE; ROLLBACK')
       return undefined
     } catch (error) {
       if (!isBusy(error)) throw error
-      return HOLDER
+      return WRITER
     }
   }
 
@@ -321,6 +364,7 @@ export class SqliteConnection implements Connection {
   }
 
   async close(): Promise<void> {
+    this.#lasting.release(false)
     if (this.handle.open) this.handle.close()
   }
 }

@@ -50,6 +50,14 @@ export async function openInMemory(): Promise<Database> {
   return database
 }
 
+/**
+ * Opens a file that belongs to a database, and makes it where it is missing. With the same copy of the driver: two of them in
+ * one process take away each other's locks.
+ */
+export function openBeside(database: Database, path: string, options: BetterSqlite3.Options = {}): Database {
+  return construct(database.constructor as typeof BetterSqlite3, path, options)
+}
+
 /** Creates an empty database file. */
 export async function create(path: string): Promise<void> {
   const driver = await loadDriver()
@@ -88,7 +96,11 @@ function refuseMissing(path: string): void {
 }
 
 /** Tries again while another process holds the file, until the limit; between the tries the process is free. */
-export async function retryBusy<T>(limitMs: number, work: () => T, waiting?: (waitedMs: number) => void): Promise<T> {
+export async function retryBusy<T>(
+  limitMs: number,
+  work: () => T,
+  waiting?: (waitedMs: number, error: unknown) => void,
+): Promise<T> {
   const started = performance.now()
   for (let pause = 10; ; pause = Math.min(pause * 2, 250)) {
     try {
@@ -96,7 +108,7 @@ export async function retryBusy<T>(limitMs: number, work: () => T, waiting?: (wa
     } catch (error) {
       const waited = performance.now() - started
       if (!isBusy(error) || waited >= limitMs) throw error
-      waiting?.(waited)
+      waiting?.(waited, error)
       await sleep(Math.max(1, Math.min(pause * (0.75 + Math.random() / 2), limitMs - waited)))
     }
   }

@@ -139,6 +139,7 @@ export function status(result: StatusResult, terminal: Terminal): string {
   const marks = {
     applied: paint('green', '[x]'),
     pending: '[ ]',
+    running: paint('yellow', '[>]'),
     failed: paint('red', '[!]'),
     missing: paint('yellow', '[?]'),
     archived: paint('dim', '[-]'),
@@ -147,7 +148,9 @@ export function status(result: StatusResult, terminal: Terminal): string {
     const facts = [
       migration.state === 'applied'
         ? migration.appliedAt?.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
-        : migration.state,
+        : migration.state === 'running'
+          ? 'being applied'
+          : migration.state,
       migration.batch !== null && `batch ${migration.batch}`,
       migration.edited && paint('yellow', `edited: ${migration.edited}`),
       migration.state === 'missing' && 'no folder here',
@@ -202,11 +205,11 @@ export function overview(result: Overview, terminal: Terminal): string {
 }
 
 function countsLine(counts: StatusResult['counts']): string {
-  const rare = (['failed', 'missing', 'edited'] as const).filter((kind) => counts[kind] > 0)
+  const rare = (['running', 'failed', 'missing', 'edited'] as const).filter((kind) => counts[kind] > 0)
   return [
     `${counts.applied} applied`,
     `${counts.pending} pending`,
-    ...rare.map((kind) => `${counts[kind]} ${kind}`),
+    ...rare.map((kind) => `${counts[kind]} ${kind === 'running' ? 'being applied' : kind}`),
   ].join(', ')
 }
 

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, DatabaseObject } from '../../engines/engine.js'
 import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
-import { appliedOf } from '../history/squashed.js'
+import { refuseRunning } from '../history/journal.js'
+import { appliedIn, historyOf } from '../history/squashed.js'
 import { developmentOf } from '../migrations/development.js'
 import { replaceFile, safeName, writeMigration } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
@@ -33,6 +34,7 @@ export interface DoctorOptions {
 }
 
 export type FindingCode =
+  | 'running' // a migration is being applied at this moment
   | 'failed' // a migration has failed and needs a decision
   | 'missing-folder' // applied, and its folder is not here
   | 'pending' // not applied yet
@@ -80,13 +82,15 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
   const findings: Finding[] = stand.migrations.flatMap((migration) => findingsOf(migration, stand.migrations, context))
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: !repairing }, async (connection) => {
-    const names = await appliedOf(connection, all)
+    const known = await historyOf(connection, all)
+    if (repairing) await refuseRunning(connection, known)
+    const names = appliedIn(known)
     const applied = all.filter((migration) => names.has(migration.name))
     const pruned = stand.migrations.some(({ state }) => state === 'archived')
-    const known = stand.counts.missing + stand.counts.failed === 0
+    const orderly = stand.counts.missing + stand.counts.failed + stand.counts.running === 0
     const work = () => drifted({ project, context, connection, applied, ignored, options, findings, pruned })
-    const done = known ? await (repairing ? withLock(context.config, context.host, connection, work) : work()) : null
-    if (repairing && !known) {
+    const done = orderly ? await (repairing ? withLock(context.config, context.host, connection, work) : work()) : null
+    if (repairing && !orderly) {
       throw new FailedError(`First repair the history:\n${bullets(findings.map(({ cause }) => cause))}`, {
         code: 'E_HISTORY',
         hint: findings[0]!.fix,
@@ -121,6 +125,8 @@ function findingsOf(
   const finding = (code: FindingCode, cause: string, fix: string): Finding => ({ code, about: name, cause, fix })
   const file = (base: string) => path.join(shortPath(config, config.migrationsDir), name, base)
   switch (migration.state) {
+    case 'running':
+      return [finding('running', `It is being applied at this moment: ${migration.failure}`, 'rays lock')]
     case 'failed': {
       const journal = /^going /.test(migration.failure ?? '')
       const fix = journal ? 'rays migrate --undo' : `npx prisma migrate resolve --rolled-back ${name}`

@@ -71,8 +71,8 @@ export async function eject(context: Context, options: EjectOptions = {}): Promi
 /** Prisma is left a history that it agrees with: nothing failed, nothing missing. Pending ones it can apply itself. */
 async function requireSettled(context: Context): Promise<void> {
   const { counts, migrations } = await status(context)
-  const squashed = migrations.filter(({ state }) => state === 'failed' || state === 'missing')
-  if (counts.failed + counts.missing === 0) return
+  const squashed = migrations.filter(({ state }) => ['running', 'failed', 'missing'].includes(state))
+  if (counts.running + counts.failed + counts.missing === 0) return
   throw new FailedError(
     `The history is not in order:\n${bullets(squashed.map(({ name, state }) => `${name}: ${state}`))}`,
     {

@@ -3,7 +3,7 @@ import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, InterruptedError, UsageError } from '../errors.js'
 import { execute, type Progress, type StepResult } from '../history/executor.js'
-import { Journal, unfinished } from '../history/journal.js'
+import { Journal, refuseRunning, unfinished } from '../history/journal.js'
 import { type Plan, plan } from '../history/plan.js'
 import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
@@ -24,6 +24,7 @@ import {
   openProject,
   type Project,
   withConnection,
+  withLastingLock,
   withLock,
 } from './project.js'
 import { type Followed, followTarget, type Generated, generateClient } from './schema-file.js'
@@ -413,6 +414,7 @@ async function preview(
 ): Promise<MigrateResult> {
   const all = await folders(project)
   const known = connection ? await historyOf(connection, all) : []
+  if (connection) await refuseRunning(connection, known)
   const planned = plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   const reader = connection ?? readerOf(project.engine)
@@ -509,7 +511,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
   const done: StepResult[] = []
   const started = performance.now()
   const outcome = await withConnection(project, host, {}, (connection) =>
-    withLock(config, host, connection, async () => {
+    withLastingLock(config, host, connection, async () => {
       const known = records((await new Recorder(connection).read()) ?? [])
       const record = unfinished(known)
       if (!record) {

@@ -9,8 +9,8 @@ import {
   ConfigError,
   DecisionError,
   FailedError,
-  LockError,
   MigrationInvalidError,
+  notFree,
   RaysError,
   UsageError,
 } from '../errors.js'
@@ -212,6 +212,7 @@ function explained(error: unknown, connection: Connection): unknown {
   if (error instanceof RaysError) return error
   const info = connection.engine.explain(error)
   const known = info.code !== '' && info.kind !== 'other'
+  if (error instanceof LockTimeoutError) return notFree(error, error.waitedMs)
   if (error instanceof EngineError) return new FailedError(error.message, { cause: error })
   if (!known) return error
   return new FailedError(redact(`The database said: ${info.message} (${info.code})`), {
@@ -237,6 +238,23 @@ export async function withLock<T>(
   } finally {
     await connection.releaseLock().catch(() => undefined)
   }
+}
+
+/** The same, and nobody comes in between two transactions of the work, whatever the database. */
+export async function withLastingLock<T>(
+  config: Config,
+  host: Host,
+  connection: Connection,
+  work: () => Promise<T>,
+): Promise<T> {
+  return withLock(config, host, connection, async () => {
+    const release = await waitForLock(config, host, async () => connection.holdLock?.())
+    try {
+      return await work()
+    } finally {
+      await release?.()
+    }
+  })
 }
 
 /**
@@ -278,25 +296,23 @@ export function changedWhileAsking(): DecisionError {
 
 async function takeLock(config: Config, host: Host, connection: Connection): Promise<void> {
   let waited = false
+  const onWait = (holder: string) => {
+    if (!waited) host.note(`Waiting for the migration lock, held by ${holder} …`)
+    waited = true
+  }
+  await waitForLock(config, host, () =>
+    connection.acquireLock({ timeoutMs: config.lockTimeoutMs, signal: host.signal, onWait }),
+  )
+}
+
+/** @throws {LockError} at the limit; {@link InterruptedError} */
+async function waitForLock<T>(config: Config, host: Host, wait: () => Promise<T>): Promise<T> {
   try {
-    await connection.acquireLock({
-      timeoutMs: config.lockTimeoutMs,
-      signal: host.signal,
-      onWait: (holder) => {
-        if (!waited) host.note(`Waiting for the migration lock, held by ${holder} …`)
-        waited = true
-      },
-    })
+    return await wait()
   } catch (error) {
     stopIfInterrupted(host, 'Interrupted while waiting for the migration lock; nothing was changed.')
-    if (!(error instanceof LockTimeoutError)) throw error
-    throw new LockError(
-      `The migration lock was not free within ${config.lockTimeoutMs / 1000} s: it is held by ${error.holder}.`,
-      {
-        cause: error,
-        hint: 'Wait for the other migration to end, or wait longer: --lock-timeout <seconds>.',
-      },
-    )
+    if (error instanceof LockTimeoutError) throw notFree(error, config.lockTimeoutMs)
+    throw error
   }
 }
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { SchemaInvalidError } from '../errors.js'
+import { running } from '../history/journal.js'
 import { alikeNames } from '../history/plan.js'
 import type { MigrationRecord } from '../history/recorder.js'
 import { historyOf } from '../history/squashed.js'
@@ -23,13 +24,13 @@ export interface StatusOptions {
 
 export interface MigrationStatus {
   readonly name: string
-  /** missing: applied, but without a folder here. archived: the same, and older than every folder: those were deleted. */
-  readonly state: 'applied' | 'pending' | 'failed' | 'missing' | 'archived'
+  /** running: being applied or unapplied at this moment. missing: applied, but without a folder here. archived: the same, and older than every folder: those were deleted. */
+  readonly state: 'applied' | 'pending' | 'running' | 'failed' | 'missing' | 'archived'
   readonly appliedAt: string | null
   readonly batch: number | null
   /** Which file was edited after it was applied. */
   readonly edited: 'migration.sql' | 'migration.js' | null
-  /** Where a failed one stands. */
+  /** Where a failed or a running one stands. */
   readonly failure: string | null
   /** It has no way down yet (made by Prisma). */
   readonly upOnly: boolean
@@ -42,6 +43,7 @@ export interface StatusResult {
   readonly counts: {
     readonly applied: number
     readonly pending: number
+    readonly running: number
     readonly failed: number
     readonly missing: number
     readonly edited: number
@@ -62,31 +64,37 @@ export async function status(context: Context): Promise<StatusResult> {
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: true }, async (connection) => {
     const known = await historyOf(connection, all)
-    const migrations = await listStatus(all, known)
+    const now = (await running(connection, known))?.record.name
+    const migrations = await listStatus(all, known, now)
     const pending = new Set(migrations.filter(({ state }) => state === 'pending').map(({ name }) => name))
     for (const warning of alikeNames(
       all,
       all.filter(({ name }) => pending.has(name)),
     ))
       context.host.warn(warning)
-    const drift = await driftOf(project, connection, all, known)
+    const drift = await driftOf(project, connection, all, known, now)
     const schema = await schemaState(project, all)
     return summarise(connection, migrations, drift, schema)
   })
 }
 
-async function listStatus(all: readonly Migration[], known: readonly MigrationRecord[]): Promise<MigrationStatus[]> {
+/** @param now the migration that is being applied or unapplied */
+async function listStatus(
+  all: readonly Migration[],
+  known: readonly MigrationRecord[],
+  now: string | undefined,
+): Promise<MigrationStatus[]> {
   const byName = new Map(known.map((record) => [record.name, record]))
-  const present = await Promise.all(all.map((migration) => statusOf(migration, byName.get(migration.name))))
+  const present = await Promise.all(all.map((migration) => statusOf(migration, byName.get(migration.name), now)))
   const names = new Set(all.map((migration) => migration.name))
   const oldest = all[0]?.name
   const missing = known
     .filter((record) => !names.has(record.name) && record.state !== 'absent')
     .map((record) => ({
-      ...fromRecord(record),
+      ...fromRecord(record, now),
       state:
         record.state === 'failed'
-          ? ('failed' as const)
+          ? stateOf(record, now)
           : oldest !== undefined && compareNames(record.name, oldest) < 0
             ? ('archived' as const)
             : ('missing' as const),
@@ -96,13 +104,20 @@ async function listStatus(all: readonly Migration[], known: readonly MigrationRe
   return [...present, ...missing].sort((a, b) => compareNames(a.name, b.name))
 }
 
-function fromRecord(record: MigrationRecord) {
+/** Of a migration that is recorded. */
+function stateOf(record: MigrationRecord, now: string | undefined): 'applied' | 'failed' | 'running' {
+  if (record.state === 'applied') return 'applied'
+  return record.name === now ? 'running' : 'failed'
+}
+
+function fromRecord(record: MigrationRecord, now: string | undefined) {
   const { note, row } = record
+  const doubt = record.name === now ? 'is being done' : 'is in doubt'
   const why = note?.error === undefined ? '' : `: ${note.error.slice(0, 2000)}`
   const journal =
     note?.dir === undefined
       ? undefined
-      : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? 'is in doubt' : 'comes next'}${why}`
+      : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? doubt : 'comes next'}${why}`
   return {
     name: record.name,
     appliedAt: record.state === 'applied' ? (row.finishedAt?.toISOString() ?? null) : null,
@@ -112,13 +127,17 @@ function fromRecord(record: MigrationRecord) {
   }
 }
 
-async function statusOf(migration: Migration, record: MigrationRecord | undefined): Promise<MigrationStatus> {
+async function statusOf(
+  migration: Migration,
+  record: MigrationRecord | undefined,
+  now: string | undefined,
+): Promise<MigrationStatus> {
   const upOnly = migration.codeFile === undefined
   if (!record || record.state === 'absent') {
     return { name: migration.name, state: 'pending', appliedAt: null, batch: null, edited: null, failure: null, upOnly }
   }
   const edited = record.state === 'applied' ? await editedFile(migration, record) : null
-  return { ...fromRecord(record), state: record.state, edited, upOnly }
+  return { ...fromRecord(record, now), state: stateOf(record, now), edited, upOnly }
 }
 
 async function editedFile(migration: Migration, record: MigrationRecord): Promise<MigrationStatus['edited']> {
@@ -139,6 +158,7 @@ async function driftOf(
   connection: Connection,
   all: readonly Migration[],
   known: readonly MigrationRecord[],
+  now: string | undefined,
 ): Promise<StatusResult['drift']> {
   const applied = new Set(known.filter((record) => record.state === 'applied').map((record) => record.name))
   const newest = all.filter((migration) => applied.has(migration.name)).at(-1)
@@ -146,6 +166,8 @@ async function driftOf(
   if (newest !== undefined && snapshot === undefined) {
     return { state: 'unknown', summary: `${newest.name} was made by Prisma and has no snapshot to compare with.` }
   }
+  if (now !== undefined)
+    return { state: 'unknown', summary: `${now} is being applied; what the schema should be is not known yet.` }
   if (known.some((record) => record.state === 'failed'))
     return { state: 'unknown', summary: 'A migration has failed; what the schema should be is not known.' }
   const from = snapshot === undefined ? { kind: 'empty' as const } : { kind: 'schema' as const, files: snapshot }
@@ -217,12 +239,15 @@ function summarise(
   const counts = {
     applied: count('applied'),
     pending: count('pending'),
+    running: count('running'),
     failed: count('failed'),
     missing: count('missing'),
     edited: migrations.filter((migration) => migration.edited !== null).length,
   }
   const clean =
-    counts.pending + counts.failed + counts.missing === 0 && drift.state !== 'drift' && schema.state !== 'invalid'
+    counts.pending + counts.running + counts.failed + counts.missing === 0 &&
+    drift.state !== 'drift' &&
+    schema.state !== 'invalid'
   return {
     target: connection.target,
     provider: connection.version,
@@ -241,6 +266,7 @@ function nextCommand(
   drift: StatusResult['drift'],
   schema: StatusResult['schema'],
 ): string {
+  if (counts.running > 0) return 'A migration is being applied: wait for it to end. rays lock shows who is at it.'
   if (counts.failed > 0) return 'A migration needs a decision: rays migrate says what can be done.'
   if (counts.missing > 0) return 'Get the missing folders: git pull.'
   if (drift.state === 'drift' && counts.applied === 0)

@@ -181,8 +181,18 @@ async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<C
     session = await options.reconnect()
     return session
   }
-  await new Journal({ ...options, reconnect }, loaded).run()
-  await session.restoreSettings()
+  const { name } = loaded.migration
+  const release = await connection.holdLock?.().catch(async (error: unknown) => {
+    throw await stepError(error, options, loaded, '')
+  })
+  try {
+    if (connection.lockPerTransaction && (await new Recorder(connection).isDone(name, options.direction)))
+      throw new DoneElsewhere()
+    await new Journal({ ...options, reconnect }, loaded).run()
+    await session.restoreSettings()
+  } finally {
+    await release?.()
+  }
   return session
 }
 

@@ -531,6 +531,33 @@ export class Journal {
   }
 }
 
+/**
+ * A migration that is being applied or undone operation by operation at this moment: its row is unfinished, and the lock is
+ * held. Without that it has failed. Where it stopped for a reason, nobody is at it, whoever has the lock.
+ */
+export async function running(
+  connection: Pick<Connection, 'lockHolder'>,
+  records: readonly MigrationRecord[],
+): Promise<{ readonly record: MigrationRecord; readonly holder: string } | undefined> {
+  const record = unfinished(records)
+  if (!record || (record.note?.error !== undefined && record.note.dir !== 'undo')) return undefined
+  const holder = await connection.lockHolder({ migrating: true })
+  return holder === undefined ? undefined : { record, holder }
+}
+
+/** @throws {LockError} while a migration is being applied or unapplied: nobody can tell yet what will be left to do */
+export async function refuseRunning(
+  connection: Pick<Connection, 'lockHolder'>,
+  known: readonly MigrationRecord[],
+): Promise<void> {
+  const found = await running(connection, known)
+  if (found === undefined) return
+  throw new LockError(
+    `${found.record.name} is being ${found.record.note?.dir === 'up' ? 'applied' : 'unapplied'} at this moment: the migration lock is held by ${found.holder}.`,
+    { hint: 'Wait for it to end: rays status shows how far it is.' },
+  )
+}
+
 /** A migration's record that rays left unfinished, if there is one. */
 export function unfinished(records: readonly MigrationRecord[]): MigrationRecord | undefined {
   return records.find((record) => record.state === 'failed' && record.note?.dir !== undefined)

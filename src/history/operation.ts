@@ -1,8 +1,8 @@
 /** Runs one operation, and says what went wrong in it. */
 
-import type { AnsweringClient, Connection, ErrorInfo } from '../../engines/engine.js'
+import { type AnsweringClient, type Connection, type ErrorInfo, LockTimeoutError } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
-import { FailedError, InterruptedError, RaysError } from '../errors.js'
+import { FailedError, InterruptedError, notFree, RaysError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { guardUserCode } from '../user-code.js'
@@ -100,6 +100,7 @@ export function operationError(
   const failure = error instanceof OperationFailure ? error : undefined
   const cause = failure ? failure.cause : error
   if (cause instanceof RaysError && !(cause instanceof InterruptedError)) return cause
+  if (cause instanceof LockTimeoutError) return notFree(cause, cause.waitedMs)
   const info = run.connection.engine.explain(cause)
   // `ERROR` is what an engine calls an error that is not the database's.
   const fromDatabase = !['', 'UNKNOWN', 'ERROR'].includes(info.code)

@@ -76,7 +76,10 @@ export async function historyOf(session: HistorySession, folders: readonly Migra
 
 /** The names of the migrations that a database has applied, by {@link historyOf}. */
 export async function appliedOf(session: HistorySession, folders: readonly Migration[]): Promise<Set<string>> {
-  const known = await historyOf(session, folders)
+  return appliedIn(await historyOf(session, folders))
+}
+
+export function appliedIn(known: readonly MigrationRecord[]): Set<string> {
   return new Set(known.flatMap((record) => (record.state === 'applied' ? [record.name] : [])))
 }
 

@@ -1,6 +1,6 @@
 /** One call of Prisma's JSON-RPC: which database it needs, and what its words mean to the engine in this process. */
 import { readFile } from 'node:fs/promises'
-import type { Connection, Engine, Shadow } from '../../engines/engine.js'
+import { type Connection, type Engine, LockTimeoutError, type Shadow } from '../../engines/engine.js'
 import { engineFor } from '../../engines/index.js'
 import type { AdapterError, AdapterFactory } from '../../engines/prisma-adapter.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
@@ -15,6 +15,16 @@ import { connect, createDatabase, openShadow, PrismaError, prismaError, type Tar
 import { answerByPlanner, type PlannerContext } from './planner-calls.js'
 
 type Params = Record<string, unknown>
+
+/** Calls that change the database or its history. Where the lock is the session's, Prisma's engine takes it itself. */
+const WRITES = new Set([
+  'applyMigrations',
+  'markMigrationApplied',
+  'markMigrationRolledBack',
+  'reset',
+  'schemaPush',
+  'dbExecute',
+])
 
 /** Answers calls, one after the other, on one session that is opened when a call first needs it. */
 export interface Calls {
@@ -155,6 +165,7 @@ export function createCalls(args: EngineArguments, base: string): Calls {
   async function answerByWasm(method: string, params: Params): Promise<unknown> {
     const engine = await engineOver(method, params)
     try {
+      if (WRITES.has(method) && session) await refuseMigrating(session)
       if (method === 'reset') return await reset(engine, params)
       const result = await engine.call<unknown>(
         RENAMED[method] ?? method,
@@ -234,6 +245,12 @@ interface Session {
   readonly connection: Connection
   /** Undefined where rays has a planner of its own. */
   readonly adapter: AdapterFactory | undefined
+}
+
+/** Prisma does not wait for a SQLite file, so neither is waited here. @throws {PrismaError} P1002 */
+async function refuseMigrating({ connection }: Session): Promise<void> {
+  const holder = connection.holdLock && (await connection.lockHolder({ migrating: true }))
+  if (holder !== undefined) throw new LockTimeoutError(holder, 0)
 }
 
 /** The factory, with the error of the last script that the database refused told to the listener. */

@@ -1,8 +1,25 @@
 /** What is SQLite's own: files, foreign keys that are switched off, other writers, stored times. */
-import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { BadUrlError, ForeignKeyError, ShadowRefusedError, type ShadowRequest } from '../../engines/engine.js'
+import {
+  BadUrlError,
+  ForeignKeyError,
+  LockTimeoutError,
+  ShadowRefusedError,
+  type ShadowRequest,
+} from '../../engines/engine.js'
 import { sqlite as engine } from '../../engines/sqlite/index.js'
 import { DatabaseUrl } from '../../engines/url.js'
 import { connectOptions, describeDatabases, type FreshDatabase, type TestDatabase } from '../support/databases.js'
@@ -317,6 +334,88 @@ describeDatabases(
     test('what is only in the write-ahead log counts', async () => {
       await db.query('PRAGMA journal_mode = WAL; CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (7)')
       await use(async (connection) => expect(await connection.query('SELECT id FROM a')).toEqual([{ id: 7 }]))
+    })
+
+    describe('the lock that outlasts a transaction', () => {
+      const soon = { timeoutMs: 150, onWait: () => undefined }
+      const lockFile = () => `${db.href.replace('file:', '')}-rays-lock`
+      const begun = (connection: Awaited<ReturnType<typeof engine.connect>>) =>
+        failure(connection.transaction({}, async () => undefined))
+
+      test('shuts out other connections, under each name of the file, and not its own', async () => {
+        symlinkSync(db.href.replace('file:', ''), path.join(folder, 'link.db'))
+        await use(async (first) => {
+          await first.acquireLock(soon)
+          const release = await first.holdLock!()
+          expect(await begun(first)).toBeUndefined()
+          await (await first.holdLock!())()
+          await use(async (second) => {
+            expect(await failure(second.acquireLock(soon))).toMatchObject({ holder: expect.stringMatching(/rays/) })
+            expect(await begun(second)).toBeInstanceOf(LockTimeoutError)
+            expect(await failure(second.holdLock!())).toBeInstanceOf(LockTimeoutError)
+            expect(await second.lockHolder({ migrating: true })).toMatch(/another rays/)
+          })
+          const third = await engine.connect(at('file:link.db'), { ...connectOptions, readOnly: true })
+          expect(await third.lockHolder({ migrating: true })).toMatch(/another rays/)
+          await third.close()
+          expect(existsSync(lockFile())).toBe(true)
+          await release()
+          expect(existsSync(lockFile())).toBe(false)
+          await use((second) => second.acquireLock(soon))
+        }, 150)
+      })
+
+      test('ends with its connection, and what is left of it goes with the next transaction', async () => {
+        await use((first) => first.holdLock!())
+        expect(existsSync(lockFile())).toBe(true)
+        await use(async (second) => {
+          expect(await second.lockHolder()).toBeUndefined()
+          await second.acquireLock(soon)
+        })
+        expect(existsSync(lockFile())).toBe(false)
+      })
+
+      test('is given up although another process writes all the while', async () => {
+        const writer = await db.session()
+        await use(async (first) => {
+          const release = await first.holdLock!()
+          await writer.query('BEGIN IMMEDIATE')
+          await release()
+          await writer.query('ROLLBACK')
+          await use(async (second) => (await second.holdLock!())())
+        })
+        expect(existsSync(lockFile())).toBe(false)
+      })
+
+      test('takes no data away that has its name, and has the rights of the database', async () => {
+        const file = db.href.replace('file:', '')
+        chmodSync(file, 0o660)
+        await use(async (first) => {
+          const release = await first.holdLock!()
+          expect(statSync(lockFile()).mode & 0o777).toBe(0o660)
+          await release()
+        })
+        await db.query(`ATTACH '${lockFile()}' AS other; CREATE TABLE other.a (id INTEGER); DETACH other`)
+        await use(async (first) => {
+          await first.acquireLock(soon)
+          await (await first.holdLock!())()
+        })
+        expect(statSync(lockFile()).size).toBeGreaterThan(0)
+      })
+
+      test('is not needed in memory', async () => {
+        const shadow = await engine.openShadow({
+          url: db.url,
+          purpose: 'rays',
+          knownTables: [],
+          clear: false,
+          connect: connectOptions,
+        })
+        const release = await shadow.connection.holdLock!()
+        expect(await begun(shadow.connection)).toBeUndefined()
+        await release()
+        await shadow.dispose()
+      })
     })
 
     test('a text in double quotes is told to be a name', async () => {

@@ -1,10 +1,10 @@
 /** Several deployers, a lock that is held, poolers, tables and statements that hang. */
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type FaultCase, fault, M1, M2, M3, pause, SECOND, table } from '../support/faults.js'
+import { type FaultCase, fault, M1, M2, M3, pause, type Running, SECOND, table } from '../support/faults.js'
 
 fault('five deployers at once run every operation exactly once', async (c) => {
   // The first goes on once another one waits for it, however long this machine takes to start five processes.
@@ -178,6 +178,119 @@ fault(
     await c.next()
   },
   { on: ['postgresql'] },
+)
+
+/** A migration outside of a transaction that waits in its second operation until it is told to go. */
+async function outside(c: FaultCase): Promise<{ running: Running; go(): void }> {
+  const gate = path.join(c.project.folder, 'gate')
+  const wait = `await client.query('SELECT 1 AS waiting')
+  while (!require('node:fs').existsSync(${JSON.stringify(gate)})) await new Promise((r) => setTimeout(r, 20))`
+  await c.fixture({ 1: { up: `${wait}\n  ${SECOND[1]!.up}` } }, { transaction: false })
+  const running = c.start(['migrate'])
+  await running.said(/SELECT 1 AS waiting/)
+  return { running, go: () => writeFileSync(gate, '') }
+}
+
+/** What lies in the folder of the database. */
+function beside(c: FaultCase): string[] {
+  const file = c.href.replace(/^file:/, '')
+  return readdirSync(path.dirname(file)).filter((name) => name.startsWith(path.basename(file)))
+}
+
+const BETWEEN = /another rays that is applying a migration operation by operation/
+const ON_SQLITE = { on: ['sqlite'] } as const
+
+fault(
+  'a migration outside of a transaction is waited for, and is nowhere told as failed meanwhile',
+  async (c) => {
+    const { running, go } = await outside(c)
+    expect(beside(c)).toHaveLength(2)
+    const second = c.start(['migrate'])
+    await second.said(/Waiting for the migration lock, held by another rays/)
+    const [lock, status, plan, doctor] = await Promise.all([
+      c.rays(['lock']),
+      c.rays(['status', '--json']),
+      c.rays(['migrate', '--plan']),
+      c.rays(['doctor', '--json']),
+    ])
+    expect(lock.stdout).toMatch(BETWEEN)
+    const told = JSON.parse(status.stdout).data
+    expect(told.counts).toMatchObject({ applied: 1, running: 1, failed: 0, pending: 1 })
+    expect(told.migrations[1]).toMatchObject({ name: M2, state: 'running' })
+    expect(told.next).toMatch(/being applied/)
+    expect({ code: plan.code, stderr: plan.stderr }).toEqual({ code: 4, stderr: expect.stringMatching(BETWEEN) })
+    expect(JSON.parse(doctor.stdout).data.findings).toContainEqual(
+      expect.objectContaining({ code: 'running', about: M2 }),
+    )
+    go()
+    for (const run of await Promise.all([running.output, second.output]))
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect((await second.output).stderr).not.toMatch(/^Applied/m)
+    expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
+    expect((await c.rays(['lock'])).stdout).toContain('Nobody holds')
+    expect(beside(c)).toHaveLength(1)
+    await c.next()
+  },
+  ON_SQLITE,
+)
+
+fault(
+  'while a migration outside of a transaction runs nobody else changes anything, and a dead one holds nobody up',
+  async (c) => {
+    const { running, go } = await outside(c)
+    const before = await c.state()
+    const refused = [
+      ['migrate'],
+      ['migrate', '--resume', '--retry-op', '1'],
+      ['migrate', '--undo', '--skip-op', '1'],
+      ['migrate', '--fake', '--name', M2],
+      ['down'],
+      ['push', '--y'],
+      ['doctor', '--revert', '--y'],
+    ]
+    const runs = await Promise.all(refused.map((args) => c.rays(args, { env: { RAYS_LOCK_TIMEOUT: '1' } })))
+    for (const [k, run] of runs.entries())
+      expect({ args: refused[k], code: run.code, stderr: run.stderr }).toEqual({
+        args: refused[k],
+        code: 4,
+        stderr: expect.stringMatching(BETWEEN),
+      })
+    await expect(c.prismaDeploys()).rejects.toMatchObject({ code: 'P1002', message: expect.stringMatching(BETWEEN) })
+    expect(await c.state()).toEqual(before)
+    running.child.kill('SIGKILL')
+    await running.output
+    expect(beside(c)).toHaveLength(2)
+    await c.next({ refused: { code: 3, says: /operation 1 was started and is in doubt/ } })
+    go()
+    const resumed = await c.rays(['migrate', '--resume', '--retry-op', '1', '--lock-timeout', '1'])
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
+    expect(beside(c)).toHaveLength(1)
+    await c.next()
+  },
+  ON_SQLITE,
+)
+
+fault(
+  'several deployers at once run every operation exactly once outside of a transaction, too',
+  async (c) => {
+    const wait = 'await new Promise((r) => setTimeout(r, 700))'
+    const up = `${SECOND[1]!.up}\n  ${wait}\n  await client.execute('UPDATE runs SET n = n + 1')`
+    await c.fixture({ 1: { up } }, { transaction: false })
+    await c.db.query('CREATE TABLE runs (n INTEGER)')
+    await c.db.query('INSERT INTO runs VALUES (0)')
+    // All have the lock, one after the other, before any of them begins.
+    c.code(M3, `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)\n${c.folders.get(M3)}`)
+    const runs = await Promise.all([1, 2, 3].map(() => c.rays(['migrate'])))
+    for (const run of runs)
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect(await c.db.query('SELECT n FROM runs')).toEqual([{ n: 1 }])
+    expect(runs.filter((run) => /^Applied 20260102000000_b/m.test(run.stderr))).toHaveLength(1)
+    expect(runs.filter((run) => /^Applied 20260103000000_c/m.test(run.stderr))).toHaveLength(1)
+    expect(beside(c)).toHaveLength(1)
+    await c.next()
+  },
+  ON_SQLITE,
 )
 
 const pgbouncer = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer'].find((file) =>

@@ -384,6 +384,25 @@ fault(
 )
 
 fault(
+  'a SQLite file in a folder that may only be read is migrated, in a transaction and outside of one',
+  async (c) => {
+    const file = c.href.replace(/^file:/, '')
+    await c.fixture({}, { transaction: false })
+    // Only with a write-ahead log can anybody write there.
+    await c.db.query('PRAGMA journal_mode = WAL; CREATE TABLE log (id INTEGER)')
+    for (const name of [file, `${file}-wal`, `${file}-shm`]) chmodSync(name, 0o666)
+    chmodSync(path.dirname(file), 0o555)
+    chmodSync(c.project.folder, 0o755)
+    const run = await c.rays(['migrate'], nobody ? { user: nobody } : {})
+    chmodSync(path.dirname(file), 0o755)
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect(await c.applied()).toEqual([M1, M2, M3])
+    await c.next()
+  },
+  { on: ['sqlite'] },
+)
+
+fault(
   'a user who may not create databases is told of shadowDatabaseName',
   async (c) => {
     await c.fixture()
