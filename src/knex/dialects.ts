@@ -2,9 +2,11 @@
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Database } from 'better-sqlite3'
 import type { Knex } from 'knex'
 import { type Answer, LockTimeoutError, type Provider, type Row } from '../../engines/engine.js'
 import { INVALID_INDEXES } from '../../engines/postgresql/catalog.js'
+import { LastingLock } from '../../engines/sqlite/lasting-lock.js'
 import { ConfigError } from '../errors.js'
 
 /** What Knex's clients have beside their published types (Knex 3.3: lib/client.js). */
@@ -36,6 +38,8 @@ export interface Dialect {
   readonly namespace: string | undefined
   /** Asks for Prisma's migration lock without waiting; `{ got: 1 }` when it is free. Undefined: a transaction that writes is lock enough. */
   readonly lock: { readonly inTransaction: string; readonly session: string; readonly release: string } | undefined
+  /** SQLite: the lock that is held between transactions; undefined for another driver than better-sqlite3, which cannot take it. */
+  lasting?(connection: object): LastingLock | undefined
   /** Whether Prisma's history table is there, asked without an error, which would end a transaction. */
   readonly historyExists: string
   /** Appended to a SELECT so that it sees what was committed since the transaction began. */
@@ -143,6 +147,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     changes: (query) => Number(query.context?.changes ?? 0),
     namespace: undefined,
     lock: undefined,
+    lasting: (connection) => ('memory' in connection ? new LastingLock(connection as Database) : undefined),
     historyExists: "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = '_prisma_migrations'",
     latest: '',
     alone: async (session, _table, timeoutMs) => {
@@ -173,7 +178,7 @@ async function openOnMysql(session: Shutting): Promise<boolean> {
   return (Number((response as [{ serverStatus?: number }])[0]?.serverStatus ?? 0) & 1) !== 0
 }
 
-async function retryWhile<T>(isBusy: (error: unknown) => boolean, timeoutMs: number, work: () => Promise<T>) {
+export async function retryWhile<T>(isBusy: (error: unknown) => boolean, timeoutMs: number, work: () => Promise<T>) {
   const started = performance.now()
   for (let pause = 2; ; pause = Math.min(pause * 1.6, 100)) {
     try {

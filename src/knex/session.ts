@@ -6,9 +6,10 @@ import { LockTimeoutError } from '../../engines/engine.js'
 import { engineFor } from '../../engines/index.js'
 import { bindPlaceholders } from '../../engines/sql/placeholders.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
-import { LockError } from '../errors.js'
+import { holderOf, RELEASE_MS } from '../../engines/sqlite/lasting-lock.js'
+import { LockError, notFree } from '../errors.js'
 import type { JournalSession } from '../history/journal.js'
-import { type Dialect, dialectOf, type KnexClient, type Shutting } from './dialects.js'
+import { type Dialect, dialectOf, type KnexClient, retryWhile, type Shutting } from './dialects.js'
 
 /** What ends the locks that a connection holds until Knex gets it back. */
 interface Held {
@@ -203,7 +204,8 @@ export class KnexSession implements Client, JournalSession {
    */
   async lock(timeoutMs: number): Promise<void> {
     const { lock } = this.dialect
-    if (lock === undefined || (await this.holdsLock())) return
+    if (lock === undefined) return this.#waitForLasting(timeoutMs)
+    if (await this.holdsLock()) return
     const started = performance.now()
     const { transacting } = this
     for (let pause = 20; ; pause = Math.min(pause * 1.6, 500)) {
@@ -222,6 +224,44 @@ export class KnexSession implements Client, JournalSession {
       await sleep(pause)
     }
     if (!transacting || lock.inTransaction === lock.session) this.#hold({ migration: lock.release })
+  }
+
+  async #waitForLasting(timeoutMs: number): Promise<void> {
+    const lasting = this.dialect.lasting?.(this.#connection)
+    if (lasting) await this.#patiently(timeoutMs, async () => lasting.refuseHeld())
+  }
+
+  /**
+   * Where the lock belongs to each transaction: holds it between them, too. Call it outside of a transaction.
+   * @throws {LockError} when another holds it all the while
+   */
+  async holdLock(timeoutMs: number): Promise<() => Promise<void>> {
+    const lasting = this.dialect.lasting?.(this.#connection)
+    if (!lasting) return async () => undefined
+    await this.#patiently(timeoutMs, () => this.#writing(timeoutMs, () => lasting.take()))
+    return async () => {
+      await this.restoreSettings()
+      await this.#writing(RELEASE_MS, () => lasting.release(true)).catch(() => lasting.release(false))
+    }
+  }
+
+  /** What is done while nobody else can write. */
+  async #writing(timeoutMs: number, work: () => void): Promise<void> {
+    const end = await this.dialect.alone(this.#shutting(), '', timeoutMs)
+    try {
+      work()
+    } finally {
+      if (end.failed !== undefined) await this.raw(end.failed)
+    }
+  }
+
+  /** @throws {LockError} */
+  async #patiently(timeoutMs: number, work: () => Promise<void>): Promise<void> {
+    const { isBusy } = this.#shutting()
+    await retryWhile(isBusy, timeoutMs, work).catch((error: unknown) => {
+      if (!isBusy(error)) throw error
+      throw notFree({ holder: holderOf(error) }, timeoutMs)
+    })
   }
 
   /**

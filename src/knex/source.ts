@@ -143,7 +143,12 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     try {
       await KnexSession.on(knex, async (session) => {
         await session.lock(lockTimeoutMs)
-        await this.#step({ knex, session, loaded, code, direction })
+        const release = session.transacting ? undefined : await session.holdLock(lockTimeoutMs)
+        try {
+          await this.#step({ knex, session, loaded, code, direction })
+        } finally {
+          await release?.()
+        }
       })
     } catch (error) {
       throw toldWhole(error)

@@ -1,5 +1,5 @@
 /** Knex runs the project's migrations: the real Knex, its command and its programming interface, on real databases. */
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, dumpSchema, type FreshDatabase, history } from '../support/databases.js'
 import { type KnexProject, knexProject, type Ran } from '../support/knex.js'
@@ -179,6 +179,49 @@ await Promise.all(all.map((knex) => knex.destroy()))
 console.log(JSON.stringify(found))`),
     )
     expect(JSON.parse(out)).toEqual(Array.from({ length: 4 }, () => [made, 2]))
+  })
+
+  test('rays and Knex wait for each other where a migration has no transaction', async () => {
+    const write = (name: string, gate: string) =>
+      project.write({
+        [`prisma/migrations/${name}/migration.sql`]: `-- ${name}\n`,
+        [`prisma/migrations/${name}/migration.js`]: `const { existsSync, writeFileSync } = require('node:fs')
+module.exports = [[async ({ client }) => {
+  await client.execute('CREATE TABLE ${gate} (id INTEGER)')
+  writeFileSync('${gate}-begun', '')
+  while (!existsSync('${gate}')) await new Promise((resolve) => setTimeout(resolve, 20))
+}, ({ client }) => client.execute('DROP TABLE ${gate}')]]
+module.exports.transaction = false
+`,
+      })
+    const begun = async (gate: string) => {
+      while (!existsSync(path.join(project.folder, `${gate}-begun`))) await new Promise((go) => setTimeout(go, 20))
+    }
+    const [one, two] = ['29980101000000_one', '29980101000001_two']
+    write(one, 'one')
+    const knex = project.knex('migrate:latest')
+    await begun('one')
+    const refused = await project.rays(['migrate', '--lock-timeout', '0.5'])
+    const holder = provider === 'sqlite' ? /another rays/ : /held by session|held by .*, session/
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringMatching(holder)])
+    const waiting = project.rays(['migrate', '--lock-timeout', '40'])
+    project.write({ one: '' })
+    ok(await knex)
+    ok(await waiting)
+    write(two, 'two')
+    const rays = project.rays(['migrate', '--lock-timeout', '40'])
+    await begun('two')
+    const latest = project.knex('migrate:latest')
+    await new Promise((go) => setTimeout(go, 1500))
+    project.write({ two: '' })
+    ok(await rays)
+    ok(await latest)
+    expect(await names(db)).toEqual([...made, one, two])
+    expect(await knexNames(db)).toEqual([...made, one, two])
+    for (const name of [one, two]) rmSync(path.join(project.folder, 'prisma/migrations', name), { recursive: true })
+    await db.query(`DELETE FROM _prisma_migrations WHERE migration_name >= '2998'`)
+    await db.query(`DELETE FROM knex_migrations WHERE name >= '2998'`)
+    for (const name of ['one', 'two']) await db.query(`DROP TABLE ${name}`)
   })
 
   test('what a failure leaves behind where nothing rolls back is named by rays, and mended by it', async () => {
