@@ -59,10 +59,11 @@ function separate(line: readonly string[]): { argv: readonly string[]; rest?: re
 
 /** Timers and sockets that the code of a migration left open must not keep a finished command from ending. */
 function leaveSoon(): void {
+  const exit = process.exit.bind(process)
   const check = () => {
     const writing = process.stdout.writableLength + process.stderr.writableLength > 0
     if (writing) setTimeout(check, 100).unref()
-    else process.exit()
+    else exit()
   }
   setTimeout(check, 500).unref()
 }

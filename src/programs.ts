@@ -21,7 +21,15 @@ export interface Ended {
 }
 
 /** Waits for the program's end. Programs of the project's node_modules are found without a path. Never rejects. */
-export async function runProgram({ command, args = [], shell = false, cwd, env, onOutput, signal }: Program): Promise<Ended> {
+export async function runProgram({
+  command,
+  args = [],
+  shell = false,
+  cwd,
+  env,
+  onOutput,
+  signal,
+}: Program): Promise<Ended> {
   const bin = path.join(cwd, 'node_modules', '.bin')
   const { spawn } = await import('node:child_process')
   return new Promise((resolve) => {

@@ -15,6 +15,9 @@ import { shadowName } from '../../engines/shadow-name.js'
 import { DatabaseUrl } from '../../engines/url.js'
 import { connectOptions, describeDatabases, type FreshDatabase, type TestDatabase } from '../support/databases.js'
 
+/** Of this database: other tests hold theirs on the same server. */
+const ADVISORY = "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
 const at = (href: string) => new DatabaseUrl(href, '/project')
 const patient = { timeoutMs: 5000, onWait: () => undefined }
 
@@ -204,12 +207,10 @@ describeDatabases(
     test('the lock is the one of Prisma Migrate', async () => {
       const connection = await connect()
       await connection.acquireLock(patient)
-      const locks = await db.query(
-        "SELECT classid::int, objid::int, objsubid::int FROM pg_locks WHERE locktype = 'advisory'",
-      )
+      const locks = await db.query(`SELECT classid::int, objid::int, objsubid::int FROM pg_locks WHERE ${ADVISORY}`)
       expect(locks).toEqual([{ classid: 0, objid: 72707369, objsubid: 1 }])
       await connection.releaseLock()
-      expect(await db.query("SELECT 1 AS one FROM pg_locks WHERE locktype = 'advisory'")).toEqual([])
+      expect(await db.query(`SELECT 1 AS one FROM pg_locks WHERE ${ADVISORY}`)).toEqual([])
     })
 
     test('asking for the lock twice takes it once', async () => {
@@ -218,7 +219,7 @@ describeDatabases(
       await connection.acquireLock(patient)
       await connection.releaseLock()
       expect(await connection.holdsLock()).toBe(false)
-      expect(await db.query("SELECT 1 AS one FROM pg_locks WHERE locktype = 'advisory'")).toEqual([])
+      expect(await db.query(`SELECT 1 AS one FROM pg_locks WHERE ${ADVISORY}`)).toEqual([])
     })
 
     test('an operation that gives the lock away is noticed, and the lock is taken again before anybody else can', async () => {
@@ -258,7 +259,7 @@ describeDatabases(
       const connection = await connect('?pgbouncer=true')
       const other = await connect('?pgbouncer=true')
       await connection.acquireLock(patient)
-      expect(await db.query("SELECT 1 AS one FROM pg_locks WHERE locktype = 'advisory'")).toEqual([])
+      expect(await db.query(`SELECT 1 AS one FROM pg_locks WHERE ${ADVISORY}`)).toEqual([])
       const order: string[] = []
       await other.acquireLock(patient)
       await Promise.all([
@@ -282,7 +283,7 @@ describeDatabases(
       try {
         const connection = await connect()
         await connection.acquireLock(patient)
-        expect(await db.query("SELECT 1 AS one FROM pg_locks WHERE locktype = 'advisory'")).toEqual([])
+        expect(await db.query(`SELECT 1 AS one FROM pg_locks WHERE ${ADVISORY}`)).toEqual([])
         expect(await connection.holdsLock()).toBe(true)
       } finally {
         delete process.env.PRISMA_SCHEMA_DISABLE_ADVISORY_LOCK

@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Provider } from '../../engines/engine.js'
+import { CODE_CACHE } from './prisma.js'
+import { type Ended, residentIsFree, runResident } from './resident.js'
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
@@ -136,14 +138,18 @@ function filesOf(folder: string): Record<string, string> {
 function runRays(folder: string, url: string, args: readonly string[], options: RunOptions): Promise<Output> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
-    NODE_OPTIONS: undefined,
+    NODE_OPTIONS: args[0] === 'prisma' ? CODE_CACHE : undefined,
     NO_COLOR: '1',
     DATABASE_URL: url,
     ...options.env,
   }
+  const cwd = options.cwd ?? folder
+  const limitMs = options.limitMs ?? 60_000
+  if (sharesProcess(args, options) && residentIsFree())
+    return runResident({ args, cwd, env: { ...env, NODE_OPTIONS: CODE_CACHE }, limitMs }).then(outputOf)
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(ROOT, 'bin', 'rays.js'), ...args], {
-      cwd: options.cwd ?? folder,
+      cwd,
       ...options.user,
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -161,18 +167,28 @@ function runRays(folder: string, url: string, args: readonly string[], options: 
     child.on('error', reject)
     // A command that hangs is a failure of the test that ran it, not of the whole run.
     const limit = setTimeout(() => {
-      stderr += `\nThe test stopped rays after ${(options.limitMs ?? 60_000) / 1000} s.\n`
+      stderr += `\nThe test stopped rays after ${limitMs / 1000} s.\n`
       child.kill('SIGKILL')
-    }, options.limitMs ?? 60_000)
+    }, limitMs)
     child.on('close', (code, signal) => {
       clearTimeout(limit)
-      resolve({
-        code: code ?? 128 + (SIGNALS[signal ?? ''] ?? 0),
-        stdout,
-        stderr,
-        json: <T>() => JSON.parse(stdout) as T,
-      })
+      resolve(outputOf({ code, signal, stdout, stderr }))
     })
     options.onStart?.(child)
   })
+}
+
+/** The faults are about processes; signals, another user, input and Prisma's own output need one, too. */
+function sharesProcess(args: readonly string[], { onStart, user, input }: RunOptions): boolean {
+  const { testPath } = expect.getState()
+  return !onStart && !user && input === undefined && args[0] !== 'prisma' && !testPath?.includes('/faults/')
+}
+
+function outputOf({ code, signal, stdout, stderr }: Ended): Output {
+  return {
+    code: code ?? 128 + (SIGNALS[signal ?? ''] ?? 0),
+    stdout,
+    stderr,
+    json: <T>() => JSON.parse(stdout) as T,
+  }
 }
