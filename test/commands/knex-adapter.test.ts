@@ -331,7 +331,7 @@ export const down = async () => {}
       'cannot be loaded': "throw new Error('no good')\n",
       'cannot be run': "module.exports = [[async () => { throw new Error('no good') }, null]]\n",
     }
-    const folders = ['29990102000000_bad', '29990103000000_slow', '29990104000000_slow']
+    const folders = ['29980102000000_bad', '29980103000000_slow', '29980104000000_slow']
     for (const [what, code] of Object.entries(bad)) {
       for (const name of folders) project.write({ [`prisma/migrations/${name}/migration.sql`]: '-- empty\n' })
       project.write({
