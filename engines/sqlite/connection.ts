@@ -25,7 +25,7 @@ import { dropEverything, readTables } from './catalog.js'
 import { isBusy } from './errors.js'
 import { holderOf, LastingLock, MIGRATOR, RELEASE_MS, WRITER } from './lasting-lock.js'
 import { Rebuilds, type Send } from './rebuilds.js'
-import { retryBusy } from './session.js'
+import { retryBusy, turns } from './session.js'
 import { exactRow, historyDialect, parameters } from './values.js'
 import { newViolations, type Violations, violationsIn } from './violations.js'
 
@@ -64,6 +64,7 @@ export class SqliteConnection implements Connection {
   readonly #memoryId = randomUUID()
   readonly #rebuilds: Rebuilds
   readonly #lasting: LastingLock
+  readonly #turn = turns()
   #lockTimeoutMs: number
   /** How {@link acquireLock} waited: each transaction, and {@link holdLock}, waits in the same way. */
   #waiting: LockOptions | undefined
@@ -131,7 +132,9 @@ export class SqliteConnection implements Connection {
     // Inside a transaction SQLite has the lock already, and only COMMIT can be held up, by a reader.
     const limit = this.handle.inTransaction && !/^\s*(?:COMMIT|END)\b/i.test(sql) ? 0 : this.#lockTimeoutMs
     try {
-      return await this.#rebuilds.run(sql, (text) => retryBusy(limit, () => this.#once(text, values)))
+      const answer = await this.#rebuilds.run(sql, (text) => retryBusy(limit, () => this.#once(text, values)))
+      await this.#turn()
+      return answer
     } catch (error) {
       // The driver prepares exactly one statement: none is nothing to do, several are a script.
       const { name, message } = error as Error

@@ -1,6 +1,6 @@
 /** Opening a SQLite file, and waiting for other processes without standing still. */
 import { statSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Database } from 'better-sqlite3'
 import { type ConnectOptions, MissingDriverError } from '../engine.js'
@@ -111,5 +111,20 @@ export async function retryBusy<T>(
       waiting?.(waited, error)
       await sleep(Math.max(1, Math.min(pause * (0.75 + Math.random() / 2), limitMs - waited)))
     }
+  }
+}
+
+/** As long as SQLite may keep the process from hearing of a signal, in milliseconds. */
+const DEAF_MS = 20
+
+/** SQLite runs inside this process, so between its statements the process is given turns of the event loop. */
+export function turns(): () => Promise<void> {
+  let last = performance.now()
+  return async () => {
+    if (performance.now() - last < DEAF_MS) return
+    // What runs after a poll gets to the next poll in the second.
+    await setImmediate()
+    await setImmediate()
+    last = performance.now()
   }
 }

@@ -1,10 +1,10 @@
 /** `rays adopt`: migrations that Prisma made get a snapshot and a way back, by replaying them once on a shadow database. */
-import { setImmediate } from 'node:timers/promises'
 import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { operationError } from '../history/operation.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { completeMigration, readScript, readSnapshot } from '../migrations/directory.js'
 import { withoutTransactions } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
@@ -13,7 +13,7 @@ import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { replay } from '../proof/replay.js'
 import { findReversal, type Reversal } from '../proof/reversal.js'
 import { replaceModels, snapshotOf } from '../schema/prisma-schema.js'
-import { type Context, stopIfInterrupted } from './host.js'
+import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, openProject, openShadow, type Project } from './project.js'
 import { insideSchemaFolder, keepSnapshotsApart } from './schema-file.js'
@@ -128,9 +128,7 @@ class Walk {
     let before = await engine.structure(connection, schemas)
     let previous: readonly SchemaFile[] | undefined
     for (const [index, migration] of this.#all.entries()) {
-      // A turn of the event loop: SQLite gives none, and a signal is told in one.
-      await setImmediate()
-      stopIfInterrupted(host, 'Interrupted; nothing was written.')
+      await stopIfInterrupted(host, 'Interrupted; nothing was written.')
       if (index % 25 === 0) host.note(`Replaying ${index + 1} of ${this.#all.length} on a shadow database …`)
       const transaction = await this.#apply(connection, migration)
       const after = await engine.structure(connection, schemas)
@@ -215,7 +213,7 @@ class Walk {
   /** Applies one migration. Returns whether it runs in a transaction. */
   async #apply(connection: Connection, migration: Migration): Promise<boolean> {
     if (migration.codeFile !== undefined) {
-      await replay(connection, [migration])
+      await replay(connection, [migration], this.#context.host)
       return true
     }
     const script = await readScript(migration)

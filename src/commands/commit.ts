@@ -4,7 +4,7 @@ import { appliedOf } from '../history/squashed.js'
 import type { Context } from './host.js'
 import { type MadeMigration, type MakeMigrationOptions, makeMigration } from './makemigration.js'
 import { differsByItself } from './noise.js'
-import { recordApplied } from './prepare.js'
+import { makeRecorded } from './prepare.js'
 import { askingUnlocked, folders, openProject, type Project, withConnection, withLock } from './project.js'
 
 export interface CommitOptions
@@ -56,9 +56,11 @@ export async function commit(context: Context, { name, ...options }: CommitOptio
       const unlocked = askingUnlocked(config, host, connection, () => {
         asked = true
       })
-      const made = await makeMigration({ config, host: unlocked }, { ...options, name })
-      if (asked) await requirePushed(project, connection)
-      for (const migration of made.migrations) await recordApplied(project, connection, migration.name)
+      const made = await makeRecorded({ context, project, connection }, async () => {
+        const result = await makeMigration({ config, host: unlocked }, { ...options, name })
+        if (asked) await requirePushed(project, connection)
+        return result
+      })
       return {
         summary: made.summary,
         migrations: made.migrations,

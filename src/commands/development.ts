@@ -6,21 +6,23 @@
 import { readFileSync, watch } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Connection } from '../../engines/engine.js'
-import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
+import { CommitUnknownError, type Connection, type Structure } from '../../engines/engine.js'
+import { DecisionError, FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import { appliedOf } from '../history/squashed.js'
+import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
 import { type Answers, composeAnswers, readAnswers } from '../migrations/answers.js'
 import { BASE, developmentOf, folderOf } from '../migrations/development.js'
-import { EMPTY_SCRIPT, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
+import { EMPTY_SCRIPT, listMigrations, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
 import { loadMigration, operationName } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
+import type { SchemaState } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
-import type { Context } from './host.js'
+import type { Context, Host } from './host.js'
 import { type MakeMigrationOptions, type MakeMigrationResult, makeMigration } from './makemigration.js'
-import { recordApplied } from './prepare.js'
-import { folders, openProject, type Project, withConnection, withLock } from './project.js'
+import { makeRecorded } from './prepare.js'
+import { folders, lookAgain, openProject, type Project, withConnection, withLock } from './project.js'
 import { type Generated, generateClient, insideSchemaFolder } from './schema-file.js'
 
 export interface DraftOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
@@ -151,7 +153,10 @@ async function step(
   const root = folderOf(config)
   await layBase(project, root)
   const inside: Context = { config: { ...config, migrationsDir: root }, host }
-  const made = await makeMigration(inside, {
+  const leave = async () => {
+    if ((await developmentOf(config)).length === 0) await rm(root, { recursive: true, force: true })
+  }
+  const make = makeMigration(inside, {
     name: 'watch',
     verify: false,
     autoresolve: true,
@@ -160,8 +165,12 @@ async function step(
     anyState: true,
     ...(options.defaults && { defaults: options.defaults }),
   })
+  const made = await make.catch(async (error) => {
+    await leave()
+    throw error
+  })
   if (made.migrations.length === 0) {
-    if ((await developmentOf(config)).length === 0) await rm(root, { recursive: true, force: true })
+    await leave()
     return undefined
   }
   const names: string[] = []
@@ -173,19 +182,31 @@ async function step(
     await withConnection(project, host, {}, (connection) =>
       withLock(config, host, connection, async () => {
         for (const migration of own) {
-          await run(connection, migration, 'up', done)
+          const there = await run({ project, host, connection }, migration, 'up', done.map(firstPart))
           done.push(migration.name)
+          if (!there && migration !== own.at(-1)) throw goneBefore(`${done.join(', ')} was applied`, 'rays draft')
         }
       }),
     )
   } catch (error) {
-    // What is applied is known as long as its folder is there.
-    const open = names.filter((name) => !done.includes(name))
+    // What is applied, or may be, is known as long as its folder is there.
+    const unknown = error instanceof DecisionError && error.code === 'E_COMMIT_UNKNOWN'
+    const open = unknown ? [] : names.filter((name) => !done.includes(name))
     for (const name of open) await rm(path.join(root, name), { recursive: true, force: true })
-    if ((await developmentOf(config)).length === 0) await rm(root, { recursive: true, force: true })
+    await leave()
     throw error
   }
   return { name: names.at(-1)!, summary: made.summary }
+}
+
+const firstPart = (name: string) => `${name}, which is the first part of the change: rays draft --undo takes it back`
+
+/** What was done last is done, and nothing can be done any more. */
+function goneBefore(what: string, again: string): FailedError {
+  return new FailedError(`The connection was lost. ${what}, the rest was not.`, {
+    code: 'E_CONNECTION',
+    hint: `Run ${again} again: it goes on from there.`,
+  })
 }
 
 /** The newest migration's snapshot is what the first change starts from. */
@@ -236,47 +257,104 @@ async function consent({ host }: Context, made: MakeMigrationResult, yes: boolea
   if (!sure) throw new Declined('Not confirmed; nothing was applied.')
 }
 
+interface At {
+  readonly project: Project
+  readonly host: Host
+  readonly connection: Connection
+}
+
 /**
- * Runs one change. Where nothing rolls back, what a failed one had done is taken back by its operations' other direction.
- * @param before the changes that are applied by the same command, and stay
+ * Runs one change. Where nothing rolls back, what one had done that failed, or was interrupted, is taken back by its
+ * operations' other direction. Returns whether the connection is still there.
+ * @param before what the same command has done, in words: it stays
  * @throws {RaysError} which says what stays
  */
 async function run(
-  connection: Connection,
+  at: At,
   migration: Migration,
   direction: 'up' | 'down',
-  before: readonly string[] = [],
-): Promise<void> {
+  before: readonly string[],
+): Promise<boolean> {
+  const { project, host, connection } = at
+  const { engine } = connection
   const loaded = await loadMigration(migration, { runScript: (script) => connection.script(script) })
   const order = [...loaded.operations.keys()]
   if (direction === 'down') order.reverse()
   const done: number[] = []
+  const atomic = engine.transactionalDdl && loaded.transaction
+  const { signal } = host
   const work = async () => {
     for (const operation of order) {
-      await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0 })
+      await stopIfInterrupted(host, 'Interrupted.')
+      await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0, signal })
       done.push(operation)
     }
+    if (atomic) await stopIfInterrupted(host, 'Interrupted.')
   }
-  const atomic = connection.engine.transactionalDdl && loaded.transaction
+  // By it a change whose answer is lost is found again.
+  const found = engine.needsServer ? await engine.structure(connection, project.schemas) : undefined
   try {
-    if (atomic) await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
+    const { foreignKeysOff } = loaded
+    if (atomic) await cancellable(signal, connection, () => connection.transaction({ foreignKeysOff }, work))
     else await work()
+    return true
   } catch (error) {
-    const left = atomic ? undefined : await takeBack(connection, loaded, direction, done, error)
-    const stays = [
-      ...before.map((name) => `${name}, which is the first part of the change: rays draft --undo takes it back`),
-      ...(left ?? []),
-    ]
+    const lost = error instanceof CommitUnknownError || (!atomic && isLost(connection, error))
+    const became =
+      lost && found ? await lookWhatBecame({ ...at, migration, direction, found, atomic, error }) : 'failed'
+    if (became === 'done') return false
+    const left = atomic || became === 'nothing' ? [] : await takeBack(connection, loaded, direction, done, error)
     const after =
-      stays.length > 0
-        ? `What was done before it stays:\n${bullets(stays)}`
+      before.length + left.length > 0
+        ? `What was done before it stays:\n${bullets([...before, ...left])}`
         : done.length > 0 && !atomic
           ? 'What was done before it was taken back: nothing was changed.'
           : 'Nothing was changed.'
+    if (!lost && signal.aborted && (atomic || error instanceof InterruptedError))
+      throw interrupted(signal, `Interrupted while ${migration.name} was being ${PARTICIPLE[direction]}. ${after}`)
     throw operationError(error, { connection, direction }, loaded, after)
   } finally {
-    await connection.restoreSettings()
+    await connection.restoreSettings().catch(() => undefined)
   }
+}
+
+const PARTICIPLE = { up: 'applied', down: 'undone' } as const
+
+function isLost({ engine }: Connection, error: unknown): boolean {
+  return engine.explain(error instanceof OperationFailure ? error.cause : error).kind === 'connection'
+}
+
+/**
+ * What became of a change whose answer was lost with the connection.
+ * @throws {DecisionError} where the database cannot be reached
+ */
+async function lookWhatBecame(
+  lost: At & {
+    readonly migration: Migration
+    readonly direction: 'up' | 'down'
+    readonly found: Structure
+    readonly atomic: boolean
+    readonly error: unknown
+  },
+): Promise<'done' | 'nothing' | 'part'> {
+  const { project, host, connection, migration, direction, found, atomic } = lost
+  const { engine, schemas, schemaEngine, filter, config } = project
+  const what = `${migration.name} was ${PARTICIPLE[direction]}`
+  const hint = 'rays status tells whether it is what the schema says; rays push makes it so.'
+  const became = await lookAgain(project, host, { connection, cause: lost.error, what, hint }, async (session) => {
+    const now = await engine.structure(session, schemas)
+    if (found.lines.join('\n') === now.lines.join('\n')) return 'nothing'
+    if (atomic) return 'done'
+    const entries = await listMigrations(folderOf(config))
+    const index = entries.findIndex(({ name }) => name === migration.name)
+    const meant = direction === 'up' ? entries[index] : entries[index - 1]
+    const files = meant && (await readSnapshot(meant))
+    const wanted: SchemaState = files ? { kind: 'schema', files } : { kind: 'empty' }
+    const live: SchemaState = { kind: 'database', connection: session, context: files ?? project.schema.files }
+    return (await schemaEngine.diff(live, wanted, filter)).empty ? 'done' : 'part'
+  })
+  if (became === 'done') host.note(`${what}.`)
+  return became
 }
 
 /** Undoes the operations that were done before one failed, last to first. Returns what stays, in words. */
@@ -290,8 +368,7 @@ async function takeBack(
   const describe = (operation: number) =>
     `operation ${operation}: ${operationName(loaded.operations[operation]![direction === 'up' ? 0 : 1])}`
   const stays: string[] = []
-  const lost =
-    connection.engine.explain(failed instanceof OperationFailure ? failed.cause : failed).kind === 'connection'
+  const lost = isLost(connection, failed)
   if (failed instanceof OperationFailure && (failed.completed > 0 || lost)) {
     const what = lost ? 'perhaps' : `${failed.completed} statement${failed.completed === 1 ? '' : 's'} of`
     stays.push(`${what} ${describe(failed.operation)}`)
@@ -332,9 +409,12 @@ async function undo(context: Context, yes: boolean): Promise<string[]> {
   }
   await withConnection(project, host, {}, (connection) =>
     withLock(config, host, connection, async () => {
+      const undone: string[] = []
       for (const migration of entries) {
-        await run(connection, migration, 'down')
+        const there = await run({ project, host, connection }, migration, 'down', undone)
         await rm(migration.directory, { recursive: true, force: true })
+        undone.push(`${migration.name} is undone`)
+        if (!there && migration !== entries.at(-1)) throw goneBefore(undone.join(', '), 'rays draft --undo')
       }
     }),
   )
@@ -381,8 +461,9 @@ export async function makeCollapsing(
           hint: 'rays doctor names what was changed by hand.',
         })
       }
-      const made = await makeMigration(context, { ...options, known: await answersOf(context.config) })
-      for (const { name } of made.migrations) await recordApplied(project, connection, name)
+      const known = await answersOf(context.config)
+      const make = () => makeMigration(context, { ...options, known })
+      const made = await makeRecorded({ context, project, connection }, make)
       await rm(folderOf(config), { recursive: true, force: true })
       if (made.migrations.length > 0) host.note('The database has these changes already: recorded as applied.')
       return { ...made, recorded: made.migrations.length > 0 }

@@ -5,8 +5,9 @@ import type { Connection, DatabaseObject } from '../../engines/engine.js'
 import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { refuseRunning } from '../history/journal.js'
 import { appliedIn, historyOf } from '../history/squashed.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { developmentOf } from '../migrations/development.js'
-import { replaceFile, safeName, writeMigration } from '../migrations/directory.js'
+import { type NewMigration, replaceFile, safeName, writeMigration } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
 import type { Migration } from '../migrations/migration.js'
 import { renderMigration, renderReadme } from '../migrations/writer.js'
@@ -16,10 +17,10 @@ import { compare, type Drift, explain, withReplayed } from './drift.js'
 import { countHazards } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
-import { recordApplied } from './prepare.js'
+import { makeRecorded } from './prepare.js'
 import { folders, messageOf, openProject, type Project, withConnection, withLock } from './project.js'
-import { runScript } from './push.js'
 import { insideSchemaFolder, shortPath } from './schema-file.js'
+import { runScript } from './script.js'
 import { status } from './status.js'
 
 export interface DoctorOptions {
@@ -184,7 +185,7 @@ async function drifted(at: {
           findings.push(...driftFindings(drift, applied.length > 0))
           return null
         }
-        const explained = await explain(project, shadow, connection, [...applied, ...entries], drift)
+        const explained = await explain(project, context.host, shadow, connection, [...applied, ...entries], drift)
         return options.revert ? revert(at, explained) : adoptDrift(at, explained)
       },
     )
@@ -228,7 +229,7 @@ async function adoptDrift(
   const name = await safeName(options.adopt!)
   const { plan } = drift.reversal
   const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
-  const written = await writeMigration(config.migrationsDir, {
+  const draft: NewMigration = {
     safeName: name,
     script: drift.script,
     code: renderMigration(plan, { module: (await isEsm(config.root)) ? 'esm' : 'commonjs' }),
@@ -248,8 +249,12 @@ async function adoptDrift(
     },
     provider: datasource.provider,
     at: context.host.now(),
-  })
-  await recordApplied(project, connection, written.name)
+  }
+  await stopIfInterrupted(context.host, 'Interrupted; nothing was written.')
+  const { migrations } = await makeRecorded({ context, project, connection }, async () => ({
+    migrations: [await writeMigration(config.migrationsDir, draft)],
+  }))
+  const written = migrations[0]!
   if (sameModels(schema.files, drift.previous)) await writeSchema(schema, replaceModels(schema, drift.next))
   else if (!sameModels(schema.files, drift.next)) {
     context.host.warn('The schema has changes of its own, so it was left: write the adopted change into it, too.')
@@ -289,7 +294,7 @@ async function revert({ project, context, connection, options }: At, drift: Expl
     const yes = await context.host.confirm({ message: `This loses data in ${connection.target}. Go on?`, flag: '--y' })
     if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
   }
-  await runScript(project, connection, script)
+  await runScript(connection, script, { signal: context.host.signal })
   return { action: 'reverted', script }
 }
 

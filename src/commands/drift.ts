@@ -7,7 +7,7 @@ import { findReversal, missingExtensions, type Reversal, repairs } from '../proo
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import type { Host } from './host.js'
 import { openShadow, type Project } from './project.js'
-import { runScript } from './push.js'
+import { runScript } from './script.js'
 
 export interface Drift {
   /** The structure that the applied migrations lead to, and the one that is there. */
@@ -68,7 +68,7 @@ export async function withReplayed<T>(
         { ...project.filter, summary: false },
       )
       if (!diff.empty) await shadow.connection.script(diff.script)
-    } else await replay(shadow.connection, migrations)
+    } else await replay(shadow.connection, migrations, host)
     return await work(shadow.connection)
   } finally {
     await shadow.dispose()
@@ -99,6 +99,7 @@ export async function compare(
 /** Finds the script that leads to the drift, and its way back, both proven on the shadow database. */
 export async function explain(
   project: Project,
+  host: Host,
   shadow: Connection,
   live: Connection,
   migrations: readonly Migration[],
@@ -113,9 +114,9 @@ export async function explain(
   const scripted = [missingExtensions(drift.expected, drift.found), diff.empty ? '' : diff.script]
     .filter(Boolean)
     .join('\n\n')
-  await runScript(project, shadow, scripted, HINT)
+  await runScript(shadow, scripted, { hint: HINT })
   const rest = repairs(drift.found, await engine.structure(shadow, schemas))
-  await runScript(project, shadow, rest.map((statement) => `${statement};\n`).join(''), HINT)
+  await runScript(shadow, rest.map((statement) => `${statement};\n`).join(''), { hint: HINT })
   const script = [scripted, ...rest.map((statement) => `${statement};`)].filter(Boolean).join('\n\n')
   const after = await engine.structure(shadow, schemas)
   const base = await schemaEngine.diff({ kind: 'empty' }, state(previous), { ...filter, summary: false })
@@ -136,8 +137,8 @@ export async function explain(
     transaction: true,
     rebuild: async () => {
       await shadow.reset(schemas)
-      await replay(shadow, migrations)
-      await runScript(project, shadow, script, HINT)
+      await replay(shadow, migrations, host)
+      await runScript(shadow, script, { hint: HINT })
     },
   })
   const told = [...drift.missing.map((line) => `- ${line}`), ...drift.extra.map((line) => `+ ${line}`)]

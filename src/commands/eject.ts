@@ -92,12 +92,13 @@ async function proveScripts(
   const shadow = await openShadow(project, host, 'rays', { clear, known: [project.schema.files] })
   try {
     const look = (): Promise<Structure> => project.engine.structure(shadow.connection, project.schemas)
-    await replay(shadow.connection, all)
+    await replay(shadow.connection, all, host)
     const wanted = await look()
     await shadow.connection.reset(project.schemas)
     await replay(
       shadow.connection,
       all.map((migration) => ({ ...migration, codeFile: undefined })),
+      host,
     )
     const found = await look()
     const [there, here] = [new Set(wanted.lines), new Set(found.lines)]

@@ -1,6 +1,6 @@
 /** What a command is given besides its options: a way to say and to ask, without knowing to whom. */
 import type { Config } from '../config/config.js'
-import { InterruptedError } from '../errors.js'
+import type { InterruptedError } from '../errors.js'
 import type { Progress } from '../history/executor.js'
 import type { BlockDiff } from '../schema/schema-diff.js'
 
@@ -35,10 +35,4 @@ export interface Host {
 export interface Context {
   readonly config: Config
   readonly host: Host
-}
-
-/** @throws {InterruptedError} with the exit code of the signal, where one has come */
-export function stopIfInterrupted({ signal }: Pick<Host, 'signal'>, message: string): void {
-  if (!signal.aborted) return
-  throw new InterruptedError(message, typeof signal.reason === 'number' ? (signal.reason as 129 | 130 | 143) : 130)
 }

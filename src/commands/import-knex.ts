@@ -6,6 +6,7 @@ import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { bindPlaceholders } from '../../engines/sql/placeholders.js'
 import { FailedError, UsageError } from '../errors.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { isKnexForm, type KnexForm, type Statement, usesAnswers } from '../knex/form.js'
 import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { knexOver } from '../knex/over-client.js'
@@ -63,7 +64,7 @@ export async function importKnex(context: Context, options: ImportKnexOptions): 
     for (const name of names) {
       const migration = existing.find((candidate) => candidate.name === name)
       if (migration) {
-        const again = () => replay(shadow.connection, [migration])
+        const again = () => replay(shadow.connection, [migration], context.host)
         await again()
         ran.push(again)
       } else {
@@ -80,6 +81,7 @@ export async function importKnex(context: Context, options: ImportKnexOptions): 
   } finally {
     await shadow.dispose()
   }
+  await stopIfInterrupted(context.host, 'Interrupted; nothing was written.')
   for (const each of found) await write(context, project, each)
   const last = found.at(-1)
   if (last && !hasModels(project.schema.files)) {

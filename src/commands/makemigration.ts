@@ -3,13 +3,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
+import { stopIfInterrupted } from '../interruption.js'
 import type { Answers } from '../migrations/answers.js'
-import { EMPTY_SCRIPT, readSnapshot, safeName, writeMigration } from '../migrations/directory.js'
+import { EMPTY_SCRIPT, readSnapshot, rememberFolder, safeName, writeMigration } from '../migrations/directory.js'
 import { fillScript, type GivenValue } from '../migrations/given.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
@@ -25,7 +25,7 @@ import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
-import { type Context, stopIfInterrupted } from './host.js'
+import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, namespaceOf, openProject, openShadow, type Project, withConnection } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
@@ -129,12 +129,19 @@ export async function makeMigration(
   }
   for (const hazard of hazards) host.warn(hazard.message)
   const made: MadeMigration[] = []
+  const takeBack = await rememberFolder(project.config.migrationsDir)
   let state = from
-  for (const part of maker.parts(forward, from, next, slug)) {
-    const last = part.files === next
-    const changes = last ? { renamed, answered } : {}
-    made.push(await maker.make(state, part.files, part.slug, last ? forward : undefined, hazards, changes))
-    state = part.files
+  try {
+    for (const part of maker.parts(forward, from, next, slug)) {
+      const last = part.files === next
+      const changes = last ? { renamed, answered } : {}
+      made.push(await maker.make(state, part.files, part.slug, last ? forward : undefined, hazards, changes))
+      state = part.files
+    }
+  } catch (error) {
+    // Of two migrations for one change, none or both.
+    if (!options.dryRun && made.length > 0) await takeBack(made.map(({ name }) => name))
+    throw error
   }
   if (!options.dryRun) await keepSnapshotsApart(context, project.schema)
   const renames = renamed?.steps.map((step) => `[*] ${step.summary}`) ?? []
@@ -248,7 +255,7 @@ class Maker {
     host.note(`Replaying ${this.#all.length} migrations on a shadow database …`)
     const shadow = await this.#shadow('rays')
     try {
-      await replay(shadow.connection, this.#all)
+      await replay(shadow.connection, this.#all, host)
       return await this.#project.schemaEngine.introspect(shadow.connection, this.#project.schema.files)
     } finally {
       await shadow.dispose()
@@ -419,7 +426,7 @@ class Maker {
   async #onReplayed<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const shadow = await this.#shadow('rays')
     try {
-      await replay(shadow.connection, this.#all)
+      await replay(shadow.connection, this.#all, this.#context.host)
       return await work(shadow.connection)
     } finally {
       await shadow.dispose()
@@ -486,7 +493,7 @@ class Maker {
         openShadow: (purpose) => this.#shadow(purpose),
         // Two names that a person gave may mean one database.
         apart: config.shadowDatabaseName === null && config.shadowDatabaseUrl === undefined,
-        replay: this.#all.length > 0 ? (connection) => replay(connection, this.#all) : undefined,
+        replay: this.#all.length > 0 ? (connection) => replay(connection, this.#all, this.#context.host) : undefined,
         schemas: this.#project.schemas,
         filter: this.#project.filter,
         filled: given && ((schema, table, column) => given(schema, table, column) !== undefined),
@@ -515,8 +522,7 @@ class Maker {
     },
   ): Promise<{ name: string; directory: string }> {
     const { config, schema, datasource } = this.#project
-    await setImmediate()
-    stopIfInterrupted(this.#context.host, `Interrupted before ${slug} was written.`)
+    await stopIfInterrupted(this.#context.host, `Interrupted before ${slug} was written.`)
     const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
     if (this.#options.dryRun) return { name: slug, directory: shortPath(config, config.migrationsDir) }
     const written = await writeMigration(config.migrationsDir, {

@@ -19,10 +19,10 @@ import { knexHistory } from './knex-history.js'
 import {
   askUnlocked,
   changedWhileAsking,
-  connect,
   folders,
   openProject,
   type Project,
+  reconnect,
   withConnection,
   withLastingLock,
   withLock,
@@ -346,26 +346,6 @@ async function consent(
 /** The passwords of the databases that are used. */
 function secretsOf({ databaseUrl, shadowDatabaseUrl }: Context['config']): string[] {
   return [databaseUrl, shadowDatabaseUrl].flatMap((url) => url?.secrets ?? [])
-}
-
-/** A new session with the lock, after the old one was lost while committing. */
-async function reconnect(project: Project, host: Context['host'], lost: Connection): Promise<Connection> {
-  await lost.close().catch(() => undefined)
-  const deadline = Date.now() + Math.min(10_000, project.config.connectTimeoutMs)
-  for (;;) {
-    try {
-      const connection = await connect(project, host)
-      await connection.acquireLock({
-        timeoutMs: project.config.lockTimeoutMs,
-        onWait: () => undefined,
-        signal: host.signal,
-      })
-      return connection
-    } catch (error) {
-      if (Date.now() > deadline) throw error
-      await new Promise((resolve) => setTimeout(resolve, 300))
-    }
-  }
 }
 
 async function finish(

@@ -1,14 +1,16 @@
 /** `rays prepare`: an existing database gets its first migration, recorded as applied. All data stays. */
 import { CommitUnknownError, type Connection } from '../../engines/engine.js'
-import { DecisionError, FailedError, InterruptedError, UsageError } from '../errors.js'
+import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { appliedNames, Recorder } from '../history/recorder.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { checksum, listMigrations, readScript, rememberFolder } from '../migrations/directory.js'
-import { datasourceOf, hasModels, writeSchema } from '../schema/prisma-schema.js'
+import { datasourceOf, hasModels, type PrismaSchema, readSchema, writeSchema } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
 import { knexHistory } from './knex-history.js'
 import { type MadeMigration, makeMigration } from './makemigration.js'
-import { folders, openProject, type Project, withConnection, withLock } from './project.js'
-import { resetWithConsent, runScript } from './push.js'
+import { folders, lookAgain, openProject, type Project, withConnection, withLock } from './project.js'
+import { resetWithConsent } from './push.js'
+import { runScript } from './script.js'
 
 export interface PrepareOptions {
   readonly name?: string
@@ -36,10 +38,10 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
     if (!options.reset) forgotten = await oldHistory(context, connection, options.y === true)
     return !hasModels(project.schema.files) && (await introspect(project, context, connection))
   })
+  const { schema } = project
   if (introspected) project = await openProject(context)
   await project.schemaEngine.validate(project.schema.files)
-
-  return withConnection(project, host, {}, (connection) =>
+  const prepared = withConnection(project, host, {}, (connection) =>
     withLock(config, host, connection, async () => {
       if (options.reset) {
         await resetWithConsent(project, host, connection, options.y === true)
@@ -48,7 +50,8 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
           { kind: 'schema', files: project.schema.files },
           project.filter,
         )
-        await runScript(project, connection, script.script)
+        const { signal } = host
+        await runScript(connection, script.script, { signal, before: [`${connection.target} was emptied`] })
       } else await requireSync(project, connection)
       const other = forgotten.length > 0 ? await knexHistory(context, connection) : undefined
       const recorder = new Recorder(connection, other)
@@ -56,48 +59,42 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
       // the transaction: PostgreSQL ends one in which a table was asked for that is not there.
       const created = (await recorder.read()) === undefined
       if (created) await recorder.create()
-      const takeBack = await rememberFolder(config.migrationsDir)
-      const names: string[] = []
-      let migration: MadeMigration
-      try {
+      const make = async () => {
         const made = await makeMigration(context, {
           name: options.name ?? 'init',
           verify: options.verify !== false,
           clearShadow: options.clearShadow === true,
         })
-        names.push(...made.migrations.map(({ name }) => name))
-        if (!made.migrations[0])
-          throw new UsageError('The schema has no models, so there is nothing to prepare.', {
-            hint: 'Add a model, then rays makemigration.',
-          })
-        migration = made.migrations[0]
-        await connection.transaction({}, async () => {
-          await recordApplied(project, connection, migration.name)
-          for (const name of forgotten) await recorder.remove(name)
+        if (made.migrations.length > 0) return made
+        throw new UsageError('The schema has no models, so there is nothing to prepare.', {
+          hint: 'Add a model, then rays makemigration.',
         })
-      } catch (error) {
-        if (error instanceof CommitUnknownError) throw unknownRecord(names, error)
-        await takeBack(names)
-        if (created) await dropUnused(connection, recorder)
-        throw error
       }
+      const { migrations } = await makeRecorded({ context, project, connection }, make, { recorder, forgotten }).catch(
+        async (error) => {
+          if (created) await dropUnused(connection, recorder)
+          throw error
+        },
+      )
+      const migration = migrations[0]!
       if (forgotten.length > 0)
         host.note(`Forgot ${forgotten.length} applied migrations; ${migration.name} stands for them now.`)
       return { migration, target: connection.target, introspected, reset: options.reset === true }
     }),
   )
+  return prepared.catch(async (error) => {
+    // Interrupted, it has written nothing.
+    if (introspected && error instanceof InterruptedError) await putBack(schema)
+    throw error
+  })
 }
 
-/** The folder stays: where the row was written, the history names it. */
-function unknownRecord(names: readonly string[], cause: CommitUnknownError): DecisionError {
-  return new DecisionError(
-    `The connection was lost while ${names.join(', ')} was being recorded: it is unknown whether it is recorded as applied.`,
-    {
-      cause,
-      code: 'E_COMMIT_UNKNOWN',
-      hint: 'When the database is back: rays status tells; where it is pending, rays migrate --fake records it.',
-    },
-  )
+/** The schema as it was before its models were written. */
+async function putBack(schema: PrismaSchema): Promise<void> {
+  const known = new Set(schema.files.map((file) => file.path))
+  const now = await readSchema(schema.path)
+  const remove = now.files.map((file) => file.path).filter((file) => !known.has(file))
+  await writeSchema(now, { write: schema.files, remove })
 }
 
 /** Drops a history that this run created and nothing was recorded in. */
@@ -148,6 +145,7 @@ async function introspect(project: Project, { host, config }: Context, connectio
     })
   }
   datasourceOf(files)
+  await stopIfInterrupted(host, 'Interrupted; nothing was written.')
   const known = new Map(project.schema.files.map((file) => [file.path, file.content]))
   await writeSchema(project.schema, {
     write: files.filter((file) => known.get(file.path) !== file.content),
@@ -174,10 +172,67 @@ async function requireSync(project: Project, connection: Connection): Promise<vo
   )
 }
 
-/** Records a migration as applied without running it. */
-export async function recordApplied(project: Project, connection: Connection, name: string): Promise<void> {
-  const migration = (await listMigrations(project.config.migrationsDir)).find((candidate) => candidate.name === name)!
-  const recorder = new Recorder(connection)
+interface At {
+  readonly context: Context
+  readonly project: Project
+  readonly connection: Connection
+}
+
+/** How the rows are written, where not just added. */
+interface Recording {
+  readonly recorder?: Recorder
+  /** Applied migrations that the new ones stand for. */
+  readonly forgotten?: readonly string[]
+}
+
+/**
+ * Makes migrations of what the database has already, and records them as applied: both, or neither. Where it is unknown
+ * whether they are recorded, they stay: the history may name them.
+ */
+export async function makeRecorded<T extends { readonly migrations: readonly { readonly name: string }[] }>(
+  at: At,
+  make: () => Promise<T>,
+  recording: Recording = {},
+): Promise<T> {
+  const takeBack = await rememberFolder(at.context.config.migrationsDir)
+  const names: string[] = []
+  try {
+    const made = await make()
+    names.push(...made.migrations.map(({ name }) => name))
+    if (names.length > 0) await recordApplied(at, names, recording)
+    return made
+  } catch (error) {
+    if (!(error instanceof RaysError && error.code === 'E_COMMIT_UNKNOWN')) await takeBack(names)
+    throw error
+  }
+}
+
+/**
+ * Records migrations as applied without running them: all of them, or none.
+ * @throws {FailedError} where they are not recorded; {@link DecisionError} where nobody can tell
+ */
+export async function recordApplied(
+  { context: { config, host }, project, connection }: At,
+  names: readonly string[],
+  { recorder = new Recorder(connection), forgotten = [] }: Recording = {},
+): Promise<void> {
+  const made = (await listMigrations(config.migrationsDir)).filter(({ name }) => names.includes(name))
+  // PostgreSQL ends a transaction in which a table was asked for that is not there.
   if ((await recorder.read()) === undefined) await recorder.create()
-  await recorder.insertApplied(name, checksum(await readScript(migration)))
+  try {
+    await connection.transaction({}, async () => {
+      for (const migration of made) await recorder.insertApplied(migration.name, checksum(await readScript(migration)))
+      for (const name of forgotten) await recorder.remove(name)
+    })
+  } catch (cause) {
+    if (!(cause instanceof CommitUnknownError)) throw cause
+    const what = `${names.join(', ')} was recorded as applied`
+    const hint = 'rays status tells; where it is pending, rays migrate --fake records it.'
+    const known = await lookAgain(project, host, { connection, cause, what, hint }, appliedNames)
+    if (names.every((name) => known.has(name))) return
+    throw new FailedError(
+      `The connection was lost before ${names.join(', ')} was recorded as applied; nothing was recorded, and nothing is written.`,
+      { cause, code: 'E_CONNECTION', hint: 'Run the command again.' },
+    )
+  }
 }

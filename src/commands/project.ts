@@ -14,12 +14,13 @@ import {
   RaysError,
   UsageError,
 } from '../errors.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { listMigrations, readLockProvider, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import { enumTypesOf } from '../schema/fields.js'
 import { type Datasource, datasourceOf, type PrismaSchema, readSchema, tableNames } from '../schema/prisma-schema.js'
 import { createSchemaEngine } from '../schema/schema-engine.js'
-import { type Context, type Host, stopIfInterrupted } from './host.js'
+import type { Context, Host } from './host.js'
 
 /** Tables of other migration tools that are never drift. */
 const OTHER_TOOLS = ['knex_migrations', 'knex_migrations_lock']
@@ -310,9 +311,59 @@ async function waitForLock<T>(config: Config, host: Host, wait: () => Promise<T>
   try {
     return await wait()
   } catch (error) {
-    stopIfInterrupted(host, 'Interrupted while waiting for the migration lock; nothing was changed.')
+    await stopIfInterrupted(host, 'Interrupted while waiting for the migration lock; nothing was changed.')
     if (error instanceof LockTimeoutError) throw notFree(error, config.lockTimeoutMs)
     throw error
+  }
+}
+
+/** A new session with the lock, after the old one was lost while committing. */
+export async function reconnect(project: Project, host: Host, lost: Connection): Promise<Connection> {
+  await lost.close().catch(() => undefined)
+  const deadline = Date.now() + Math.min(10_000, project.config.connectTimeoutMs)
+  for (;;) {
+    try {
+      const connection = await connect(project, host)
+      await connection.acquireLock({
+        timeoutMs: project.config.lockTimeoutMs,
+        onWait: () => undefined,
+        signal: host.signal,
+      })
+      return connection
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
+  }
+}
+
+/**
+ * The connection was lost before the answer to a change had come: a new session with the lock looks what became of it.
+ * @param what the change, in words: `the change`, `20261120130501_init`
+ * @throws {DecisionError} where the database cannot be reached
+ */
+export async function lookAgain<T>(
+  project: Project,
+  host: Host,
+  lost: { readonly connection: Connection; readonly cause: unknown; readonly what: string; readonly hint: string },
+  look: (session: Connection) => Promise<T>,
+): Promise<T> {
+  host.note('The connection was lost before the answer had come: looking what became of it …')
+  let session: Connection
+  try {
+    session = await reconnect(project, host, lost.connection)
+  } catch {
+    throw new DecisionError(
+      `The connection was lost before the answer had come, and the database cannot be reached: it is unknown whether ${lost.what}.`,
+      { cause: lost.cause, code: 'E_COMMIT_UNKNOWN', hint: `When the database is back: ${lost.hint}` },
+    )
+  }
+  try {
+    // Where the lock belongs to transactions, one that is still open has to end first.
+    if (session.lockPerTransaction) await session.transaction({}, async () => undefined)
+    return await look(session)
+  } finally {
+    await session.close().catch(() => undefined)
   }
 }
 

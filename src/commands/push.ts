@@ -1,13 +1,12 @@
 /** `rays push`: the database becomes what the schema says, without a migration. */
 
 import type { Connection } from '../../engines/engine.js'
-import { splitStatements } from '../../engines/sql/scanner.js'
-import { redact } from '../../engines/url.js'
-import { FailedError, InterruptedError } from '../errors.js'
+import { FailedError, InterruptedError, UsageError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
+import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
 import { type Answers, NO_ANSWERS } from '../migrations/answers.js'
 import { fillScript } from '../migrations/given.js'
-import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
+import { findHazards } from '../migrations/hazards.js'
 import { scriptWithRenames } from '../migrations/rename-operations.js'
 import type { SchemaFile } from '../schema/schema-engine.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
@@ -20,6 +19,7 @@ import {
   askingUnlocked,
   askUnlocked,
   changedWhileAsking,
+  lookAgain,
   namespaceOf,
   openProject,
   type Project,
@@ -28,6 +28,7 @@ import {
 } from './project.js'
 import { resolveGiven, resolveRenames } from './schema-changes.js'
 import { type Generated, generateClient } from './schema-file.js'
+import { runScript } from './script.js'
 
 export interface PushOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
   readonly y?: boolean
@@ -138,14 +139,12 @@ async function pushLocked(project: Project, { host, config }: Context, connectio
     const question = { message: `This loses data in ${connection.target}. Go on?`, flag: '--y' }
     if (!(await asking.confirm(question))) throw new InterruptedError('Not confirmed; nothing was changed.')
   }
-  if (asked) {
-    const { renames, defaults } = change.answers
-    const silent: Host = { ...host, canAsk: false, warn: () => undefined }
-    const rename = renames.length > 0 ? renames : (false as const)
-    const again = await changeOf(project, silent, connection, { rename, defaults })
-    if (again?.script !== change.script) throw changedWhileAsking()
-  }
-  await runScript(project, connection, change.script)
+  if (asked && (await leftOf(change, project, host, connection))?.script !== change.script) throw changedWhileAsking()
+  await runScript(connection, change.script, {
+    signal: host.signal,
+    before: options.forceReset ? [`${connection.target} was emptied`] : [],
+    onLost: (cause) => afterLostAnswer(change, project, host, { connection, cause, emptied: base.reset }),
+  })
   const history = await new Recorder(connection).read().catch(() => undefined)
   if (history && records(history).some((record) => record.state === 'applied')) {
     host.note('The database has migrations: make one of this change, too (rays commit <name>).')
@@ -157,6 +156,51 @@ async function pushLocked(project: Project, { host, config }: Context, connectio
     host.note(`Other databases have rows to keep, too: rays commit <name> ${again.join(' ')}`)
   }
   return { ...base, changed: true, script: change.script, summary: change.summary, hazards }
+}
+
+/** What is still to be done of a change, with the answers that were given. Undefined: all of it is there. */
+async function leftOf(
+  { answers: { renames, defaults } }: Change,
+  project: Project,
+  host: Host,
+  connection: Connection,
+): Promise<Change | undefined> {
+  const silent: Host = { ...host, canAsk: false, warn: () => undefined }
+  const rename = renames.length > 0 ? renames : (false as const)
+  return changeOf(project, silent, connection, { rename, defaults })
+}
+
+/** @throws {FailedError} where the change is not there, or a part of it; {@link DecisionError} where nobody can tell */
+async function afterLostAnswer(
+  change: Change,
+  project: Project,
+  host: Host,
+  lost: { readonly connection: Connection; readonly cause: unknown; readonly emptied: boolean },
+): Promise<void> {
+  const at = { ...lost, what: 'the change was applied', hint: 'rays status tells, rays push goes on from there.' }
+  const left = await lookAgain(project, host, at, async (session) => {
+    try {
+      return await leftOf(change, project, host, session)
+    } catch (error) {
+      // A rename that was done already cannot be answered again.
+      if (!(error instanceof UsageError)) throw error
+      return changeOf(project, { ...host, canAsk: false, warn: () => undefined }, session, { rename: false })
+    }
+  })
+  if (left === undefined) return host.note('The change is applied.')
+  const whole = left.script === change.script
+  const before = lost.emptied ? `${lost.connection.target} was emptied before.` : 'Nothing was changed.'
+  throw new FailedError(
+    whole
+      ? `The connection was lost while the change was being applied; it was not. ${before}`
+      : 'The connection was lost while the change was being applied; a part of it is. What is left:',
+    {
+      cause: lost.cause,
+      code: 'E_CONNECTION',
+      ...(!whole && { where: left.script.trim() }),
+      hint: whole ? 'Run the command again.' : 'rays push goes on from there.',
+    },
+  )
 }
 
 /** Empties the database after its name was typed. @throws {UsageError} where nobody can be asked; {@link InterruptedError} for another name */
@@ -174,56 +218,21 @@ export async function resetWithConsent(
     const typed = await askUnlocked(project.config, host, connection, () => host.ask(question))
     if (typed.trim() !== connection.database) throw new InterruptedError('That is not its name; nothing was changed.')
   }
-  await connection.reset(project.schemas)
-  host.note(`Emptied ${connection.target}.`)
+  await emptyDatabase(project, host, connection)
 }
 
-/** Runs a script in one transaction where the database has that; a new enum value is committed before it is used. */
-export async function runScript(
-  project: Project,
-  connection: Connection,
-  script: string,
-  hint = 'Correct the schema and run rays push again.',
-): Promise<void> {
-  const { transactionalDdl } = connection.engine
-  const parts = splitUnsafeEnum(script, connection.syntax) ?? [script]
-  // What no rollback takes back.
-  const stays: string[] = []
+/** Empties the database, whole. @throws {InterruptedError} before it, or where a rollback brings everything back */
+export async function emptyDatabase(project: Project, host: Host, connection: Connection): Promise<void> {
+  const nothing = 'Interrupted before the database was emptied; nothing was changed.'
+  await stopIfInterrupted(host, nothing)
+  const work = () => connection.reset(project.schemas)
   try {
-    for (const part of parts) {
-      const own: string[] = []
-      const statements = splitStatements(part, connection.syntax).map((s) => s.text)
-      const work = async () => {
-        for (const sql of statements) {
-          if (transactionalDdl && /^(BEGIN|COMMIT)$/i.test(sql)) continue
-          await connection.raw(sql).catch((error: unknown) => {
-            throw Object.assign(error as Error, { statement: sql })
-          })
-          const kept = transactionalDdl ? own : stays
-          kept.push(sql)
-        }
-      }
-      const foreignKeysOff = /PRAGMA\s+foreign_keys\s*=\s*off/i.test(part)
-      if (project.engine.transactionalDdl) await connection.transaction({ foreignKeysOff }, work)
-      else await work()
-      stays.push(...own)
-    }
+    if (connection.engine.transactionalDdl) await cancellable(host.signal, connection, work)
+    else await work()
   } catch (error) {
-    const info = connection.engine.explain(error)
-    if (info.code === '') throw error
-    const { statement } = error as { statement?: string }
-    const after =
-      stays.length === 0
-        ? 'Nothing was changed.'
-        : `What was done before it stays:\n${bullets(stays.map((sql) => redact(sql.replace(/\s+/g, ' ').slice(0, 200))))}`
-    throw new FailedError(redact(`The database refused a statement: ${info.message} (${info.code}). ${after}`), {
-      cause: error,
-      code: 'E_OPERATION',
-      ...(statement && { where: redact(statement) }),
-      hint:
-        info.kind === 'data'
-          ? 'The rows in the table do not fit the new schema: correct them, or rays push --force-reset to start from nothing.'
-          : (info.hint ?? hint),
-    })
+    if (host.signal.aborted && connection.engine.explain(error).kind === 'cancelled')
+      throw interrupted(host.signal, nothing)
+    throw error
   }
+  host.note(`Emptied ${connection.target}.`)
 }

@@ -6,6 +6,7 @@ import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { folderNameOf } from '../knex/names.js'
 import { recordOperations } from '../knex/record.js'
 import { type Answers, NO_ANSWERS, readAnswers } from '../migrations/answers.js'
@@ -61,6 +62,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   // Known before anything is undone: what cannot go on has to be refused while all is in its place.
   const ways: Way[] = []
   for (const migration of own) ways.push(await wayOf({ context, project, all, base, own, others }, migration))
+  await stopIfInterrupted(host, 'Interrupted; nothing was changed.')
   const kept = config.databaseUrl !== undefined && own.some(({ name }) => applied.has(name))
   const written = project.schema
   const quiet = { generate: false, y: options.y === true }
@@ -71,6 +73,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   try {
     for (const { directory, name } of own) await moveWhole(directory, path.join(aside, name))
     for (const [index, migration] of own.entries()) {
+      await stopIfInterrupted(host, 'Interrupted; the migrations and the schema are as they were.')
       await putSchema(config.schemaPath, stages[index]!)
       const { made, answers } = ways[index]!
       const moved = { ...migration, ...within(aside, migration) }

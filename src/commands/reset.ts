@@ -3,6 +3,7 @@ import { InterruptedError, UsageError } from '../errors.js'
 import type { Context } from './host.js'
 import { type MigrateResult, migrate } from './migrate.js'
 import { folders, openProject, withConnection, withLock } from './project.js'
+import { emptyDatabase } from './push.js'
 import { type SeedResult, seed, seedCommand } from './seed.js'
 
 export interface ResetOptions {
@@ -39,8 +40,7 @@ export async function reset(context: Context, options: ResetOptions = {}): Promi
         hint: `rays reset ${flag}`,
       })
     }
-    await withLock(config, host, connection, () => connection.reset(project.schemas))
-    host.note(`Emptied ${target}.`)
+    await withLock(config, host, connection, () => emptyDatabase(project, host, connection))
     return { target, database }
   })
   const migrated = await migrate(context, { ...(options.generate !== undefined && { generate: options.generate }) })

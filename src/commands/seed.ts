@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config/config.js'
 import { FailedError, UsageError } from '../errors.js'
+import { interrupted } from '../interruption.js'
 import { runProgram } from '../programs.js'
 import type { Context } from './host.js'
 
@@ -30,6 +31,8 @@ export async function seed({ config, host }: Context): Promise<SeedResult> {
     onOutput: host.output,
     signal: host.signal,
   })
+  if (result.code !== 0 && host.signal.aborted)
+    throw interrupted(host.signal, 'Interrupted while the seed ran: what it had done may be in the database.')
   if (result.code !== 0) {
     throw new FailedError(`The seed command failed (${result.why}): ${command}`, {
       code: 'E_SEED',

@@ -6,6 +6,7 @@ import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, UsageError } from '../errors.js'
 import { runOperation } from '../history/operation.js'
 import { plan } from '../history/plan.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { readScript, readSnapshot, safeName, targetOf, writeMigration } from '../migrations/directory.js'
 import { readForeign } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
@@ -18,11 +19,11 @@ import { snapshotOf } from '../schema/prisma-schema.js'
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
 import { freePath, moveAll } from './aside.js'
-import type { Context } from './host.js'
+import type { Context, Host } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, openProject, openShadow, type Project } from './project.js'
-import { runScript } from './push.js'
 import { insideSchemaFolder, shortPath } from './schema-file.js'
+import { runScript } from './script.js'
 
 export interface SquashOptions {
   /** The first migration; default: the oldest. */
@@ -60,7 +61,7 @@ export async function squash(context: Context, options: SquashOptions): Promise<
   const staging = await mkdtemp(path.join(path.dirname(project.config.migrationsDir), 'rays-squash-'))
   try {
     context.host.note(`Replaying ${range.length} migrations on a shadow database …`)
-    const maker = new Squash(project, shadow.connection, before, range)
+    const maker = new Squash(project, context.host, shadow.connection, before, range)
     const made = await maker.run()
     const last = range.at(-1)!
     const slug = await safeName(options.name ?? `${last.name.replace(/^\d{14}_?/, '') || 'migrations'}_squashed`)
@@ -73,6 +74,7 @@ export async function squash(context: Context, options: SquashOptions): Promise<
       operations: made.operations.map(({ summary }) => summary),
       script: made.script,
     }
+    await stopIfInterrupted(context.host, 'Interrupted; nothing was written.')
     if (options.dryRun) return { ...result, name: slug, written: false, originals: null }
     return {
       ...result,
@@ -150,6 +152,7 @@ class Squash {
 
   constructor(
     readonly project: Project,
+    readonly host: Host,
     readonly connection: Connection,
     readonly before: readonly Migration[],
     readonly range: readonly Migration[],
@@ -161,7 +164,7 @@ class Squash {
 
   async #rebuild(migrations: readonly Migration[]): Promise<void> {
     await this.connection.reset(this.project.schemas)
-    await replay(this.connection, migrations)
+    await replay(this.connection, migrations, this.host)
   }
 
   async run(): Promise<Made> {
@@ -180,7 +183,7 @@ class Squash {
           },
         )
       }
-      await replay(connection, [migration])
+      await replay(connection, [migration], this.host)
       stops.push({ migration, kept, after: await this.#look(), snapshot: (await readSnapshot(migration))! })
     }
     this.#end = stops.at(-1)!.after
@@ -206,7 +209,7 @@ class Squash {
         continue
       }
       await flush()
-      await replay(connection, [stop.migration])
+      await replay(connection, [stop.migration], this.host)
       parts.push({ kind: 'kept', migration: stop.migration, script: await readScript(stop.migration) })
       snapshot = stop.snapshot
     }
@@ -240,9 +243,9 @@ class Squash {
     const scripted = [missingExtensions(begin, target.after), await this.#diff(state(previous), state(target.snapshot))]
       .filter(Boolean)
       .join('\n\n')
-    await runScript(project, connection, scripted)
+    await runScript(connection, scripted)
     const rest = repairs(target.after, await this.#look())
-    await runScript(project, connection, rest.map((statement) => `${statement};\n`).join(''))
+    await runScript(connection, rest.map((statement) => `${statement};\n`).join(''))
     const after = await this.#look()
     expectSame('the squashed changes lead elsewhere', target.after, after)
     const script = [scripted, ...rest.map((statement) => `${statement};`)].filter((text) => text !== '').join('\n\n')
@@ -260,10 +263,10 @@ class Squash {
       rebuild: async () => {
         await this.#rebuild(done)
         for (const part of earlier) {
-          if (part.kind === 'kept') await replay(connection, [part.migration])
-          else await runScript(project, connection, part.script)
+          if (part.kind === 'kept') await replay(connection, [part.migration], this.host)
+          else await runScript(connection, part.script)
         }
-        await runScript(project, connection, script)
+        await runScript(connection, script)
       },
     })
     return { parts: [{ kind: 'schema', operations: plan.operations, script }], notes: plan.notes }
@@ -284,7 +287,7 @@ class Squash {
 
   /** The files as they will be written, up and down, and migration.sql by itself. @throws {FailedError} */
   async prove(draft: string, made: Made, code: Code): Promise<void> {
-    const { project, connection, before } = this
+    const { connection, before } = this
     await mkdir(draft)
     await copyKept(draft, made)
     const codeFile = path.join(draft, `migration.${code.extension}`)
@@ -292,7 +295,7 @@ class Squash {
     await writeFile(codeFile, code.text)
     await writeFile(sqlFile, made.script)
     await this.#rebuild(before)
-    await runScript(project, connection, made.script)
+    await runScript(connection, made.script)
     expectSame('migration.sql leads elsewhere than the originals', this.#end!, await this.#look())
     await this.#rebuild(before)
     const migration: Migration = {
@@ -303,7 +306,7 @@ class Squash {
       sqlFile,
       snapshotPath: undefined,
     }
-    await replay(connection, [migration])
+    await replay(connection, [migration], this.host)
     expectSame('the squashed migration leads elsewhere than the originals', this.#end!, await this.#look())
     const loaded = await this.#load(migration)
     if (loaded.operations.some((pair) => pair[1] === null)) return

@@ -6,9 +6,11 @@ import {
   type Connection,
   ForeignKeyError,
   LockLostError,
+  type Transaction,
   TransactionEndedError,
 } from '../../engines/engine.js'
-import { DecisionError, FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
+import { DecisionError, FailedError, type InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
+import { cancellable, interrupted } from '../interruption.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
 import { Journal } from './journal.js'
@@ -146,13 +148,12 @@ function refuseMissingDowns(migrations: readonly LoadedMigration[]): void {
 }
 
 function interruptedBefore(signal: AbortSignal | undefined, name: string): void {
-  if (signal?.aborted) throw interrupted(signal, `before ${name} began`)
+  if (signal?.aborted) throw stopped(signal, `before ${name} began`)
 }
 
 /** The error for a signal: what was stopped, and how things stand. */
-function interrupted(signal: AbortSignal, when: string): InterruptedError {
-  const code = typeof signal.reason === 'number' ? (signal.reason as 129 | 130 | 143) : 130
-  return new InterruptedError(`Interrupted ${when}.`, code, { hint: 'rays migrate goes on from here.' })
+function stopped(signal: AbortSignal, when: string): InterruptedError {
+  return interrupted(signal, `Interrupted ${when}.`, { hint: 'rays migrate goes on from here.' })
 }
 
 function withDone(
@@ -246,12 +247,10 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
   const recorder = new Recorder(connection, options.other)
   const id = randomUUID()
   const startedAt = new Date()
-  const onAbort = () => void connection.cancel()
-  signal?.addEventListener('abort', onAbort, { once: true })
   let moved: Connection | undefined
   try {
     const ask = countSql(connection.history, connection.engine.literal(migration.name))
-    await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff, ask }, async (transaction) => {
+    const work = async (transaction: Transaction) => {
       const present = transaction.answer ? countOf(transaction.answer) : await recorder.count(migration.name)
       if (direction === 'up' ? present > 0 : present === 0) {
         if (connection.lockPerTransaction && (await recorder.isDone(migration.name, direction)))
@@ -264,7 +263,7 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
         await runOperation({ ...options, loaded, operation: k, direction })
         await checkTransaction(transaction, k)
       }
-      if (signal?.aborted) throw interrupted(signal, `during ${migration.name}; it was rolled back`)
+      if (signal?.aborted) throw stopped(signal, `during ${migration.name}; it was rolled back`)
       await options.beforeCommit?.(loaded)
       await transaction.record?.()
       const { name } = migration
@@ -281,12 +280,12 @@ async function transactionalStep(options: ExecuteOptions, loaded: LoadedMigratio
         if (transaction.last) transaction.last(insertion(row, history, engine.literal))
         else await recorder.insert(row)
       }
-    })
+    }
+    const { foreignKeysOff } = loaded
+    await cancellable(signal, connection, () => connection.transaction({ foreignKeysOff, ask }, work))
   } catch (error) {
     if (error instanceof CommitUnknownError) moved = await afterUnknownCommit(options, loaded, id, error)
     else throw await stepError(error, options, loaded, id)
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
   }
   await (moved ?? connection).restoreSettings()
   return moved
@@ -324,7 +323,7 @@ async function stepError(
   const where = operation === undefined ? name : `${name}, operation ${operation}`
   if (error instanceof DoneElsewhere) return error
   if (signal?.aborted)
-    return interrupted(signal, `during ${name}; it was rolled back, and the database is as it was before it`)
+    return stopped(signal, `during ${name}; it was rolled back, and the database is as it was before it`)
   if (error instanceof TransactionEndedError) {
     const message = `Operation ${operation} of ${name} ended the transaction: what it and the operations before it did may be in the database.`
     if (direction === 'up') await recordFailure(connection, loaded, id, message)

@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto'
 import { type Client, CommitUnknownError, type Connection } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
 import { DecisionError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
+import { interrupted } from '../interruption.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
@@ -395,10 +396,9 @@ export class Journal {
     const { signal } = this.#options
     if (!signal?.aborted) return
     if (this.#note.state === 'running') await this.#write({ state: 'idle' })
-    const code = typeof signal.reason === 'number' ? (signal.reason as 129 | 130 | 143) : 130
-    throw new InterruptedError(
+    throw interrupted(
+      signal,
       `Interrupted before operation ${this.#note.op} of ${this.#name}; the operations before it are done and recorded.`,
-      code,
       {
         hint: 'rays migrate --resume goes on; rays migrate --undo goes back.',
       },

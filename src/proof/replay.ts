@@ -1,15 +1,21 @@
 /** Runs migrations on a shadow database, to get the state that they lead to. */
 import type { Connection } from '../../engines/engine.js'
 import { operationError, runOperation } from '../history/operation.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 
 /**
  * Applies the migrations in order, without recording them.
- * @throws {FailedError} naming the migration and the operation
+ * @throws {FailedError} naming the migration and the operation; {@link InterruptedError} between two migrations
  */
-export async function replay(connection: Connection, migrations: readonly Migration[]): Promise<void> {
+export async function replay(
+  connection: Connection,
+  migrations: readonly Migration[],
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
   for (const migration of migrations) {
+    await stopIfInterrupted({ signal }, 'Interrupted; nothing was written.')
     const loaded = await loadMigration(migration, {
       runScript: (script) => connection.script(script),
       ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
