@@ -66,7 +66,13 @@ const items = (count: string) =>
  * Sends the signal while the first table is being changed, before the second: another session holds the table, or, where
  * the database is a file, there are many rows to copy.
  */
-async function inTheMiddle(ws: Workspace, on: TestDatabase, line: string, signal: Signal, table = 'Item'): Promise<Output> {
+async function inTheMiddle(
+  ws: Workspace,
+  on: TestDatabase,
+  line: string,
+  signal: Signal,
+  table = 'Item',
+): Promise<Output> {
   if (on.provider === 'sqlite') {
     await ws.sql(`INSERT INTO "Item" WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)
       SELECT i, i FROM n`)

@@ -1,8 +1,9 @@
 /** The process, the connection or the server is gone in the middle: nothing is lost, and the next run knows what to do. */
-import { freshMysql, freshPostgres } from '../support/databases.js'
+import { describeDatabases, dumpSchema, freshMysql, freshPostgres } from '../support/databases.js'
 import { type FaultCase, fault, M1, M2, M3, pause, SECOND } from '../support/faults.js'
 import { proxy } from '../support/proxy.js'
 import { startMysql, startPostgres } from '../support/servers.mjs'
+import { type Workspace, workspace } from '../support/workspace.js'
 
 const KILL = `process.kill(process.pid, 'SIGKILL'); await new Promise((r) => setTimeout(r, 10_000))`
 
@@ -445,3 +446,122 @@ fault('a second signal stops at once', async (c) => {
   c.repair()
   await c.next()
 })
+
+describeDatabases(
+  'a change without a migration whose answer is lost',
+  (on) => {
+    const models = (count: string) =>
+      ['Item', 'Other'].map((name) => `model ${name} {\n  id Int @id\n  count Int${count}\n}\n`).join('')
+    // Where nothing rolls back, each statement is its own COMMIT; Item is changed before Other.
+    const alter = (table: string) => (on.provider === 'mysql' ? { when: new RegExp(`ALTER TABLE .${table}`) } : {})
+    let ws: Workspace
+    beforeEach(async () => {
+      ws = await workspace(on, { schema: models('') })
+      await ws.given('makemigration --name init')
+      await ws.ok('migrate --no-generate')
+      ws.project.schema(models(' @default(1)'))
+    })
+    afterEach(() => ws.drop())
+
+    /** Runs the command through a proxy that cuts the connection there. */
+    async function cut(line: string, at: 'cut-before' | 'cut-after', table = 'Other', stayDown = false) {
+      const between = await proxy(ws.db.href, at, 1, { stayDown, ...alter(table) })
+      const env = { DATABASE_URL: between.href, ...(stayDown && { RAYS_CONNECT_TIMEOUT: '1' }) }
+      return ws.rays(line, { env }).finally(() => between.close())
+    }
+    const settled = async () => {
+      await ws.ok('makemigration --name second --no-verify')
+      await ws.ok('status --check')
+    }
+
+    test('push: what the server has done is told as done', async () => {
+      const { code, stderr } = await cut('push --y --no-generate', 'cut-after')
+      expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/The change is applied/) })
+      await ws.ok('commit second --no-verify')
+      await ws.ok('status --check')
+    })
+
+    test('push: what it has not done is told, and a part of it', async () => {
+      const before = await dumpSchema(ws.db)
+      const whole = await cut('push --y --no-generate', 'cut-before', 'Item')
+      expect({ code: whole.code, stderr: whole.stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/connection was lost .*it was not\. Nothing was changed/),
+      })
+      expect(await dumpSchema(ws.db)).toBe(before)
+      if (on.provider === 'mysql') {
+        const { code, stderr } = await cut('push --y --no-generate', 'cut-before')
+        expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/a part of it is[\s\S]*`Other`/) })
+        expect(stderr).not.toMatch(/Nothing was changed|`Item`/)
+      }
+      await ws.ok('push --y --no-generate')
+      await ws.ok('commit second --no-verify')
+    })
+
+    test('draft: what the server has done is remembered', async () => {
+      const { code, stderr } = await cut('draft --y --no-generate', 'cut-after')
+      expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/watch-\d+ was applied/) })
+      await settled()
+    })
+
+    test('draft: what it has not done is told and forgotten', async () => {
+      const before = { schema: await dumpSchema(ws.db), files: ws.snapshot() }
+      const { code, stderr } = await cut('draft --y --no-generate', 'cut-before', 'Item')
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/connection[\s\S]*Nothing was changed/i),
+      })
+      expect({ schema: await dumpSchema(ws.db), files: ws.snapshot() }).toEqual(before)
+      await ws.ok('draft --y --no-generate')
+      await settled()
+    })
+
+    test('draft --undo: what the server has undone is forgotten', async () => {
+      await ws.ok('draft --y --no-generate')
+      // Going back, Other comes first.
+      const { code, stderr } = await cut('draft --undo --y --no-generate', 'cut-after', 'Item')
+      expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/watch-\d+ was undone/) })
+      expect(ws.exists('prisma/rays-watch')).toBe(false)
+      ws.project.schema(models(''))
+      await ws.ok('status --check')
+    })
+
+    for (const [command, at] of [
+      ['push', 'cut-after'],
+      ['draft', 'cut-after'],
+      ['draft', 'cut-before'],
+    ] as const)
+      test(`${command}, ${at}: where nobody can tell, nothing is claimed, and push puts it right`, async () => {
+        const { code, stderr } = await cut(`${command} --y --no-generate`, at, 'Other', true)
+        expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringMatching(/unknown[\s\S]*rays status/) })
+        expect(stderr).not.toMatch(/Nothing was changed/)
+        await ws.ok('push --y --no-generate')
+        if (command === 'draft') await settled()
+      })
+
+    const TOLD = { 0: /connection was lost/, 1: /nothing was recorded/, 3: /unknown[\s\S]*rays status/ }
+    for (const [at, stayDown, exit] of [
+      ['cut-after', false, 0],
+      ['cut-before', false, 1],
+      ['cut-after', true, 3],
+    ] as const)
+      test(`commit ${at === 'cut-before' ? 'before' : 'after'} the server got COMMIT${stayDown ? ', and no way back' : ''}: the folder and the row are both there, or neither`, async () => {
+        await ws.ok('push --y --no-generate')
+        const files = ws.snapshot()
+        const between = await proxy(ws.db.href, at, 1, { stayDown })
+        const env = { DATABASE_URL: between.href, ...(stayDown && { RAYS_CONNECT_TIMEOUT: '1' }) }
+        const { code, stderr } = await ws.rays('commit second --no-verify', { env }).finally(() => between.close())
+        expect({ code, stderr }).toEqual({
+          code: exit,
+          stderr: expect.stringMatching(TOLD[exit]),
+        })
+        if (exit === 1) {
+          expect(ws.snapshot()).toEqual(files)
+          await ws.ok('commit second --no-verify')
+        }
+        expect(await ws.applied()).toEqual(['init', 'second'])
+        await ws.ok('status --check')
+      })
+  },
+  (provider) => provider !== 'sqlite',
+)
