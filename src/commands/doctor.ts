@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, DatabaseObject } from '../../engines/engine.js'
-import { FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
+import { DecisionError, FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { refuseRunning } from '../history/journal.js'
 import { appliedIn, historyOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -294,7 +294,15 @@ async function revert({ project, context, connection, options }: At, drift: Expl
     const yes = await context.host.confirm({ message: `This loses data in ${connection.target}. Go on?`, flag: '--y' })
     if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
   }
-  await runScript(connection, script, { signal: context.host.signal })
+  await runScript(connection, script, {
+    signal: context.host.signal,
+    onLost: (cause) => {
+      throw new DecisionError(
+        'The connection was lost before the answer had come: it is unknown whether the change was undone.',
+        { cause, code: 'E_COMMIT_UNKNOWN', hint: 'When the database is back: rays doctor tells.' },
+      )
+    },
+  })
   return { action: 'reverted', script }
 }
 

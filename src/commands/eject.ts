@@ -3,6 +3,7 @@ import { mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Structure } from '../../engines/engine.js'
 import { FailedError, InterruptedError, UsageError } from '../errors.js'
+import { stopIfInterrupted } from '../interruption.js'
 import { moveWhole } from '../migrations/drafts.js'
 import type { Migration } from '../migrations/migration.js'
 import { replay } from '../proof/replay.js'
@@ -60,6 +61,7 @@ export async function eject(context: Context, options: EjectOptions = {}): Promi
     const yes = await host.confirm({ message: `Move ${files.length} files of rays to ${ASIDE}?`, flag: '--y' })
     if (!yes) throw new InterruptedError('Not confirmed; nothing was changed.')
   }
+  await stopIfInterrupted(host, 'Interrupted; nothing was moved.')
   for (const file of files) {
     const target = path.join(config.root, ASIDE, path.relative(config.root, file))
     await mkdir(path.dirname(target), { recursive: true })

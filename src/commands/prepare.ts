@@ -51,7 +51,16 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
           project.filter,
         )
         const { signal } = host
-        await runScript(connection, script.script, { signal, before: [`${connection.target} was emptied`] })
+        await runScript(connection, script.script, {
+          signal,
+          before: [`${connection.target} was emptied`],
+          onLost: (cause) => {
+            throw new FailedError(
+              `The connection was lost while the tables were being made: ${connection.target} was emptied, and may have them.`,
+              { cause, code: 'E_CONNECTION', hint: 'rays prepare --reset begins again.' },
+            )
+          },
+        })
       } else await requireSync(project, connection)
       const other = forgotten.length > 0 ? await knexHistory(context, connection) : undefined
       const recorder = new Recorder(connection, other)
