@@ -41,7 +41,7 @@ Module.prototype._compile = function (content, file, ...rest) {
 function wrap(content) {
   const plain = content.startsWith('#!') ? `//${content}` : content
   const code = plain.includes('import(')
-    ? plain.replace(/([[(,=?:&|]|\b(?:await|return)) ?\bimport\(/g, '$1 __import(')
+    ? plain.replace(/(?<![.\w$]|export default )import\(/g, '__import(')
     : plain
   return `(function (exports, require, module, __filename, __dirname, __import) { ${code}\n})`
 }
