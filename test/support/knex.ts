@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Provider } from '../../engines/engine.js'
 import type { FreshDatabase } from './databases.js'
-import { CODE_CACHE, offline } from './prisma.js'
+import { offline } from './prisma.js'
 import { type ProjectOptions, project, type TestProject } from './project.js'
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
@@ -47,7 +47,7 @@ export default knexFilePrismaAdapter({ client: '${CLIENTS[db.provider]}', connec
   }
   const env = {
     ...process.env,
-    NODE_OPTIONS: CODE_CACHE,
+    NODE_OPTIONS: undefined,
     NO_COLOR: '1',
     DATABASE_URL: db.href,
     NODE_ENV: 'development',

@@ -25,12 +25,9 @@ export interface PrismaOptions {
   readonly input?: string
 }
 
-/** For NODE_OPTIONS: what the command lines of packages load at their start. */
-export const CODE_CACHE = `--require ${JSON.stringify(path.join(ROOT, 'test/support/code-cache.cjs'))}`
-
 /** What the command needs in its environment. */
 export const offline = {
-  NODE_OPTIONS: CODE_CACHE,
+  NODE_OPTIONS: '',
   CI: '1',
   NO_COLOR: '1',
   CHECKPOINT_DISABLE: '1',

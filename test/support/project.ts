@@ -14,7 +14,6 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Provider } from '../../engines/engine.js'
-import { CODE_CACHE } from './prisma.js'
 import { type Ended, residentIsFree, runResident } from './resident.js'
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
@@ -138,15 +137,14 @@ function filesOf(folder: string): Record<string, string> {
 function runRays(folder: string, url: string, args: readonly string[], options: RunOptions): Promise<Output> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
-    NODE_OPTIONS: args[0] === 'prisma' ? CODE_CACHE : undefined,
+    NODE_OPTIONS: undefined,
     NO_COLOR: '1',
     DATABASE_URL: url,
     ...options.env,
   }
   const cwd = options.cwd ?? folder
   const limitMs = options.limitMs ?? 60_000
-  if (sharesProcess(args, options) && residentIsFree())
-    return runResident({ args, cwd, env: { ...env, NODE_OPTIONS: CODE_CACHE }, limitMs }).then(outputOf)
+  if (sharesProcess(args, options) && residentIsFree()) return runResident({ args, cwd, env, limitMs }).then(outputOf)
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(ROOT, 'bin', 'rays.js'), ...args], {
       cwd,
