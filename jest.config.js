@@ -22,7 +22,8 @@ const withServers = {
 }
 
 export default {
-  testTimeout: 60_000,
+  // A machine that is busy takes several times as long; a command that hangs is ended after a minute of its own.
+  testTimeout: 180_000,
   // The tests often wait for servers and for processes of their own: one more than there are cores keeps all of these busy.
   maxWorkers: availableParallelism() + 1,
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
