@@ -1,5 +1,6 @@
 /** Names of shadow databases: they tell who made them and when, so that only rays' own are ever dropped. */
 import { randomBytes } from 'node:crypto'
+import { isAlive } from './process.js'
 
 const PATTERN = /^(.*)_rays_shadow_(\d{1,10})_(\d{9,11})_[0-9a-f]{8}$/s
 const AN_HOUR = 3600
@@ -37,13 +38,4 @@ export function isLeftover(name: string, database: string, limit: number): boole
   if (!match || match[1] !== shadowPrefix(database, limit)) return false
   const age = Date.now() / 1000 - Number(match[3])
   return age > A_DAY || (age > AN_HOUR && !isAlive(Number(match[2])))
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as { code?: string }).code === 'EPERM'
-  }
 }

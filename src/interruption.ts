@@ -1,6 +1,6 @@
 /** The one way of being interrupted: how a signal is noticed, how it stops what runs, and what a command ends with. */
-import { setImmediate } from 'node:timers/promises'
 import type { Connection } from '../engines/engine.js'
+import { hearSignals } from '../engines/process.js'
 import { InterruptedError, type RaysErrorOptions } from './errors.js'
 
 /** The error that a command ends with, with the exit code of the signal. @param message says what was left */
@@ -10,8 +10,8 @@ export function interrupted(signal: AbortSignal, message: string, options?: Rays
 }
 
 /**
- * Between two steps, and before the first that writes. A signal is told in a turn of the event loop, and neither SQLite
- * nor what is only computed gives one. From where it polls, the turn that polls again is the second.
+ * Between two steps, and before the first that writes: neither SQLite nor what is only computed lets the process hear of a
+ * signal.
  * @throws {InterruptedError} where a signal has come
  */
 export async function stopIfInterrupted(
@@ -19,8 +19,7 @@ export async function stopIfInterrupted(
   message: string,
   options?: RaysErrorOptions,
 ): Promise<void> {
-  await setImmediate()
-  await setImmediate()
+  await hearSignals()
   if (signal.aborted) throw interrupted(signal, message, options)
 }
 

@@ -80,7 +80,7 @@ export class LastingLock {
    * @throws {HeldBetweenError}
    */
   clear(): void {
-    if (this.#path === undefined || this.#own) return
+    if (this.#path === undefined || this.#own || !existsSync(this.#path)) return
     this.refuseHeld()
     this.#remove()
   }

@@ -1,9 +1,10 @@
 /** Opening a SQLite file, and waiting for other processes without standing still. */
 import { statSync } from 'node:fs'
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Database } from 'better-sqlite3'
 import { type ConnectOptions, MissingDriverError } from '../engine.js'
+import { hearSignals } from '../process.js'
 import { isBusy, SqliteFileError } from './errors.js'
 
 /** The driver waits this long inside SQLite, where nothing else of the process runs; the rest is waited outside. */
@@ -122,9 +123,7 @@ export function turns(): () => Promise<void> {
   let last = performance.now()
   return async () => {
     if (performance.now() - last < DEAF_MS) return
-    // What runs after a poll gets to the next poll in the second.
-    await setImmediate()
-    await setImmediate()
+    await hearSignals()
     last = performance.now()
   }
 }

@@ -2,7 +2,7 @@
 import { styleText } from 'node:util'
 import { redact } from '../../engines/url.js'
 import type { Host, Question } from '../commands/host.js'
-import { InterruptedError, UsageError } from '../errors.js'
+import { UsageError } from '../errors.js'
 import type { Progress } from '../history/executor.js'
 import type { BlockDiff } from '../schema/schema-diff.js'
 
@@ -72,9 +72,8 @@ export function createTerminal(options: TerminalOptions): Terminal {
       return await run(inquirer)
     } catch (error) {
       if (error instanceof Error && /ExitPromptError|AbortPromptError/.test(error.name)) {
-        const { reason } = options.signal
-        const code = reason === 129 || reason === 143 ? reason : 130
-        throw new InterruptedError('Cancelled; nothing was changed.', code)
+        const { interrupted } = await import('../interruption.js')
+        throw interrupted(options.signal, 'Cancelled; nothing was changed.')
       }
       throw error
     }

@@ -24,6 +24,7 @@ import { type MakeMigrationOptions, type MakeMigrationResult, makeMigration } fr
 import { makeRecorded } from './prepare.js'
 import { folders, lookAgain, openProject, type Project, withConnection, withLock } from './project.js'
 import { type Generated, generateClient, insideSchemaFolder } from './schema-file.js'
+import { whatStays } from './script.js'
 
 export interface DraftOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
   /** Undo what was applied without a migration. */
@@ -304,12 +305,11 @@ async function run(
       lost && found ? await lookWhatBecame({ ...at, migration, direction, found, atomic, error }) : 'failed'
     if (became === 'done') return false
     const left = atomic || became === 'nothing' ? [] : await takeBack(connection, loaded, direction, done, error)
+    const stays = [...before, ...left]
     const after =
-      before.length + left.length > 0
-        ? `What was done before it stays:\n${bullets([...before, ...left])}`
-        : done.length > 0 && !atomic
-          ? 'What was done before it was taken back: nothing was changed.'
-          : 'Nothing was changed.'
+      stays.length === 0 && done.length > 0 && !atomic
+        ? 'What was done before it was taken back: nothing was changed.'
+        : whatStays(stays)
     if (!lost && signal.aborted && (atomic || error instanceof InterruptedError))
       throw interrupted(signal, `Interrupted while ${migration.name} was being ${PARTICIPLE[direction]}. ${after}`)
     throw operationError(error, { connection, direction }, loaded, after)

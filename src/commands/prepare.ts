@@ -220,7 +220,7 @@ export async function makeRecorded<T extends { readonly migrations: readonly { r
  * Records migrations as applied without running them: all of them, or none.
  * @throws {FailedError} where they are not recorded; {@link DecisionError} where nobody can tell
  */
-export async function recordApplied(
+async function recordApplied(
   { context: { config, host }, project, connection }: At,
   names: readonly string[],
   { recorder = new Recorder(connection), forgotten = [] }: Recording = {},

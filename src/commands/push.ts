@@ -184,7 +184,7 @@ async function afterLostAnswer(
     } catch (error) {
       // A rename that was done already cannot be answered again.
       if (!(error instanceof UsageError)) throw error
-      return changeOf(project, { ...host, canAsk: false, warn: () => undefined }, session, { rename: false })
+      return leftOf({ ...change, answers: NO_ANSWERS }, project, host, session)
     }
   })
   if (left === undefined) return host.note('The change is applied.')

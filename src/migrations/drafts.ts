@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
+import { isAlive } from '../../engines/process.js'
 
 const DRAFT = /^rays-new-(\d+)-[0-9a-f]{12}$/
 
@@ -68,12 +69,7 @@ async function isWritten(draft: string, maker: number): Promise<boolean> {
   // In containers, one process after the other has the same number.
   if (maker === process.pid)
     return ((await fs.stat(draft).catch(() => undefined))?.mtimeMs ?? 0) >= performance.timeOrigin
-  try {
-    process.kill(maker, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  return isAlive(maker)
 }
 
 /** Copies a file or a folder to a path that does not exist yet, with a change of the copy before it appears there. */

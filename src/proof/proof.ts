@@ -3,7 +3,7 @@
  * Prisma's script on another. After each step the live schema must be the one that it should be, and the rows that
  * both schemas can hold must still be there.
  */
-import type { Connection, ErrorInfo, Shadow } from '../../engines/engine.js'
+import type { Connection, ErrorInfo, Shadow, ShadowRequest } from '../../engines/engine.js'
 import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError } from '../errors.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
@@ -67,29 +67,30 @@ export async function prove(request: ProofRequest): Promise<Proof> {
   }
 }
 
-type OpenShadow = (purpose: 'rays' | 'prisma') => Promise<Shadow>
+type Purpose = ShadowRequest['purpose']
+type OpenShadow = (purpose: Purpose) => Promise<Shadow>
 
 /**
  * The two shadow databases. A server takes a while to make one and to drop one; where the two are apart, both are done
  * while the other is in use.
  */
 class Shadows {
-  readonly #opening = new Map<'rays' | 'prisma', Promise<Shadow>>()
-  readonly #dropping = new Map<'rays' | 'prisma', Promise<void>>()
+  readonly #opening = new Map<Purpose, Promise<Shadow>>()
+  readonly #dropping = new Map<Purpose, Promise<void>>()
 
   constructor(
     readonly openShadow: OpenShadow,
     readonly apart: boolean,
   ) {}
 
-  async open(purpose: 'rays' | 'prisma'): Promise<Connection> {
+  async open(purpose: Purpose): Promise<Connection> {
     const opening = this.#start(purpose)
     if (this.apart) this.#start('rays')
     return (await opening).connection
   }
 
   /** Waits for the end of it only where the other database needs it gone. */
-  async drop(purpose: 'rays' | 'prisma'): Promise<void> {
+  async drop(purpose: Purpose): Promise<void> {
     const dropping = this.#drop(purpose)
     if (!this.apart) await dropping
   }
@@ -98,7 +99,7 @@ class Shadows {
     await Promise.all([...this.#opening.keys()].map((purpose) => this.#drop(purpose)))
   }
 
-  #start(purpose: 'rays' | 'prisma'): Promise<Shadow> {
+  #start(purpose: Purpose): Promise<Shadow> {
     const opening = this.#opening.get(purpose) ?? this.openShadow(purpose)
     this.#opening.set(purpose, opening)
     // Whoever uses it is told; until then nobody waits for it.
@@ -106,7 +107,7 @@ class Shadows {
     return opening
   }
 
-  #drop(purpose: 'rays' | 'prisma'): Promise<void> {
+  #drop(purpose: Purpose): Promise<void> {
     const dropping =
       this.#dropping.get(purpose) ??
       this.#opening.get(purpose)!.then(

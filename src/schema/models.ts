@@ -2,7 +2,7 @@
 
 import { type Block, blocksOf, isConfig, tokenize } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
-import type { PrismaSchema } from './prisma-schema.js'
+import type { SchemaSource } from './prisma-schema.js'
 
 /**
  * Whether two schemas describe the same database: the same models, enums, types and views, whatever the order, the
@@ -94,7 +94,7 @@ export interface SchemaChange {
  * generator blocks stay as they are now, in the files in which they are now. Line ends and byte order mark stay, too.
  * Where the schema was split into files after the snapshot, each block goes to the file that holds it now.
  */
-export function replaceModels(current: Omit<PrismaSchema, 'snapshots'>, snapshot: readonly SchemaFile[]): SchemaChange {
+export function replaceModels(current: SchemaSource, snapshot: readonly SchemaFile[]): SchemaChange {
   const targets = current.layout === 'file' ? joined(current, snapshot) : spread(current, snapshot)
   const write: SchemaFile[] = []
   const remove: string[] = []
@@ -113,12 +113,12 @@ export function replaceModels(current: Omit<PrismaSchema, 'snapshots'>, snapshot
 }
 
 /** A schema of one file: the snapshot's text, all of it. */
-function joined(current: Omit<PrismaSchema, 'snapshots'>, snapshot: readonly SchemaFile[]): Map<string, string> {
+function joined(current: SchemaSource, snapshot: readonly SchemaFile[]): Map<string, string> {
   const text = snapshot.map((file) => file.content.replace(/^\uFEFF/, '')).join(snapshot.length > 1 ? '\n' : '')
   return new Map([[current.files[0]!.path, text]])
 }
 
-function spread(current: Omit<PrismaSchema, 'snapshots'>, snapshot: readonly SchemaFile[]): Map<string, string> {
+function spread(current: SchemaSource, snapshot: readonly SchemaFile[]): Map<string, string> {
   const only = snapshot[0]
   if (!only || snapshot.length > 1 || current.files.length === 1) {
     return new Map(snapshot.map((file) => [file.path, file.content]))

@@ -15,12 +15,15 @@ export { replaceModels, type SchemaChange, sameModels, sameModelsAs } from './mo
 /** A migration's snapshot: a file of this name, or where the schema is a folder, a folder. */
 export const SNAPSHOT = 'migration.schema.prisma'
 
-export interface PrismaSchema {
+export interface SchemaSource {
   /** Absolute path of the schema file or of the folder. */
   readonly path: string
   readonly layout: 'file' | 'folder'
   /** In byte order of their paths, which are relative to the folder that holds the file or is the schema. */
   readonly files: readonly SchemaFile[]
+}
+
+export interface PrismaSchema extends SchemaSource {
   /** Absolute paths of snapshots below the folder that Prisma takes for a part of the schema. They are not among the files. */
   readonly snapshots: readonly string[]
 }

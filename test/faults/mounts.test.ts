@@ -83,8 +83,9 @@ describeMounts(`migrations on another file system${noMount === undefined ? '' : 
       rmSync(at('migrations', folder), { recursive: true })
       return folder
     }
+    // Both may get the same second; then their names decide.
     const mine = await made(user('mine Int?'), 'mine')
-    const hand = await made(user('hand Int?'), 'hand')
+    const hand = await made(user('hand Int?'), 'mine_by_hand')
     const code = path.join(ws.project.folder, 'saved', hand, 'migration.js')
     writeFileSync(
       code,
@@ -95,7 +96,7 @@ describeMounts(`migrations on another file system${noMount === undefined ? '' : 
       cpSync(path.join(ws.project.folder, 'saved', name), at('migrations', name), { recursive: true })
     ws.project.schema(user('mine Int?', 'hand Int?', 'theirs Int?'))
     await ws.ok(`rebase --own ${mine} --own ${hand} --y --no-generate`)
-    expect(ws.folders().map((name) => name.slice(15))).toEqual(['init', 'theirs', 'mine', 'hand'])
+    expect(ws.folders().map((name) => name.slice(15))).toEqual(['init', 'theirs', 'mine', 'mine_by_hand'])
     expect(readdirSync(at('rebased-migrations'))).toEqual([mine])
     expect(drafts()).toEqual([])
     await ws.ok('makemigration --check')

@@ -1,4 +1,4 @@
-/** A project in a temporary folder, and the rays command run in it as a process of its own (from dist: build first). */
+/** A project in a temporary folder, and the built rays command run in it, in a process of its own or in {@link runResident}'s. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import {
   mkdirSync,
@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Provider } from '../../engines/engine.js'
-import { type Ended, residentIsFree, runResident } from './resident.js'
+import { type Ended, killAfter, residentIsFree, runResident } from './resident.js'
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
@@ -163,11 +163,9 @@ function runRays(folder: string, url: string, args: readonly string[], options: 
     child.stdin.on('error', () => undefined)
     child.stdin.end(options.input ?? '')
     child.on('error', reject)
-    // A command that hangs is a failure of the test that ran it, not of the whole run.
-    const limit = setTimeout(() => {
-      stderr += `\nThe test stopped rays after ${limitMs / 1000} s.\n`
-      child.kill('SIGKILL')
-    }, limitMs)
+    const limit = killAfter(limitMs, child, (text) => {
+      stderr += text
+    })
     child.on('close', (code, signal) => {
       clearTimeout(limit)
       resolve(outputOf({ code, signal, stdout, stderr }))

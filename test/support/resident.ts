@@ -34,6 +34,14 @@ export function residentIsFree(): boolean {
   return process.env.RAYS_TEST_FRESH === undefined && !running
 }
 
+/** A command that hangs is a failure of the test that ran it, not of the whole run. */
+export function killAfter(limitMs: number, child: ChildProcess, tell: (text: string) => void): NodeJS.Timeout {
+  return setTimeout(() => {
+    tell(`\nThe test stopped rays after ${limitMs / 1000} s.\n`)
+    child.kill('SIGKILL')
+  }, limitMs)
+}
+
 /** Runs the line. Where it ends the process, the next one gets a new process. */
 export async function runResident({ args, cwd, env, limitMs }: Line): Promise<Ended> {
   running = true
@@ -57,11 +65,9 @@ export async function runResident({ args, cwd, env, limitMs }: Line): Promise<En
       child[name]!.on('data', onData)
       return () => child[name]!.off('data', onData)
     })
-    // A command that hangs is a failure of the test that ran it, not of the whole run.
-    const limit = setTimeout(() => {
-      output.stderr += `\nThe test stopped rays after ${limitMs / 1000} s.\n`
-      child.kill('SIGKILL')
-    }, limitMs)
+    const limit = killAfter(limitMs, child, (text) => {
+      output.stderr += text
+    })
     const finish = (code: number | null, signal: NodeJS.Signals | null) => {
       clearTimeout(limit)
       child.off('close', finish)
@@ -73,7 +79,7 @@ export async function runResident({ args, cwd, env, limitMs }: Line): Promise<En
   })
   resident.lines += 1
   if (child.exitCode === null && child.signalCode === null && resident.lines < LINES) idle = resident
-  else child.disconnect()
+  else if (child.connected) child.disconnect()
   running = false
   return ended
 }
