@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto'
 import type { Connection, ConnectOptions } from '../../engines/engine.js'
 import { mysql } from '../../engines/mysql/index.js'
 import { DatabaseUrl } from '../../engines/url.js'
+import { serverUrl } from '../support/databases.js'
 
-const SERVER = process.env.RAYS_TESTS_RUN_MYSQL ?? process.env.RAYS_TEST_MYSQL_URL
+const SERVER = serverUrl('mysql')
 
 /** Skipped where there is no server. */
 export const describeMysql = SERVER === undefined ? describe.skip : describe

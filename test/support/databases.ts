@@ -37,7 +37,12 @@ export interface TestDatabase {
 /** Patient enough for a busy machine. */
 export const connectOptions: ConnectOptions = { connectTimeoutMs: 15_000, lockTimeoutMs: 5_000, statementTimeoutMs: 0 }
 
-const serverUrl = (provider: Provider) => process.env[`RAYS_TESTS_RUN_${provider.toUpperCase()}`]
+/** The URL of the server on which this worker's databases are made; undefined where there is none. */
+export function serverUrl(provider: Provider): string | undefined {
+  const urls = process.env[`RAYS_TESTS_RUN_${provider.toUpperCase()}`]?.split(' ')
+  return urls?.[(Number(process.env.JEST_WORKER_ID ?? 1) - 1) % urls.length]
+}
+
 const database = (provider: Provider, fresh: (server: string) => Promise<FreshDatabase>): TestDatabase => ({
   provider,
   available: serverUrl(provider) !== undefined,

@@ -4,27 +4,31 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { HOW_TO_GET, startMysql, startPostgres } from './servers.mjs'
 
-export default async function globalSetup() {
+/** @param {{ maxWorkers: number, nonFlagArgs?: string[] }} config jest's */
+export default async function globalSetup({ maxWorkers, nonFlagArgs = [] }) {
   removeLeftovers()
   const required = (process.env.RAYS_TEST_REQUIRE ?? '').split(',').filter(Boolean)
   const unknown = required.filter((name) => !(name in HOW_TO_GET))
   if (unknown.length > 0)
     throw new Error(`RAYS_TEST_REQUIRE names ${unknown.join(', ')}; known: ${Object.keys(HOW_TO_GET).join(', ')}`)
-  const starting = { postgresql: startPostgres(), mysql: startMysql(), sqlite: sqlite() }
+  // One file is run by one worker.
+  const workers = nonFlagArgs.length === 1 && nonFlagArgs[0].endsWith('.ts') ? 1 : maxWorkers
+  const starting = {
+    postgresql: [startPostgres()],
+    // The migration lock is one for a whole server of MySQL: workers that shared it would wait for each other's migrations.
+    mysql: Array.from({ length: process.env.RAYS_TEST_MYSQL_URL ? 1 : workers }, () => startMysql()),
+    sqlite: [sqlite()],
+  }
   globalThis.__raysServers = []
   const lines = []
   for (const [name, start] of Object.entries(starting)) {
-    let server
-    let reason = 'not found'
-    try {
-      server = await start
-    } catch (error) {
-      reason = error.message
-    }
-    if (server) {
-      globalThis.__raysServers.push(server)
-      process.env[`RAYS_TESTS_RUN_${name.toUpperCase()}`] = server.url
-      lines.push(`${name} (${server.version})`)
+    const settled = await Promise.allSettled(start)
+    const servers = settled.flatMap(({ value }) => value ?? [])
+    const reason = settled.find((each) => each.reason)?.reason.message ?? 'not found'
+    globalThis.__raysServers.push(...servers)
+    if (servers.length === start.length) {
+      process.env[`RAYS_TESTS_RUN_${name.toUpperCase()}`] = servers.map(({ url }) => url).join(' ')
+      lines.push(`${name} (${servers[0].version}${servers.length > 1 ? `, ${servers.length} servers` : ''})`)
     } else if (required.includes(name)) {
       for (const other of globalThis.__raysServers) await other.stop()
       throw new Error(

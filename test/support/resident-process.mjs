@@ -1,6 +1,6 @@
 // Runs command lines of the built rays one after the other in one process, which is told them over its IPC channel. Starting
 // Node and loading rays takes most of the time of a command; here it is done once for a test file. What a command prints
-// goes to this process's own streams, followed by a mark with its exit code on each of them.
+// goes to this process's own streams, followed on each of them by a mark with its exit code and whether it left a timer behind.
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -29,11 +29,13 @@ async function run(args, cwd, env, mark) {
   process.channel.ref()
   process.removeListener('beforeExit', onEmpty)
   const code = process.exitCode ?? 0
+  // A timer of a migration would have ended with its process; here it would keep later lines waiting.
+  const spent = process.getActiveResourcesInfo().includes('Timeout')
   process.exitCode = undefined
   process.removeAllListeners('unhandledRejection')
   for (const stream of [process.stdout, process.stderr]) {
     stream.removeAllListeners('error')
-    stream.write(`${mark}${code}\n`)
+    stream.write(`${mark}${code}${spent ? ' spent' : ''}\n`)
   }
   for (const file of Object.keys(require.cache))
     if (!own.has(file) && !file.startsWith(path.join(ROOT, 'node_modules'))) delete require.cache[file]

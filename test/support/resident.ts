@@ -42,7 +42,7 @@ export function killAfter(limitMs: number, child: ChildProcess, tell: (text: str
   }, limitMs)
 }
 
-/** Runs the line. Where it ends the process, the next one gets a new process. */
+/** Runs the line. Where it ends the process, or leaves a timer behind in it, the next one gets a new process. */
 export async function runResident({ args, cwd, env, limitMs }: Line): Promise<Ended> {
   running = true
   const resident = idle ?? { child: await start(), lines: 0 }
@@ -50,6 +50,7 @@ export async function runResident({ args, cwd, env, limitMs }: Line): Promise<En
   const { child } = resident
   const mark = `\u0000${randomUUID()}:`
   const output = { stdout: '', stderr: '' }
+  let spent = false
   const known = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
   const ended = await new Promise<Ended>((resolve) => {
     const codes: number[] = []
@@ -58,7 +59,12 @@ export async function runResident({ args, cwd, env, limitMs }: Line): Promise<En
         output[name] += chunk
         const at = output[name].indexOf(mark)
         if (at === -1 || !output[name].endsWith('\n')) return
-        codes.push(Number(output[name].slice(at + mark.length)))
+        const [code, left] = output[name]
+          .slice(at + mark.length)
+          .trim()
+          .split(' ')
+        codes.push(Number(code))
+        spent ||= left !== undefined
         output[name] = output[name].slice(0, at)
         if (codes.length === 2) finish(codes[0]!, null)
       }
@@ -78,7 +84,7 @@ export async function runResident({ args, cwd, env, limitMs }: Line): Promise<En
     child.send({ args, cwd, env: known, mark })
   })
   resident.lines += 1
-  if (child.exitCode === null && child.signalCode === null && resident.lines < LINES) idle = resident
+  if (child.exitCode === null && child.signalCode === null && !spent && resident.lines < LINES) idle = resident
   else if (child.connected) child.disconnect()
   running = false
   return ended
