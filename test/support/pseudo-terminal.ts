@@ -34,6 +34,8 @@ export function onTerminal(
     env: { ...process.env, NODE_OPTIONS: undefined, CI: undefined, TERM: 'xterm', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
+  // It may have ended before the last is typed.
+  child.stdin.on('error', () => undefined)
   let screen = ''
   let seen = 0
   const steps = [...talk]
