@@ -145,6 +145,13 @@ export interface Transaction {
    * changes no row, everything is rolled back, and {@link Connection.transaction} rejects.
    */
   last?(sql: string): void
+  /**
+   * Between two migrations that share the transaction (engines with transactional DDL): records the first with a statement
+   * without parameters, checks what it had put off to COMMIT, and puts its settings back, so that the second finds what it
+   * would find in a transaction of its own.
+   * @throws {EngineError} when the statement changes no row; {@link ForeignKeyError}; the driver's error
+   */
+  next?(sql: string): Promise<void>
 }
 
 /** One column as the database describes it. */

@@ -189,6 +189,7 @@ export class PostgresConnection implements Connection {
         },
         check: () => this.#check(txid),
         record: () => this.#record(),
+        next: (sql) => this.#next(sql),
         ...(options.ask !== undefined && { answer }),
       })
       await this.#check(txid)
@@ -239,7 +240,30 @@ export class PostgresConnection implements Connection {
 
   /** `SET ROLE` outlives the operation that said it, and its role need not be allowed to write the history. */
   async #record(): Promise<void> {
-    if (this.#unsettled) await this.session.send('RESET SESSION AUTHORIZATION; RESET ROLE')
+    if (this.#unsettled) await this.session.send(RESET_ROLES)
+  }
+
+  /**
+   * A migration may have put constraints off, and its rows wait for their check at COMMIT: until then PostgreSQL alters no
+   * table that they are in. What is put off by its own definition is so again for the next one.
+   */
+  async #next(sql: string): Promise<void> {
+    const results = await this.session
+      .send(
+        `${orFail(sql)}; SET CONSTRAINTS ALL IMMEDIATE; ${DEFERRED}${this.#unsettled ? `; ${this.#settled()}` : ''}`,
+      )
+      .catch((error: unknown) => {
+        throw unchanged(error) ?? error
+      })
+    const names = results.flatMap(({ rows }) => rows).find((row) => 'deferred' in row)?.deferred
+    if (typeof names === 'string') await this.session.send(`SET CONSTRAINTS ${names} DEFERRED`)
+    this.#unsettled = false
+  }
+
+  /** The statements that put back whatever a migration may have set. Behind a pooler the session is not rays' to reset. */
+  #settled(): string {
+    if (this.#pooled) return settingsSql(this.session, 'LOCAL')
+    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.since14 ? `; ${SINCE_14}` : ''}`
   }
 
   async #rollback(): Promise<void> {
@@ -251,17 +275,13 @@ export class PostgresConnection implements Connection {
   async #commit(last: string | undefined): Promise<void> {
     let result: Result | undefined
     try {
-      // A message stops at its first error, so a statement that changes nothing must be one.
-      const first =
-        last === undefined ? '' : `WITH done AS (${last} RETURNING 1) SELECT 1 / least(count(*), 1) FROM done; `
+      const first = last === undefined ? '' : `${orFail(last)}; `
       result = (await this.session.send(`${first}COMMIT`)).at(-1)
     } catch (error) {
       if (explainPostgres(error).kind === 'connection')
         throw new CommitUnknownError('the connection was lost while committing', { cause: error })
       await this.#rollback()
-      if (last !== undefined && (error as { code?: string }).code === '22012')
-        throw new EngineError('another program changed the history meanwhile', { cause: error })
-      throw error
+      throw (last !== undefined && unchanged(error)) || error
     }
     if (result?.command !== 'COMMIT')
       throw new CommitRefusedError(`the server answered COMMIT with ${result?.command ?? 'nothing'}`)
@@ -306,9 +326,7 @@ export class PostgresConnection implements Connection {
     if (this.session.lost) return
     await this.#rollback()
     if (this.#pooled || !this.#unsettled) return
-    await this.session.send(
-      `RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.since14 ? `; ${SINCE_14}` : ''}`,
-    )
+    await this.session.send(this.#settled())
     this.#unsettled = false
   }
 
@@ -363,6 +381,23 @@ function isPlain(sql: string): boolean {
   const end = sql.indexOf(';')
   return PLAIN.test(sql) && (end === -1 || sql.slice(end + 1).trim() === '') && !TOUCHY.test(sql)
 }
+
+/** The statement, as one that fails where it changes no row: a message stops at its first error. */
+function orFail(sql: string): string {
+  return `WITH done AS (${sql} RETURNING 1) SELECT 1 / least(count(*), 1) FROM done`
+}
+
+/** What the error of {@link orFail} means; undefined for any other. */
+function unchanged(error: unknown): EngineError | undefined {
+  if ((error as { code?: string }).code !== '22012') return undefined
+  return new EngineError('another program changed the history meanwhile', { cause: error })
+}
+
+const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
+
+/** The constraints that are put off to COMMIT by their definition. */
+const DEFERRED = `SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ') AS deferred
+  FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred`
 
 /**
  * Settings that came with PostgreSQL 14. The client check ends the statement of a killed rays within seconds; it needs the

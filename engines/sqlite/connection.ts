@@ -53,6 +53,13 @@ class ForeignKeysSwitchError extends EngineError {
 const QUIET = /^\s*(?:ALTER|CREATE|DROP|INSERT|UPDATE|DELETE|SELECT)\b/i
 const QUIET_PRAGMA = /^\s*PRAGMA\s+(?:defer_)?foreign_keys\b/i
 
+/** What an operation may have changed, and what may be changed in a transaction. */
+const SETTINGS =
+  'PRAGMA ignore_check_constraints = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF; PRAGMA recursive_triggers = OFF'
+
+/** Finds something where a foreign key is put off to COMMIT by its definition. */
+const DEFERS = "SELECT 1 FROM sqlite_schema WHERE sql LIKE '%DEFERRABLE%' LIMIT 1"
+
 const NOTHING: Answer = { rows: [], yields: false, changes: 0 }
 
 export class SqliteConnection implements Connection {
@@ -68,6 +75,11 @@ export class SqliteConnection implements Connection {
   #lockTimeoutMs: number
   /** How {@link acquireLock} waited: each transaction, and {@link holdLock}, waits in the same way. */
   #waiting: LockOptions | undefined
+  /**
+   * Rows without a parent as the transaction found them, where SQLite may not notice new ones: foreign keys are off, or put
+   * off to COMMIT. SQLite: `PRAGMA defer_foreign_keys = OFF` forgets what was put off.
+   */
+  #before: Violations | undefined
   /** An operation may have ended the transaction, or begun another. */
   #unchecked = true
   /** An operation may have changed settings of the session. */
@@ -128,6 +140,7 @@ export class SqliteConnection implements Connection {
     if (!quiet) this.#unchecked = this.#unsettled = true
     if (this.handle.inTransaction && FOREIGN_KEYS_OFF.test(sql) && this.#foreignKeys())
       throw new ForeignKeysSwitchError()
+    if (this.handle.inTransaction && /defer/i.test(sql)) this.#before ??= violationsIn(this.handle)
     const started = performance.now()
     // Inside a transaction SQLite has the lock already, and only COMMIT can be held up, by a reader.
     const limit = this.handle.inTransaction && !/^\s*(?:COMMIT|END)\b/i.test(sql) ? 0 : this.#lockTimeoutMs
@@ -266,33 +279,33 @@ export class SqliteConnection implements Connection {
 
   async transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (this.handle.inTransaction) throw new EngineError('a transaction is already open on this connection')
-    if (!options.foreignKeysOff) return this.#transaction(work, () => undefined)
+    if (!options.foreignKeysOff) return this.#transaction(work, DEFERS)
     this.handle.exec('PRAGMA foreign_keys = OFF')
     if (this.#foreignKeys()) throw new EngineError('SQLite did not switch foreign keys off')
     try {
-      let before: Violations
-      const after = () => this.#refuseViolations(before)
-      return await this.#transaction(work, after, () => {
-        before = violationsIn(this.handle)
-      })
+      return await this.#transaction(work)
     } finally {
       this.handle.exec('PRAGMA foreign_keys = ON')
     }
   }
 
-  async #transaction<T>(
-    work: (transaction: Transaction) => Promise<T>,
-    after: () => void,
-    before = () => {},
-  ): Promise<T> {
+  /** @param onlyIf a query: where it finds nothing, foreign keys need not be looked at until {@link #run} says so */
+  async #transaction<T>(work: (transaction: Transaction) => Promise<T>, onlyIf?: string): Promise<T> {
     await this.#begin()
     try {
-      before()
+      const looks = onlyIf === undefined || this.handle.prepare(onlyIf).get() !== undefined
+      this.#before = looks ? violationsIn(this.handle) : undefined
       this.handle.exec(`SAVEPOINT ${MARK}`)
       this.#unchecked = false
-      const result = await work({ check: async () => this.#check() })
+      const next = async (sql: string) => {
+        if ((await this.change(sql)) === 0) throw new EngineError('another program changed the history meanwhile')
+        this.#refuseViolations()
+        this.handle.exec(`PRAGMA defer_foreign_keys = OFF${this.#unsettled ? `; ${SETTINGS}` : ''}`)
+        this.#unsettled = false
+      }
+      const result = await work({ check: async () => this.#check(), next })
       this.#check()
-      after()
+      this.#refuseViolations()
       await retryBusy(this.#lockTimeoutMs, () => this.handle.exec('COMMIT'))
       return result
     } catch (error) {
@@ -320,8 +333,9 @@ export class SqliteConnection implements Connection {
   }
 
   /** Rows that were wrong before are not this migration's doing. */
-  #refuseViolations(before: Violations): void {
-    const found = newViolations(before, violationsIn(this.handle))
+  #refuseViolations(): void {
+    if (this.#before === undefined) return
+    const found = newViolations(this.#before, violationsIn(this.handle))
     if (found.length === 0) return
     const more = found.length > 10 ? ` and ${found.length - 10} more` : ''
     throw new ForeignKeyError(`rows refer to rows that do not exist: ${found.slice(0, 10).join(', ')}${more}`)
@@ -338,9 +352,7 @@ export class SqliteConnection implements Connection {
     if (!this.handle.open) return
     if (this.handle.inTransaction) this.handle.exec('ROLLBACK')
     if (!this.#unsettled && !this.#shared) return
-    this.handle.exec(
-      'PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF; PRAGMA recursive_triggers = OFF',
-    )
+    this.handle.exec(`PRAGMA foreign_keys = ON; ${SETTINGS}`)
     this.#unsettled = false
   }
 

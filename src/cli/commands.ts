@@ -1,8 +1,18 @@
 /** Every command of the command line in one table: words, options, examples. What they do is in src/commands. */
 import type { Options } from 'yargs'
-import { DEVELOP_COMMANDS, MAKING_OPTIONS } from './develop-commands.js'
+import { DEVELOP_COMMANDS } from './develop-commands.js'
 import { HISTORIES_COMMANDS } from './histories-commands.js'
 import { KNEX_COMMANDS } from './knex-commands.js'
+import {
+  CLEAR_SHADOW,
+  CREATE_DB,
+  FAIL_ON_DESTRUCTIVE,
+  GENERATE,
+  LOCK_TIMEOUT,
+  MAKING_OPTIONS,
+  SINGLE_TRANSACTION,
+  VERIFY,
+} from './options.js'
 
 /** What yargs hands over: flags in camel case. */
 export type ParsedArguments = Record<string, unknown> & { readonly $0: string; readonly _: (string | number)[] }
@@ -29,11 +39,6 @@ export const GLOBAL_OPTIONS = {
   y: { type: 'boolean', alias: 'yes', describe: 'answer yes where data would be lost' },
 } as const satisfies Record<string, Options>
 
-const LOCK_TIMEOUT: Options = {
-  type: 'number',
-  requiresArg: true,
-  describe: 'seconds to wait for the lock and for locked tables',
-}
 const STATEMENT_TIMEOUT: Options = { type: 'number', requiresArg: true, describe: 'seconds a statement may run' }
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -52,8 +57,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: {
       name: { type: 'string', requiresArg: true, default: 'init', describe: 'the name of the first migration' },
       reset: { type: 'boolean', describe: 'empty the database first' },
-      verify: { type: 'boolean', default: true, describe: 'prove the migration on shadow databases' },
-      'clear-shadow': { type: 'boolean', describe: 'empty a configured shadow database that holds other tables' },
+      verify: VERIFY,
+      'clear-shadow': CLEAR_SHADOW,
       'lock-timeout': LOCK_TIMEOUT,
     },
     examples: [['rays prepare', 'keep all data and record the present schema as the first migration']],
@@ -69,14 +74,14 @@ export const COMMANDS: readonly CommandSpec[] = [
       autoresolve: { type: 'boolean', describe: 'group operations whose ups and downs do not pair, without a note' },
       check: { type: 'boolean', describe: 'exit 1 if a migration is missing; write nothing' },
       'dry-run': { type: 'boolean', describe: 'show the migration; write nothing' },
-      verify: { type: 'boolean', default: true, describe: 'prove the migration on shadow databases' },
+      verify: VERIFY,
       from: {
         type: 'string',
         choices: ['snapshot', 'migrations'],
         default: 'snapshot',
         describe: 'where the present state is taken from',
       },
-      'clear-shadow': { type: 'boolean', describe: 'empty a configured shadow database that holds other tables' },
+      'clear-shadow': CLEAR_SHADOW,
       'fail-on-destructive': { type: 'boolean', describe: 'exit 1 instead of writing a migration that loses data' },
       ...MAKING_OPTIONS,
     },
@@ -101,8 +106,9 @@ export const COMMANDS: readonly CommandSpec[] = [
       plan: { type: 'boolean', describe: 'list what would run' },
       sql: { type: 'boolean', describe: 'print the SQL that would run' },
       check: { type: 'boolean', describe: 'exit 1 if anything would run' },
-      'create-db': { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' },
-      generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
+      'create-db': CREATE_DB,
+      generate: GENERATE,
+      'single-transaction': SINGLE_TRANSACTION,
       'ignore-missing': { type: 'boolean', describe: 'go up although applied migrations have no folder here' },
       'allow-out-of-order': {
         type: 'boolean',
@@ -122,6 +128,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['rays migrate --name add_lastname', 'go to that migration, up or down'],
       ['rays migrate --name -1', 'undo the last one'],
       ['rays migrate --name zero', 'undo all'],
+      ['rays migrate --single-transaction', 'apply all pending migrations, or none of them'],
       ['rays migrate --fake', 'record all as applied without running them'],
     ],
   },
@@ -131,7 +138,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     purpose: 'give migrations that Prisma made a snapshot and a proven way back; changes no database',
     options: {
       'dry-run': { type: 'boolean', describe: 'show what would be written; write nothing' },
-      'clear-shadow': { type: 'boolean', describe: 'empty a configured shadow database that holds other tables' },
+      'clear-shadow': CLEAR_SHADOW,
     },
     examples: [['rays adopt', 'once, in a project that has used prisma migrate']],
   },
@@ -141,10 +148,10 @@ export const COMMANDS: readonly CommandSpec[] = [
     purpose: 'make the database match the schema, without migrations',
     options: {
       ...MAKING_OPTIONS,
-      'fail-on-destructive': { type: 'boolean', describe: 'exit 1 instead of losing data' },
+      'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
       'force-reset': { type: 'boolean', describe: 'empty the database first' },
-      'create-db': { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' },
-      generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
+      'create-db': CREATE_DB,
+      generate: GENERATE,
       'lock-timeout': LOCK_TIMEOUT,
       'statement-timeout': STATEMENT_TIMEOUT,
     },

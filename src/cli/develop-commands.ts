@@ -1,37 +1,22 @@
 /** The commands of the development loop: words, options, examples. */
 import type { Options } from 'yargs'
 import type { CommandSpec } from './commands.js'
-
-const FAIL_ON_DESTRUCTIVE: Options = { type: 'boolean', describe: 'exit 1 instead of losing data' }
-const CREATE_DB: Options = { type: 'boolean', alias: 'c', describe: 'create the database where it is missing' }
-const VERIFY: Options = { type: 'boolean', default: true, describe: 'prove the migration on shadow databases' }
-const CLEAR_SHADOW: Options = {
-  type: 'boolean',
-  describe: 'empty a configured shadow database that holds other tables',
-}
-const GENERATE: Options = { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' }
-
-/** What a migration that is made takes, besides its name. */
-export const MAKING_OPTIONS = {
-  rename: {
-    type: 'string',
-    array: true,
-    requiresArg: true,
-    describe: 'a rename that keeps the data: User.name:fullName, User:Person (--no-rename: there is none)',
-  },
-  default: {
-    type: 'string',
-    array: true,
-    requiresArg: true,
-    describe: 'the SQL that rows get in a new required field: User.age=0',
-  },
-} as const satisfies Record<string, Options>
+import {
+  CLEAR_SHADOW,
+  CREATE_DB,
+  FAIL_ON_DESTRUCTIVE,
+  GENERATE,
+  MAKING_OPTIONS,
+  SINGLE_TRANSACTION,
+  VERIFY,
+} from './options.js'
 
 const STEPPING = {
   preview: { type: 'boolean', alias: 'p', describe: 'show the changes; run nothing' },
   'auto-approve': { type: 'boolean', describe: 'do not ask' },
   verbose: { type: 'boolean', describe: 'show whole statements' },
   'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
+  'single-transaction': SINGLE_TRANSACTION,
   generate: GENERATE,
 } as const satisfies Record<string, Options>
 
@@ -95,7 +80,11 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     name: 'redo',
     usage: 'redo [count]',
     purpose: 'undo the last migrations and apply them again',
-    options: { 'fail-on-destructive': FAIL_ON_DESTRUCTIVE, generate: GENERATE },
+    options: {
+      'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
+      'single-transaction': SINGLE_TRANSACTION,
+      generate: GENERATE,
+    },
     examples: [
       ['rays redo', 'the last one'],
       ['rays redo 2', 'the last two'],

@@ -1,14 +1,6 @@
 /** The commands that repair and reshape histories: words, options, examples. */
-import type { Options } from 'yargs'
 import type { CommandSpec } from './commands.js'
-import { MAKING_OPTIONS } from './develop-commands.js'
-
-const CLEAR_SHADOW: Options = {
-  type: 'boolean',
-  describe: 'empty a configured shadow database that holds other tables',
-}
-
-const GENERATE: Options = { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' }
+import { CLEAR_SHADOW, GENERATE, MAKING_OPTIONS } from './options.js'
 
 export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
   {
@@ -58,7 +50,7 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
         requiresArg: true,
         describe: 'which are yours; default: those that are applied',
       },
-      generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
+      generate: GENERATE,
     },
     examples: [['rays rebase', 'after git merge or git pull']],
   },

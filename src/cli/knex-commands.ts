@@ -1,12 +1,6 @@
 /** The commands that have to do with Knex: words, options, examples. */
-import type { Options } from 'yargs'
 import type { CommandSpec } from './commands.js'
-import { MAKING_OPTIONS } from './develop-commands.js'
-
-const CLEAR_SHADOW: Options = {
-  type: 'boolean',
-  describe: 'empty a configured shadow database that holds other tables',
-}
+import { CLEAR_SHADOW, GENERATE, MAKING_OPTIONS, SINGLE_TRANSACTION } from './options.js'
 
 export const KNEX_COMMANDS: readonly CommandSpec[] = [
   {
@@ -16,7 +10,8 @@ export const KNEX_COMMANDS: readonly CommandSpec[] = [
     options: {
       all: { type: 'boolean', describe: 'undo all batches' },
       plan: { type: 'boolean', describe: 'list what would run' },
-      generate: { type: 'boolean', describe: 'run prisma generate afterwards (--no-generate skips it)' },
+      'single-transaction': SINGLE_TRANSACTION,
+      generate: GENERATE,
     },
     examples: [
       ['rays rollback', 'undo the last run of rays migrate'],

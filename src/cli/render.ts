@@ -80,7 +80,7 @@ export function migrate(result: MigrateResult, terminal: Terminal): string {
   }
   if (dryRun) {
     return lines(
-      `Would ${direction === 'up' ? 'apply' : 'unapply'}:`,
+      `Would ${direction === 'up' ? 'apply' : 'unapply'}${result.singleTransaction ? ' in one transaction' : ''}:`,
       ...migrations.map(
         (step) =>
           `  ${direction === 'up' ? '+' : '-'} ${step.name} (${step.operations} operation${step.operations === 1 ? '' : 's'})`,
@@ -100,7 +100,7 @@ export function migrate(result: MigrateResult, terminal: Terminal): string {
       ? 'Applied'
       : 'Unapplied'
   return lines(
-    `${verb}: ${migrations.length} migration${migrations.length === 1 ? '' : 's'} in ${duration(total)}${result.target === null ? '; no migration is applied now' : `; the database is at ${result.target}`}.`,
+    `${verb}: ${migrations.length} migration${migrations.length === 1 ? '' : 's'} in ${duration(total)}${result.singleTransaction ? ', in one transaction' : ''}${result.target === null ? '; no migration is applied now' : `; the database is at ${result.target}`}.`,
     result.fake && 'Neither the schema of the database nor the schema file was changed.',
     schemaLine(result),
     next(terminal, direction === 'up' ? 'rays status' : 'rays migrate goes forward again.'),
@@ -248,6 +248,7 @@ export function configValues(config: Config): ConfigValue[] {
     ['statementTimeout', config.statementTimeoutMs / 1000],
     ['connectTimeout', config.connectTimeoutMs / 1000],
     ['operationTimeout', config.operationTimeoutMs / 1000],
+    ['singleTransaction', config.singleTransaction],
     ['lock', config.lock],
     ['externalTables', config.externalTables],
     ['externalEnums', config.externalEnums],

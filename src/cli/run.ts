@@ -180,6 +180,7 @@ function configured(args: ParsedArguments): Promise<Config> {
   const flags: Partial<Record<OptionName, unknown>> = {}
   if (args.lockTimeout !== undefined) flags.lockTimeout = args.lockTimeout
   if (args.statementTimeout !== undefined) flags.statementTimeout = args.statementTimeout
+  if (args.singleTransaction !== undefined) flags.singleTransaction = args.singleTransaction
   if (args.opTimeout !== undefined) flags.operationTimeout = args.opTimeout
   const conf = given(args, 'conf')
   const environment = given(args, 'env')

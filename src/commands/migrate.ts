@@ -55,6 +55,8 @@ export interface MigrateResult {
   readonly dryRun: boolean
   readonly fake: boolean
   readonly batch: number | null
+  /** All in one transaction (option singleTransaction). */
+  readonly singleTransaction: boolean
   readonly sql?: string
   /** With `sql`: the statements of each migration, in the order in which they would run. */
   readonly commands?: readonly { readonly name: string; readonly statements: readonly string[] }[]
@@ -157,7 +159,10 @@ async function run(
     options.fake && planned.direction === 'down'
       ? planned.migrations.map(recordOnly)
       : await loadAll(planned.migrations, connection, options.fake === true)
-  if (!options.fake) refuseUnlocked(project, config, loaded)
+  if (!options.fake) {
+    refuseUnlocked(project, config, loaded)
+    if (config.singleTransaction) refuseApart(project, loaded)
+  }
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
   const asked = await consent(hazards, planned, options, { host, config }, connection)
   if (asked) await expectSamePlan(project, connection, options, agreedOf(planned))
@@ -177,6 +182,7 @@ async function run(
     migrations: options.fake ? loaded : loaded.map((migration) => withFunctions(migration, config.hooks)),
     records: known,
     fake: options.fake === true,
+    singleTransaction: config.singleTransaction,
     batch,
     other,
     operationTimeoutMs: config.operationTimeoutMs,
@@ -207,6 +213,30 @@ function refuseUnlocked(project: Project, config: Context['config'], loaded: rea
     `${outside.join(', ')}: transaction = false needs a session of its own for the lock, and a transaction pooler (pgbouncer=true) gives none. Nothing was run.`,
     { code: 'E_POOLER', hint: 'Run this command with a URL that leads to the server directly.' },
   )
+}
+
+/** What cannot be in one transaction with others, before anything is run. @throws {UsageError} */
+function refuseApart({ engine }: Project, loaded: readonly LoadedMigration[]): void {
+  const refuse = (message: string) => {
+    throw new UsageError(`${message} Nothing was run.`, {
+      code: 'E_SINGLE_TRANSACTION',
+      hint: 'rays migrate --no-single-transaction gives each migration its own; with --name <migration> only as far as wanted.',
+    })
+  }
+  if (!engine.transactionalDdl)
+    refuse(
+      'singleTransaction: MySQL and MariaDB end the transaction at every statement that changes the schema, so there is no single one.',
+    )
+  const named = (chosen: (migration: LoadedMigration) => boolean) =>
+    loaded.filter(chosen).map(({ migration }) => migration.name)
+  const outside = named((migration) => !migration.transaction)
+  if (outside.length > 0)
+    refuse(`singleTransaction: ${outside.join(', ')} cannot run in a transaction (transaction = false).`)
+  const around = named(({ programs = [] }) => programs.length > 0)
+  if (around.length > 0)
+    refuse(
+      `singleTransaction: the programs in the folder of ${around.join(', ')} run outside of the transaction, and would see nothing of it.`,
+    )
 }
 
 async function planOptions(options: MigrateOptions) {
@@ -362,6 +392,7 @@ async function finish(
     dryRun: false,
     fake,
     batch: ran.steps.length > 0 && ran.plan.direction === 'up' && !fake ? ran.batch : null,
+    singleTransaction: config.singleTransaction && !fake,
     hazards: ran.hazards,
   }
   if (fake) return base
@@ -388,7 +419,7 @@ export async function previewNew(context: Context, options: MigrateOptions): Pro
 /** @param connection undefined where there is no database yet: nothing is applied there, and no rows are lost */
 async function preview(
   project: Project,
-  { host }: Context,
+  { host, config }: Context,
   connection: Connection | undefined,
   options: MigrateOptions,
 ): Promise<MigrateResult> {
@@ -399,6 +430,7 @@ async function preview(
   for (const warning of planned.warnings) host.warn(warning)
   const reader = connection ?? readerOf(project.engine)
   const loaded = await loadAll(planned.migrations, reader, false)
+  if (config.singleTransaction && loaded.length > 0) refuseApart(project, loaded)
   const hazards = connection ? await hazardsOf(project, connection, planned, loaded) : []
   const sql = options.sql ? await sqlOf(project, loaded, planned.direction) : undefined
   const commands = sql?.map(({ name, script }) => ({
@@ -417,6 +449,7 @@ async function preview(
     dryRun: true,
     fake: false,
     batch: null,
+    singleTransaction: config.singleTransaction,
     hazards,
     ...(sql && { sql: sql.map(({ text }) => text).join('\n') }),
     ...(commands && { commands }),
@@ -563,6 +596,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
     dryRun: false,
     fake: false,
     batch: null,
+    singleTransaction: false,
     hazards: [],
   }
 }

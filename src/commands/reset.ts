@@ -43,7 +43,9 @@ export async function reset(context: Context, options: ResetOptions = {}): Promi
     await withLock(config, host, connection, () => emptyDatabase(project, host, connection))
     return { target, database }
   })
-  const migrated = await migrate(context, { ...(options.generate !== undefined && { generate: options.generate }) })
+  // What is empty needs no way back.
+  const apart = { host, config: { ...config, singleTransaction: false } }
+  const migrated = await migrate(apart, { ...(options.generate !== undefined && { generate: options.generate }) })
   const wanted = options.seed !== false && (await seedCommand(config)) !== undefined
   return { target, database, migrated, seeded: wanted ? await seed(context) : null }
 }

@@ -127,6 +127,7 @@ function nothing(direction: 'up' | 'down'): StepsResult {
     dryRun: false,
     fake: false,
     batch: null,
+    singleTransaction: false,
     hazards: [],
     diff: [],
     commands: [],

@@ -40,6 +40,7 @@ export interface Config {
   readonly statementTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly operationTimeoutMs: number
+  readonly singleTransaction: boolean
   readonly lock: 'session' | 'transaction'
   readonly externalTables: readonly string[]
   readonly externalEnums: readonly string[]
@@ -133,6 +134,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     statementTimeoutMs: ms('statementTimeout'),
     connectTimeoutMs: ms('connectTimeout'),
     operationTimeoutMs: ms('operationTimeout'),
+    singleTransaction: get('singleTransaction') as boolean,
     lock: get('lock') as Config['lock'],
     externalTables: [...((get('externalTables') as string[] | undefined) ?? prisma?.externalTables ?? [])],
     externalEnums: [...((get('externalEnums') as string[] | undefined) ?? prisma?.externalEnums ?? [])],

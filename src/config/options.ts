@@ -40,6 +40,11 @@ export const OPTIONS = {
   statementTimeout: { kind: 'number', fallback: 0, describe: 'seconds a statement may run; 0 is no limit' },
   connectTimeout: { kind: 'number', fallback: 15, describe: 'seconds to wait for a connection' },
   operationTimeout: { kind: 'number', fallback: 0, describe: 'seconds an operation may take; 0 is no limit' },
+  singleTransaction: {
+    kind: 'boolean',
+    fallback: false,
+    describe: 'all migrations of a run in one transaction: all are done, or none (not MySQL)',
+  },
   lock: {
     kind: 'choice',
     choices: ['session', 'transaction'],

@@ -5,6 +5,7 @@ import { redact } from '../../engines/url.js'
 import { FailedError, InterruptedError, notFree, RaysError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
+import { capital } from '../text.js'
 import { guardUserCode } from '../user-code.js'
 import { OperationClient } from './operation-client.js'
 
@@ -92,7 +93,7 @@ function statementOf(error: unknown): string | undefined {
 /** The error of a failed operation, for a person: what, where, why, and what helps. */
 export function operationError(
   error: unknown,
-  run: { connection: Pick<Connection, 'engine'>; direction: 'up' | 'down' },
+  run: { connection: Pick<Connection, 'engine'>; direction: 'up' | 'down'; singleTransaction?: boolean },
   loaded: LoadedMigration,
   after = 'It was rolled back: the database is as it was before it.',
 ): RaysError {
@@ -115,7 +116,7 @@ export function operationError(
     cause,
     code: info.kind === 'connection' ? 'E_CONNECTION' : 'E_OPERATION',
     where: redact(where.join('\n')),
-    hint: hintFor(info, loaded) ?? info.hint,
+    hint: hintFor(info, loaded, run.singleTransaction === true) ?? info.hint,
     data: {
       migration: name,
       operation: failure?.operation,
@@ -123,10 +124,6 @@ export function operationError(
       statement: failure?.statement?.slice(0, 2000),
     },
   })
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function describeThrown(thrown: unknown): string {
@@ -158,12 +155,14 @@ function limit(lines: string[]): string[] {
   return lines.map((line) => (line.length > 200 ? `${line.slice(0, 200)}…` : line))
 }
 
-function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
+function hintFor(info: ErrorInfo, loaded: LoadedMigration, together: boolean): string | undefined {
   const file = loaded.migration.codeFile ?? loaded.migration.directory
   switch (info.kind) {
     case 'needs-no-transaction':
       return `This statement cannot run in a transaction. Take the migration out of it: add \`module.exports.transaction = false\` (or \`export const transaction = false\`) to ${file}.`
     case 'unsafe-enum':
+      if (together)
+        return 'PostgreSQL refuses a new enum value in the transaction that added it: give the migrations transactions of their own, rays migrate --no-single-transaction.'
       return 'PostgreSQL refuses a new enum value in the transaction that added it: move the use of the value to a migration of its own.'
     case 'aborted-transaction':
       return 'An operation caught the error of an earlier statement. PostgreSQL refuses everything after such an error: let it through, or avoid it.'

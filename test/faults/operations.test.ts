@@ -1,5 +1,7 @@
 /** Faults inside an operation: what fails, what is swallowed, what is not awaited, what never ends. */
-import { type FaultCase, fault, M2, M3, SECOND, table } from '../support/faults.js'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { type FaultCase, fault, M1, M2, M3, SECOND, table } from '../support/faults.js'
 
 const FIRST = (c: FaultCase) => c.by({ postgresql: '42P01', mysql: 'ER_NO_SUCH_TABLE', sqlite: 'SQLITE_ERROR' })
 
@@ -295,6 +297,40 @@ fault(
       expect(Math.abs(new Date(String(row.finished_at)).getTime() - Date.now())).toBeLessThan(60_000)
   },
   { on: ['postgresql', 'mysql'] },
+)
+
+fault(
+  'rows without a parent are noticed where SQLite forgets that it had put them off',
+  async (c) => {
+    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
+    const parent = [
+      'CREATE TABLE p (id INTEGER PRIMARY KEY)',
+      'CREATE TABLE k (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id))',
+    ]
+    c.folder(M1, [{ up: parent.map(say).join('\n  '), down: null }])
+    await c.next()
+    const before = await c.state()
+    const off = (...rows: string[]) =>
+      ['PRAGMA defer_foreign_keys = ON', ...rows, 'PRAGMA defer_foreign_keys = OFF'].map(say).join('\n  ')
+    const deferrable =
+      'CREATE TABLE d (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id) DEFERRABLE INITIALLY DEFERRED)'
+    for (const up of [
+      off('INSERT INTO k VALUES (1, 5)'),
+      `${say(deferrable)}\n  ${say('INSERT INTO d VALUES (1, 5)')}\n  ${off()}`,
+    ]) {
+      c.folder(M2, [{ up, down: null }])
+      const run = await c.rays(['migrate'])
+      expect({ code: run.code, stderr: run.stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/rolled back: rows refer to rows that do not exist: [kd]/),
+      })
+      rmSync(path.dirname(c.file(M2)), { recursive: true })
+      await c.clean(before)
+    }
+    c.folder(M2, [{ up: off('INSERT INTO k VALUES (1, 5)', 'INSERT INTO p VALUES (5)'), down: null }])
+    await c.next()
+  },
+  { on: ['sqlite'] },
 )
 
 fault('process.exit in an operation cannot end the program with success', async (c) => {

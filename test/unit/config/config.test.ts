@@ -286,6 +286,7 @@ describe('each option', () => {
     statementTimeout: [60, '60'],
     connectTimeout: [1, '1'],
     operationTimeout: [9, '9'],
+    singleTransaction: [true, 'on'],
     lock: ['transaction', 'transaction'],
     externalTables: [['a', 'b'], 'a, b'],
     externalEnums: [['c'], 'c'],

@@ -1,0 +1,285 @@
+/** Migrations whose operations and rows are in a transaction: each in one of its own, or all of a run in one. */
+import { randomUUID } from 'node:crypto'
+import {
+  CommitRefusedError,
+  CommitUnknownError,
+  type Connection,
+  ForeignKeyError,
+  LockLostError,
+  type Transaction,
+  TransactionEndedError,
+} from '../../engines/engine.js'
+import { DecisionError, FailedError, type InterruptedError, LockError, RaysError } from '../errors.js'
+import { cancellable, interrupted } from '../interruption.js'
+import type { LoadedMigration } from '../migrations/migration.js'
+import { capital } from '../text.js'
+import type { ExecuteOptions, StepResult } from './executor.js'
+import { operationError, runOperation } from './operation.js'
+import { countOf, countSql, insertion, Recorder, records, removal } from './recorder.js'
+
+/** What was to be done is there already: another rays was first, where the lock is taken by each transaction anew. */
+export class DoneElsewhere extends Error {}
+
+/** @throws {InterruptedError} where a signal has come */
+export function refuseInterrupted(signal: AbortSignal | undefined, name: string): void {
+  if (signal?.aborted) throw stopped(signal, `before ${name} began`)
+}
+
+/** The error for a signal: what was stopped, and how things stand. */
+function stopped(signal: AbortSignal, when: string): InterruptedError {
+  return interrupted(signal, `Interrupted ${when}.`, { hint: 'rays migrate goes on from here.' })
+}
+
+/**
+ * One migration in a transaction of its own. Returns the connection to go on with where it is another one: the old one was
+ * lost while committing.
+ */
+export async function inItsOwn(options: ExecuteOptions, loaded: LoadedMigration): Promise<Connection | undefined> {
+  const { connection, direction } = options
+  const { migration } = loaded
+  const { name } = migration
+  const recorder = new Recorder(connection, options.other)
+  const recording = recordingOf(options, loaded)
+  let moved: Connection | undefined
+  try {
+    const ask = countSql(connection.history, connection.engine.literal(name))
+    const work = async (transaction: Transaction) => {
+      const present = transaction.answer ? countOf(transaction.answer) : await recorder.count(name)
+      if (direction === 'up' ? present > 0 : present === 0) {
+        if (connection.lockPerTransaction && (await recorder.isDone(name, direction))) throw new DoneElsewhere()
+        throw changedMeanwhile(name, direction)
+      }
+      await runOperations(options, loaded, transaction)
+      await transaction.record?.()
+      if (transaction.last) {
+        if (direction === 'down') await recorder.removeElsewhere(name)
+        transaction.last(recording.sql())
+      } else if (direction === 'down') await recorder.remove(name)
+      else await recorder.insert(recording.row())
+    }
+    const { foreignKeysOff } = loaded
+    await cancellable(options.signal, connection, () => connection.transaction({ foreignKeysOff, ask }, work))
+  } catch (error) {
+    if (error instanceof CommitUnknownError) moved = await afterUnknownCommit(options, loaded, recording.id, error)
+    else throw await stepError(error, options, loaded, recording.id)
+  }
+  await (moved ?? connection).restoreSettings()
+  return moved
+}
+
+/**
+ * All migrations in one transaction: the first that fails takes all others back.
+ * @param begun told which of them is run now, from 0
+ */
+export async function allInOne(options: ExecuteOptions, begun: (index: number) => void): Promise<StepResult[]> {
+  const { connection, direction, migrations, onProgress } = options
+  const recorder = new Recorder(connection, options.other)
+  const done: StepResult[] = []
+  let at = migrations[0]!
+  let id = ''
+  const work = async (transaction: Transaction) => {
+    const known = new Map(records((await recorder.read()) ?? []).map((record) => [record.name, record.state]))
+    for (const [index, loaded] of migrations.entries()) {
+      at = loaded
+      begun(index)
+      const { name } = loaded.migration
+      refuseInterrupted(options.signal, name)
+      const state = known.get(name) ?? 'absent'
+      if (direction === 'up' ? state !== 'absent' : state === 'absent') {
+        if (!connection.lockPerTransaction || state === 'failed') throw changedMeanwhile(name, direction)
+        onProgress?.({ kind: 'elsewhere', name, direction })
+        continue
+      }
+      onProgress?.({ kind: 'start', name, direction, index, total: migrations.length })
+      const started = performance.now()
+      const recording = recordingOf(options, loaded)
+      id = recording.id
+      await runOperations(options, loaded, transaction)
+      await transaction.record?.()
+      if (direction === 'down') await recorder.removeElsewhere(name)
+      await transaction.next!(recording.sql())
+      done.push({
+        name,
+        direction,
+        operations: loaded.operations.length,
+        milliseconds: performance.now() - started,
+      })
+    }
+  }
+  const foreignKeysOff = migrations.some((loaded) => loaded.foreignKeysOff)
+  let moved: Connection | undefined
+  try {
+    await cancellable(options.signal, connection, () => connection.transaction({ foreignKeysOff }, work))
+  } catch (error) {
+    if (error instanceof CommitUnknownError) moved = await afterUnknownCommit(options, at, id, error)
+    else throw await stepError(error, options, at, id)
+  }
+  await (moved ?? connection).restoreSettings()
+  for (const { name, milliseconds } of done) onProgress?.({ kind: 'done', name, direction, milliseconds })
+  return done
+}
+
+/** The operations of one migration, in the order of the direction. */
+async function runOperations(
+  options: ExecuteOptions,
+  loaded: LoadedMigration,
+  transaction: Transaction,
+): Promise<void> {
+  const { direction, signal } = options
+  const { operations, migration } = loaded
+  const order = direction === 'up' ? operations.keys() : [...operations.keys()].reverse()
+  for (const k of order) {
+    options.onProgress?.({ kind: 'operation', name: migration.name, operation: k, operations: operations.length })
+    await runOperation({ ...options, loaded, operation: k, direction })
+    await checkTransaction(transaction, k)
+  }
+  if (signal?.aborted) throw stopped(signal, `during ${migration.name}`)
+}
+
+/** How the history comes to know of the migration once its operations are done. */
+function recordingOf(options: ExecuteOptions, loaded: LoadedMigration) {
+  const { history, engine } = options.connection
+  const { checksum, codeHash, operations, migration } = loaded
+  const id = randomUUID()
+  const startedAt = new Date()
+  const row = () => ({
+    id,
+    name: migration.name,
+    checksum,
+    startedAt,
+    finishedAt: new Date(),
+    logs: JSON.stringify({ rays: 1, batch: options.batch, ...(codeHash && { js: codeHash }) }),
+    steps: Math.max(1, operations.length),
+  })
+  const sql = () =>
+    options.direction === 'down'
+      ? removal(migration.name, history, engine.literal)
+      : insertion(row(), history, engine.literal)
+  return { id, row, sql }
+}
+
+async function checkTransaction(transaction: { check(): Promise<void> }, operation: number): Promise<void> {
+  try {
+    await transaction.check()
+  } catch (error) {
+    if (error instanceof Error) Object.defineProperty(error, 'operation', { value: operation, configurable: true })
+    throw error
+  }
+}
+
+function changedMeanwhile(name: string, direction: 'up' | 'down'): DecisionError {
+  return new DecisionError(
+    `${name} was ${direction === 'up' ? 'applied' : 'unapplied'} by another program while rays held the lock.`,
+    {
+      code: 'E_CHANGED_MEANWHILE',
+      hint: 'rays status shows where things stand.',
+    },
+  )
+}
+
+/** What a failed transaction means to the person who runs it. Everything of the migration was rolled back, but for an ended transaction. */
+export async function stepError(
+  error: unknown,
+  options: ExecuteOptions,
+  loaded: LoadedMigration,
+  id: string,
+): Promise<unknown> {
+  const { connection, direction, signal } = options
+  const { name } = loaded.migration
+  const { operation } = error as { operation?: number }
+  const where = operation === undefined ? name : `${name}, operation ${operation}`
+  const undone = undoneBy(options, name)
+  if (error instanceof DoneElsewhere) return error
+  if (signal?.aborted) return stopped(signal, `during ${name}; ${undone.all}`)
+  if (error instanceof TransactionEndedError) {
+    const message = `Operation ${operation} of ${name} ended the transaction: what it and the operations before it did may be in the database.`
+    if (direction === 'up') await recordFailure(connection, loaded, id, message)
+    return new DecisionError(message, {
+      cause: error,
+      where,
+      code: 'E_TRANSACTION_ENDED',
+      hint: 'Remove COMMIT, ROLLBACK and BEGIN from the migration, put the database right, then: rays migrate --fake, or prisma migrate resolve --rolled-back.',
+    })
+  }
+  if (error instanceof LockLostError)
+    return new LockError(`${error.message} ${undone.names} rolled back.`, {
+      cause: error,
+      where,
+      hint: 'Run the command again.',
+    })
+  if (error instanceof CommitRefusedError)
+    return new FailedError(`${undone.names} rolled back by the database: ${error.message}`, {
+      cause: error,
+      where,
+      hint: 'An operation caught the error of a statement. In a transaction the database undoes everything after such an error: let it through, or avoid it.',
+    })
+  if (error instanceof ForeignKeyError)
+    return new FailedError(`${undone.names} rolled back: ${error.message}`, {
+      cause: error,
+      where,
+      hint: 'Correct the rows or the migration.',
+    })
+  if (error instanceof RaysError) return error
+  return operationError(error, options, loaded, `${capital(undone.all)}.`)
+}
+
+/** What a failure of the migration takes back, for a person. */
+function undoneBy({ singleTransaction, migrations }: ExecuteOptions, name: string): { names: string; all: string } {
+  const others = singleTransaction ? migrations.length - 1 : 0
+  if (others === 0) return { names: `${name} was`, all: 'it was rolled back: the database is as it was before it' }
+  return {
+    names: `${name} and ${others === 1 ? 'the other migration' : `the ${others} other migrations`} of this run were`,
+    all: `all ${migrations.length} migrations of this run were rolled back: the database is as it was before them`,
+  }
+}
+
+/** A failed row, as Prisma leaves one, written outside of any transaction. */
+async function recordFailure(connection: Connection, loaded: LoadedMigration, id: string, logs: string): Promise<void> {
+  await new Recorder(connection)
+    .insert({
+      id,
+      name: loaded.migration.name,
+      checksum: loaded.checksum,
+      startedAt: new Date(),
+      finishedAt: null,
+      logs,
+      steps: 0,
+    })
+    .catch(() => undefined)
+}
+
+/**
+ * The answer to COMMIT was lost. A new session finds out what became of it.
+ * @throws {FailedError} when it was rolled back; {@link DecisionError} when nobody can tell
+ */
+async function afterUnknownCommit(
+  options: ExecuteOptions,
+  loaded: LoadedMigration,
+  id: string,
+  cause: CommitUnknownError,
+): Promise<Connection> {
+  const { name } = loaded.migration
+  let connection: Connection
+  try {
+    connection = await options.reconnect()
+  } catch (error) {
+    if (error instanceof RaysError && error.exitCode !== 1) throw error
+    throw new DecisionError(
+      `The connection was lost while ${name} was being committed, and the database cannot be reached: it is unknown whether it was ${options.direction === 'up' ? 'applied' : 'unapplied'}.`,
+      {
+        cause,
+        code: 'E_COMMIT_UNKNOWN',
+        hint: 'When the database is back: rays status tells, rays migrate goes on.',
+      },
+    )
+  }
+  const recorder = new Recorder(connection)
+  const committed = options.direction === 'up' ? await recorder.find(id) : (await recorder.count(name)) === 0
+  if (committed) return connection
+  await connection.close()
+  throw new FailedError(`The connection was lost while ${name} was being committed; it was rolled back.`, {
+    cause,
+    code: 'E_CONNECTION',
+    hint: 'Run the command again.',
+  })
+}

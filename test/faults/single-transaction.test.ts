@@ -1,0 +1,314 @@
+/** `--single-transaction`: all migrations of a run are done, or none. */
+import { existsSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type FaultCase, fault, M1, M2, M3, SECOND, table } from '../support/faults.js'
+import { proxy } from '../support/proxy.js'
+
+const WITH_DDL = { on: ['postgresql', 'sqlite'] } as const
+const TOGETHER = ['migrate', '--single-transaction'] as const
+
+/** Ends with this code, and says this. */
+async function ends(c: FaultCase, code: number, says: RegExp, args: readonly string[] = TOGETHER) {
+  const run = await c.rays(args)
+  expect({ code: run.code, stderr: run.stderr }).toEqual({ code, stderr: expect.stringMatching(says) })
+  return run
+}
+
+fault(
+  'all migrations of a run are applied in one transaction, each with its row, and unapplied so',
+  async (c) => {
+    await c.fixture()
+    const seen = c.by({
+      postgresql: 'SELECT txid_current()::text AS id',
+      sqlite: "SELECT count(*) AS id FROM _prisma_migrations WHERE migration_name = '20260102000000_b'",
+      mysql: '',
+    })
+    const keep = `globalThis.seen = [...(globalThis.seen ?? []), (await client.query(${JSON.stringify(seen)}))[0].id]`
+    c.folder(M2, [...SECOND, { up: keep, down: keep }])
+    c.folder(M3, [{ ...table('d'), up: `${table('d').up}\n  ${keep}\n  console.error('seen', ...globalThis.seen)` }])
+    const plan = await c.rays([...TOGETHER, '--plan'])
+    expect(plan.stdout).toMatch(/Would apply in one transaction:/)
+    const run = await ends(c, 0, /^seen (\d+) (\d+)$/m)
+    const [, first, second] = /^seen (\d+) (\d+)$/m.exec(run.stderr)!
+    // The second finds the row of the first, of which nobody else knows yet.
+    expect([first, second]).toEqual(c.provider === 'sqlite' ? ['0', '1'] : [first, first])
+    expect(run.stdout).toMatch(
+      /^Applied: 2 migrations in .*, in one transaction; the database is at 20260103000000_c\.$/m,
+    )
+    // Told once they are there for good.
+    expect(run.stderr.indexOf(`Applied ${M2}`)).toBeGreaterThan(run.stderr.indexOf('seen'))
+    const rows = await c.history()
+    expect(rows.map((row) => [row.migration_name, JSON.parse(String(row.logs)).batch])).toEqual([
+      [M1, 1],
+      [M2, 2],
+      [M3, 2],
+    ])
+    await c.gone()
+    await c.next()
+    await ends(c, 0, /Unapplied 20260102000000_b/, [...TOGETHER, '--name', M1])
+    expect(await c.applied()).toEqual([M1])
+    expect(await c.tables()).toEqual(['a'])
+    await c.next()
+  },
+  WITH_DDL,
+)
+
+fault(
+  'the failure of one takes all others of the run back, up and down',
+  async (c) => {
+    await c.fixture()
+    const before = await c.state()
+    c.folder(M3, [{ ...table('d'), up: `await client.execute('INSERT INTO nowhere (id) VALUES (1)')` }])
+    const files = await c.state()
+    const run = await ends(
+      c,
+      1,
+      /operation 0 .* of 20260103000000_c failed: .*all 2 migrations of this run were rolled back/i,
+    )
+    expect(run.stderr).not.toMatch(/^Applied/m)
+    await c.clean(files)
+    // Alone, the first would have stayed.
+    c.folder(M3, [table('d')])
+    await c.clean(before)
+    await ends(c, 0, /Applied 20260103000000_c/)
+    c.folder(M2, [...SECOND, { up: '', down: `throw new Error('not back')` }])
+    const there = await c.state()
+    await ends(c, 1, /not back\. All 2 migrations of this run were rolled back/, [...TOGETHER, '--name', M1])
+    await c.clean(there)
+    c.folder(M2, SECOND)
+    await c.next()
+  },
+  WITH_DDL,
+)
+
+fault(
+  'a process that is killed between two of them leaves nothing of either',
+  async (c) => {
+    await c.fixture()
+    c.folder(M3, [
+      {
+        ...table('d'),
+        up: `${table('d').up}\n  await client.query('SELECT 1 AS waiting')\n  await new Promise((r) => setTimeout(r, 5_000))`,
+      },
+    ])
+    const before = await c.state()
+    const running = c.start(TOGETHER)
+    await running.said(/SELECT 1 AS waiting/)
+    running.child.kill('SIGKILL')
+    expect((await running.output).code).toBe(137)
+    await c.clean(before)
+    const stopped = c.start(TOGETHER)
+    await stopped.said(/SELECT 1 AS waiting/)
+    stopped.child.kill('SIGTERM')
+    const run = await stopped.output
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 143,
+      stderr: expect.stringMatching(/during 20260103000000_c; all 2 migrations of this run were rolled back/),
+    })
+    await c.clean(before)
+    c.folder(M3, [table('d')])
+    await c.next()
+  },
+  WITH_DDL,
+)
+
+for (const at of ['cut-before', 'cut-after'] as const)
+  fault(
+    `a connection cut ${at === 'cut-before' ? 'before' : 'after'} the server got their COMMIT is asked for again`,
+    async (c) => {
+      await c.fixture()
+      const before = await c.state()
+      const between = await proxy(c.href, at)
+      const run = await c.rays(TOGETHER, { env: { DATABASE_URL: between.href } }).finally(() => between.close())
+      const said = { code: run.code, stderr: run.stderr }
+      if (at === 'cut-after')
+        expect(said).toEqual({ code: 0, stderr: expect.stringMatching(/Applied 20260103000000_c/) })
+      else {
+        expect(said).toEqual({ code: 1, stderr: expect.stringMatching(/connection was lost[\s\S]*rolled back/) })
+        await c.clean(before)
+      }
+      await c.gone()
+      await c.next()
+    },
+    { on: ['postgresql'] },
+  )
+
+fault(
+  'a COMMIT in one of them leaves those before it applied, and itself for a person',
+  async (c) => {
+    await c.fixture()
+    c.folder(M3, [{ ...table('d'), up: `${table('d').up}\n  await client.execute('COMMIT')` }])
+    await ends(c, 3, /Operation 0 of 20260103000000_c ended the transaction/)
+    expect(await c.applied()).toEqual([M1, M2])
+    const rows = await c.history()
+    expect(rows.at(-1)).toMatchObject({ migration_name: M3, finished_at: null, rolled_back_at: null })
+    await c.gone()
+    await c.next({ refused: { code: 3, says: /ended the transaction/ } })
+    expect((await c.rays(['migrate', '--fake', '--name', M3])).code).toBe(0)
+    await c.next()
+  },
+  WITH_DDL,
+)
+
+fault(
+  'two deployers at once run every operation exactly once',
+  async (c) => {
+    const gate = path.join(c.project.folder, 'gate')
+    const wait = `await client.query('SELECT 1 AS waiting')\n  while (!require('node:fs').existsSync(${JSON.stringify(gate)})) await new Promise((r) => setTimeout(r, 20))`
+    await c.fixture()
+    c.folder(M3, [{ ...table('d'), up: `${wait}\n  ${table('d').up}` }])
+    const first = c.start(TOGETHER)
+    await first.said(/SELECT 1 AS waiting/)
+    const second = c.start(TOGETHER)
+    await second.said(/Waiting for the migration lock/)
+    writeFileSync(gate, '')
+    const runs = await Promise.all([first.output, second.output])
+    for (const run of runs)
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect(runs.filter((run) => /^Applied 20260102000000_b/m.test(run.stderr))).toHaveLength(1)
+    expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
+    await c.next()
+  },
+  WITH_DDL,
+)
+
+fault(
+  'what one puts off to COMMIT, and what it sets, does not reach the next',
+  async (c) => {
+    await c.fixture({}, { apply: false })
+    await c.next()
+    const parent = 'CREATE TABLE p (id INTEGER PRIMARY KEY)'
+    const child = 'CREATE TABLE k (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id) DEFERRABLE INITIALLY DEFERRED)'
+    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
+    const down = `${say('DROP TABLE k')}\n  ${say('DROP TABLE p')}`
+    const settings = c.by({
+      postgresql: `SET search_path = 'pg_catalog'; SET LOCAL statement_timeout = '7s'; SET ROLE pg_monitor; SET CONSTRAINTS ALL IMMEDIATE`,
+      sqlite: 'PRAGMA ignore_check_constraints = ON; PRAGMA defer_foreign_keys = ON; PRAGMA recursive_triggers = ON',
+      mysql: '',
+    })
+    const read = c.by({
+      postgresql: `SELECT current_setting('search_path') || ' ' || current_setting('statement_timeout') || ' ' || (current_user = session_user) AS said`,
+      sqlite: `SELECT (SELECT ignore_check_constraints FROM pragma_ignore_check_constraints) || ' ' || (SELECT defer_foreign_keys FROM pragma_defer_foreign_keys) || ' ' || (SELECT recursive_triggers FROM pragma_recursive_triggers) AS said`,
+      mysql: '',
+    })
+    const [M4, M5, M6] = ['20260104000000_p', '20260105000000_q', '20260106000000_r'] as const
+    // The rows of k wait for their check; then the table is altered.
+    c.folder(M4, [
+      {
+        up: [parent, child, 'INSERT INTO k VALUES (1, 5)', 'INSERT INTO p VALUES (5)', settings].map(say).join('\n  '),
+        down,
+      },
+    ])
+    c.folder(M5, [
+      {
+        up: `const rows = await client.query(${JSON.stringify(read)})\n  console.error('said', rows[0].said)\n  ${say('ALTER TABLE k ADD COLUMN more INTEGER')}\n  ${say('INSERT INTO k VALUES (2, 6, 0)')}\n  ${say('INSERT INTO p VALUES (6)')}`,
+        down: say('ALTER TABLE k DROP COLUMN more'),
+      },
+    ])
+    const wrong = [{ up: say('INSERT INTO k VALUES (3, 7, 0)'), down: null }]
+    c.folder(M6, wrong)
+    const before = await c.state()
+    await ends(
+      c,
+      1,
+      c.by({
+        postgresql: /20260106000000_r.*(?:failed|rolled back).*foreign key constraint/s,
+        sqlite: /20260106000000_r.*rolled back: rows refer to rows that do not exist/s,
+        mysql: /./,
+      }),
+    )
+    await c.clean(before)
+    c.folder(M6, [{ up: say('INSERT INTO p VALUES (7)'), down: say('DELETE FROM p WHERE id = 7') }])
+    const run = await ends(c, 0, /^said /m)
+    expect(/^said (.*)$/m.exec(run.stderr)![1]).toMatch(
+      c.by({ postgresql: /^"?public"? 0 true$/, sqlite: /^0 0 0$/, mysql: /./ }),
+    )
+    await c.gone()
+    await c.next()
+  },
+  WITH_DDL,
+)
+
+fault(
+  'with foreign keys off for one of them no row is left without its parent by another',
+  async (c) => {
+    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
+    c.folder(M1, [
+      {
+        up: [
+          'CREATE TABLE p (id INTEGER PRIMARY KEY)',
+          'CREATE TABLE k (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id) ON DELETE CASCADE)',
+          'INSERT INTO p VALUES (1), (2)',
+          'INSERT INTO k VALUES (1, 1), (2, 2)',
+        ]
+          .map(say)
+          .join('\n  '),
+        down: `${say('DROP TABLE k')}\n  ${say('DROP TABLE p')}`,
+      },
+    ])
+    await c.next()
+    const rebuild = [
+      'PRAGMA foreign_keys=OFF',
+      'CREATE TABLE new_p (id INTEGER PRIMARY KEY, more TEXT)',
+      'INSERT INTO new_p (id) SELECT id FROM p',
+      'DROP TABLE p',
+      'ALTER TABLE new_p RENAME TO p',
+      'PRAGMA foreign_keys=ON',
+    ]
+    c.folder(M2, [{ up: rebuild.map(say).join('\n  '), down: null }])
+    // Alone, its rows would go with it; together with a rebuild they would stay without a parent, unseen.
+    c.folder(M3, [{ up: say('DELETE FROM p WHERE id = 1'), down: null }])
+    const before = await c.state()
+    await ends(c, 1, /20260103000000_c.*rolled back: rows refer to rows that do not exist/s)
+    await c.clean(before)
+    await c.next()
+    expect(await c.db.query('SELECT id FROM k')).toEqual([{ id: 2 }])
+  },
+  { on: ['sqlite'] },
+)
+
+fault(
+  'a new enum value that another of them uses: refused by the database, and told what helps',
+  async (c) => {
+    await c.fixture()
+    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
+    c.folder(M2, [{ up: say("CREATE TYPE mood AS ENUM ('fine')"), down: say('DROP TYPE mood') }])
+    await c.next()
+    const [M4, M5] = ['20260104000000_p', '20260105000000_q'] as const
+    c.folder(M4, [{ up: say("ALTER TYPE mood ADD VALUE 'sad'"), down: '' }])
+    c.folder(M5, [{ up: say("CREATE TABLE m (v mood DEFAULT 'sad')"), down: say('DROP TABLE m') }])
+    const before = await c.state()
+    await ends(c, 1, /20260105000000_q failed[\s\S]*--no-single-transaction/)
+    await c.clean(before)
+    await c.next()
+  },
+  { on: ['postgresql'] },
+)
+
+fault('what cannot be in one transaction with others is refused before anything runs', async (c) => {
+  await c.fixture({}, { transaction: false })
+  const before = await c.state()
+  const says = c.by({
+    postgresql: /20260102000000_b cannot run in a transaction/,
+    sqlite: /20260102000000_b cannot run in a transaction/,
+    mysql: /MySQL and MariaDB end the transaction/,
+  })
+  for (const args of [TOGETHER, [...TOGETHER, '--plan']]) {
+    const run = await ends(c, 2, says, args)
+    expect(run.stderr).toContain('--no-single-transaction')
+  }
+  await c.clean(before)
+  if (c.atomic) {
+    c.repair()
+    writeFileSync(path.join(path.dirname(c.file(M3)), 'after.sh'), 'touch ran\n')
+    await ends(c, 2, /the programs in the folder of 20260103000000_c run outside of the transaction/)
+    expect(existsSync(path.join(c.project.folder, 'ran'))).toBe(false)
+    expect(await c.applied()).toEqual([M1])
+  }
+  // Wanted by the environment, and taken back for one run.
+  const env = { RAYS_SINGLE_TRANSACTION: '1' }
+  expect((await c.rays(['migrate'], { env })).code).toBe(2)
+  expect((await c.rays(['migrate', '--no-single-transaction'], { env })).code).toBe(0)
+  await c.next()
+  expect((await c.rays(['config'], { env })).stdout).toMatch(/singleTransaction\s+true\s+\(RAYS_SINGLE_TRANSACTION\)/)
+})
