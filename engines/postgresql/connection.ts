@@ -117,12 +117,16 @@ export class PostgresConnection implements Connection {
 
   /** Marks what has to be looked at, or put right, after a statement that is not surely harmless. */
   #note(sql: string): void {
+    if (/defer/i.test(sql)) this.#defers = true
     if (isPlain(sql)) return
+    this.#defers = true
     this.#unchecked = true
     this.#unsettled = true
   }
   #unchecked = false
   #unsettled = false
+  /** Something may have been put off to COMMIT; undefined where nobody has looked yet. */
+  #defers: boolean | undefined
 
   async hasTable(name: string): Promise<boolean> {
     const [row] = await this.raw(
@@ -180,6 +184,7 @@ export class PostgresConnection implements Connection {
     if (this.inTransaction()) throw new EngineError('a transaction is already open on this connection')
     const { txid, answer } = await this.#begin(options.ask)
     this.#unchecked = false
+    this.#defers = undefined
     let result: T
     let last: string | undefined
     try {
@@ -248,13 +253,15 @@ export class PostgresConnection implements Connection {
    * table that they are in. What is put off by its own definition is so again for the next one.
    */
   async #next(sql: string): Promise<void> {
-    const results = await this.session
-      .send(
-        `${orFail(sql)}; SET CONSTRAINTS ALL IMMEDIATE; ${DEFERRED}${this.#unsettled ? `; ${this.#settled()}` : ''}`,
-      )
-      .catch((error: unknown) => {
-        throw unchanged(error) ?? error
-      })
+    this.#defers ??= (await this.raw(DEFERRABLE))[0]?.found === true
+    const parts = [
+      orFail(sql),
+      ...(this.#defers ? ['SET CONSTRAINTS ALL IMMEDIATE', DEFERRED] : []),
+      ...(this.#unsettled ? [this.#settled()] : []),
+    ]
+    const results = await this.session.send(parts.join('; ')).catch((error: unknown) => {
+      throw unchanged(error) ?? error
+    })
     const names = results.flatMap(({ rows }) => rows).find((row) => 'deferred' in row)?.deferred
     if (typeof names === 'string') await this.session.send(`SET CONSTRAINTS ${names} DEFERRED`)
     this.#unsettled = false
@@ -394,6 +401,9 @@ function unchanged(error: unknown): EngineError | undefined {
 }
 
 const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
+
+/** Whether anything can be put off to COMMIT. */
+const DEFERRABLE = 'SELECT EXISTS (SELECT FROM pg_trigger WHERE tgdeferrable) AS found'
 
 /** The constraints that are put off to COMMIT by their definition. */
 const DEFERRED = `SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ') AS deferred

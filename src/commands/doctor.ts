@@ -82,6 +82,10 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
   const stand = await status(context)
   const findings: Finding[] = stand.migrations.flatMap((migration) => findingsOf(migration, stand.migrations, context))
   const all = await folders(project)
+  const objectsAt = async (connection: Connection) => {
+    const { objects } = await project.engine.structure(connection, project.schemas)
+    return objects.map(({ kind, name, table }) => ({ kind, name, ...(table !== undefined && { table }) }))
+  }
   return withConnection(project, context.host, { readOnly: !repairing }, async (connection) => {
     const known = await historyOf(connection, all)
     if (repairing) await refuseRunning(connection, known)
@@ -106,11 +110,13 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
       })
     }
     findings.push(...snapshotFindings(project))
-    const { objects } = await project.engine.structure(connection, project.schemas)
     return {
       target: connection.target,
       findings,
-      objects: objects.map(({ kind, name, table }) => ({ kind, name, ...(table !== undefined && { table }) })),
+      // What repaired may have lost its connection at the very end, and told what became of it.
+      objects: await (repairing
+        ? withConnection(project, context.host, { readOnly: true }, objectsAt)
+        : objectsAt(connection)),
       ignored,
       done,
     }

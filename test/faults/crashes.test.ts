@@ -1,4 +1,6 @@
 /** The process, the connection or the server is gone in the middle: nothing is lost, and the next run knows what to do. */
+import { rmSync } from 'node:fs'
+import path from 'node:path'
 import { describeDatabases, dumpSchema, freshMysql, freshPostgres } from '../support/databases.js'
 import { type FaultCase, fault, M1, M2, M3, pause, SECOND } from '../support/faults.js'
 import { proxy } from '../support/proxy.js'
@@ -562,6 +564,31 @@ describeDatabases(
         expect(await ws.applied()).toEqual(['init', 'second'])
         await ws.ok('status --check')
       })
+
+    for (const command of ['prepare', 'doctor --adopt second'])
+      for (const [at, stayDown, exit] of [
+        ['cut-after', false, 0],
+        ['cut-before', false, 1],
+        ['cut-after', true, 3],
+      ] as const)
+        test(`${command} ${at === 'cut-before' ? 'before' : 'after'} the server got COMMIT${stayDown ? ', and no way back' : ''}: the folder and the row are both there, or neither`, async () => {
+          if (command === 'prepare') {
+            await ws.sql('DROP TABLE "_prisma_migrations"')
+            rmSync(path.join(ws.project.folder, 'prisma/migrations'), { recursive: true })
+            ws.project.schema(models(''))
+          } else await ws.ok('push --y --no-generate')
+          const files = ws.snapshot()
+          const between = await proxy(ws.db.href, at, 1, { stayDown, after: /INSERT INTO \S*_prisma_migrations/ })
+          const env = { DATABASE_URL: between.href, ...(stayDown && { RAYS_CONNECT_TIMEOUT: '1' }) }
+          const { code, stderr } = await ws.rays(command, { env }).finally(() => between.close())
+          expect({ code, stderr }).toEqual({ code: exit, stderr: expect.stringMatching(TOLD[exit]) })
+          if (exit === 1) {
+            expect(ws.snapshot()).toEqual(files)
+            await ws.ok(command)
+          }
+          expect(await ws.applied()).toHaveLength(ws.folders().length)
+          await ws.ok('status --check')
+        })
   },
   (provider) => provider !== 'sqlite',
 )

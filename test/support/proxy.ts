@@ -25,6 +25,8 @@ export async function proxy(
     readonly stayDown?: boolean
     /** Instead of COMMIT: a message with this text. */
     readonly when?: RegExp
+    /** Only on a connection that has sent a message with this text before. */
+    readonly after?: RegExp
   } = {},
 ): Promise<Proxy> {
   const meant = (chunk: Buffer) => options.when?.test(chunk.toString('latin1')) ?? isCommit(chunk)
@@ -43,6 +45,7 @@ export async function proxy(
     connections += 1
     const upstream = dial(port, target.hostname)
     let frozen = false
+    let counts = options.after === undefined
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => undefined)
@@ -59,7 +62,10 @@ export async function proxy(
     }
     client.on('data', (chunk) => {
       if (frozen) return
-      if (!meant(chunk) || ++seen !== nth) return upstream.write(chunk)
+      if (!counts || !meant(chunk) || ++seen !== nth) {
+        counts ||= options.after!.test(chunk.toString('latin1'))
+        return upstream.write(chunk)
+      }
       frozen = true
       if (at === 'hold-before') return reach()
       if (at === 'cut-before') {
