@@ -1,5 +1,6 @@
 /** `rays reset`: empties the database after its name was confirmed, and applies all migrations again. */
 import { InterruptedError, UsageError } from '../errors.js'
+import { stopIfInterrupted } from '../interruption.js'
 import type { Context } from './host.js'
 import { type MigrateResult, migrate } from './migrate.js'
 import { folders, openProject, withConnection, withLock } from './project.js'
@@ -42,6 +43,9 @@ export async function reset(context: Context, options: ResetOptions = {}): Promi
     }
     await withLock(config, host, connection, () => emptyDatabase(project, host, connection))
     return { target, database }
+  })
+  await stopIfInterrupted(host, 'Interrupted; the database was emptied, and no migration is applied.', {
+    hint: 'rays migrate applies them.',
   })
   // What is empty needs no way back.
   const apart = { host, config: { ...config, singleTransaction: false } }

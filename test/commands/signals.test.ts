@@ -161,6 +161,44 @@ describeDatabases('a signal while a change is applied', (on) => {
   })
 })
 
+describeDatabases(
+  'a signal while the database is emptied',
+  (on) => {
+    let ws: Workspace
+    beforeEach(async () => {
+      ws = await workspace(on, { schema: items('') })
+      await ws.given('makemigration --name init')
+      await ws.ok('migrate --no-generate')
+    })
+    afterEach(() => ws.drop())
+
+    for (const [command, emptied] of [
+      [
+        'reset --confirm=NAME',
+        /Interrupted; the database was emptied, and no migration is applied\.\nFix: rays migrate/,
+      ],
+      ['push --force-reset --y', /What was done before it stays:\n {2}- .* was emptied/],
+    ] as const)
+      test(`by ${command}: nothing is changed, or it is told to be empty`, async () => {
+        const before = { files: ws.snapshot(), schema: await dumpSchema(ws.db), applied: await ws.applied() }
+        const line = `${command.replace('NAME', ws.db.name)} --no-generate`
+        const { code, stderr } = await inTheMiddle(ws, on, line, 'SIGTERM')
+        const told =
+          on.provider === 'mysql' ? emptied : /Interrupted before the database was emptied; nothing was changed/
+        expect({ code, stderr }).toEqual({ code: 143, stderr: expect.stringMatching(told) })
+        if (on.provider === 'mysql') expect(await ws.tables()).toEqual([])
+        else {
+          const after = { files: ws.snapshot(), schema: await dumpSchema(ws.db), applied: await ws.applied() }
+          expect(after).toEqual(before)
+        }
+        await ws.ok(line)
+        expect(await ws.tables()).toEqual(['Item', 'Other'])
+      })
+  },
+  // A file is emptied at once.
+  (provider) => provider !== 'sqlite',
+)
+
 describeDatabases('a signal while files are written', (on) => {
   let ws: Workspace
   beforeEach(async () => {
