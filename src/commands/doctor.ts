@@ -302,6 +302,10 @@ async function revert({ project, context, connection, options }: At, drift: Expl
   }
   await runScript(connection, script, {
     signal: context.host.signal,
+    hint: ({ kind, hint }) => {
+      const adopt = 'rays doctor --adopt <name> makes a migration of what was changed by hand.'
+      return kind === 'data' ? `Correct the rows that do not fit. Or: ${adopt}` : (hint ?? adopt)
+    },
     onLost: (cause) => {
       throw new DecisionError(
         'The connection was lost before the answer had come: it is unknown whether the change was undone.',

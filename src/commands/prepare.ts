@@ -54,6 +54,7 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         await runScript(connection, script.script, {
           signal,
           before: [`${connection.target} was emptied`],
+          hint: 'Correct the schema and run rays prepare --reset again.',
           onLost: (cause) => {
             throw new FailedError(
               `The connection was lost while the tables were being made: ${connection.target} was emptied, and may have them.`,

@@ -143,6 +143,10 @@ async function pushLocked(project: Project, { host, config }: Context, connectio
   await runScript(connection, change.script, {
     signal: host.signal,
     before: options.forceReset ? [`${connection.target} was emptied`] : [],
+    hint: ({ kind, hint }) =>
+      kind === 'data'
+        ? 'The rows in the table do not fit the new schema: correct them, or rays push --force-reset to start from nothing.'
+        : (hint ?? 'Correct the schema and run rays push again.'),
     onLost: (cause) => afterLostAnswer(change, project, host, { connection, cause, emptied: base.reset }),
   })
   const history = await new Recorder(connection).read().catch(() => undefined)

@@ -11,8 +11,8 @@ export interface ScriptRun {
   readonly signal?: AbortSignal
   /** What the command has done before, in words: no rollback takes it back. */
   readonly before?: readonly string[]
-  /** What helps where the database names nothing. */
-  readonly hint?: string
+  /** What helps where the database refuses a statement, in place of what it says itself. */
+  readonly hint?: string | ((error: ErrorInfo) => string)
   /** Finds out what became of a change whose answer was lost with the connection. Resolves where all of it is done. */
   readonly onLost?: (cause: unknown) => Promise<void>
 }
@@ -73,9 +73,6 @@ function refused(error: unknown, info: ErrorInfo, stays: readonly string[], run:
     cause: error,
     code: 'E_OPERATION',
     ...(statement && { where: redact(statement) }),
-    hint:
-      info.kind === 'data'
-        ? 'The rows in the table do not fit the new schema: correct them, or rays push --force-reset to start from nothing.'
-        : (info.hint ?? run.hint ?? 'Correct the schema and run rays push again.'),
+    hint: typeof run.hint === 'function' ? run.hint(info) : (info.hint ?? run.hint),
   })
 }

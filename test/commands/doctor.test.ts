@@ -146,3 +146,26 @@ describeDatabases(
   },
   (provider) => provider === 'postgresql',
 )
+
+describeDatabases('doctor --revert that rows do not allow', (on) => {
+  test('changes nothing, and says what helps here', async () => {
+    const ws = await workspace(on, { schema: 'model User {\n  id   Int @id\n  code Int @unique\n}\n' })
+    try {
+      await ws.given('makemigration --name init')
+      await ws.ok('migrate --no-generate')
+      await ws.sql(`DROP INDEX "User_code_key"${on.provider === 'mysql' ? ' ON "User"' : ''}`)
+      await ws.sql('INSERT INTO "User" VALUES (1, 7), (2, 7)')
+      const before = await dumpSchema(ws.db)
+      const { stderr } = await ws.fails(1, 'doctor --revert --y')
+      expect(stderr).toMatch(
+        /Nothing was changed\.[\s\S]*Fix: Correct the rows that do not fit\. Or: rays doctor --adopt/,
+      )
+      expect(await dumpSchema(ws.db)).toBe(before)
+      await ws.sql('DELETE FROM "User" WHERE "id" = 2')
+      await ws.ok('doctor --revert')
+      await ws.ok('doctor --check')
+    } finally {
+      await ws.drop()
+    }
+  })
+})

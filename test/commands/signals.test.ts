@@ -135,6 +135,24 @@ describeDatabases('a signal while a change is applied', (on) => {
     await ws.ok('status --check')
   })
 
+  test('by doctor --revert: what stays is named, and it goes on from there', async () => {
+    await ws.ok('push --y --no-generate')
+    const before = await dumpSchema(ws.db)
+    // Going back, Other comes first.
+    const { code, stderr } = await inTheMiddle(ws, on, 'doctor --revert --y', 'SIGTERM', 'Other')
+    expect({ code, stderr }).toEqual({ code: 143, stderr: expect.stringMatching(/^Error: Interrupted/m) })
+    if (on.provider === 'mysql') {
+      expect(stderr).toMatch(/What was done before it stays:\n {2}- ALTER TABLE `Other`/)
+      expect(stderr).not.toMatch(/- ALTER TABLE `Item`|[Nn]othing was changed/)
+    } else {
+      expect(stderr).toMatch(/nothing was changed/i)
+      expect(await dumpSchema(ws.db)).toBe(before)
+    }
+    await ws.ok('doctor --revert --y')
+    ws.project.schema(items(''))
+    await ws.ok('status --check')
+  })
+
   for (const [command, signal, exit] of [
     ['draft', 'SIGTERM', 143],
     ['dev', 'SIGHUP', 129],
