@@ -46,6 +46,13 @@ describeDatabases('a signal', (on) => {
     })
   })
 
+  test('while eject proves what it would leave: nothing is moved', async () => {
+    await ws.ok('makemigration --name one --no-verify')
+    const { code, stderr } = await interrupted('eject --y', 'SIGTERM', /CREATE TABLE/)
+    expect({ code, stderr }).toEqual({ code: 143, stderr: expect.stringMatching(/nothing was (?:moved|written)/) })
+    rmSync(path.join(ws.project.folder, 'prisma/migrations'), { recursive: true })
+  })
+
   test('while adopt goes through a history: nothing is written', async () => {
     const names = Array.from({ length: 12 }, (_, i) => `202401010000${String(i).padStart(2, '0')}_prisma`)
     ws.project.write({
