@@ -38,6 +38,8 @@ const NOT_PREPARABLE = 1295
  */
 const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|set)$/i
 /** Statements that change no setting of the session. */
+/** So many statements are sent one by one rather than a session opened for them. */
+const FEW = 8
 const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
 const MENTIONS_MODE = /\bsql_mode\b/i
 /** Statements that may end a transaction and begin another one, which the status flag does not tell from the first. */
@@ -63,6 +65,8 @@ export class MysqlConnection implements Connection {
   #unsettled = true
   /** Nothing has ended the transaction that {@link transaction} began. */
   #whole = false
+  /** See {@link batch}. */
+  #beside: Promise<Session | undefined> | undefined
 
   private constructor(
     engine: Engine,
@@ -118,6 +122,43 @@ export class MysqlConnection implements Connection {
 
   async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return (await this.#send(sql, params)).rows
+  }
+
+  /** In texts that any server takes (`max_allowed_packet` is 1 MiB or more), once there are enough of them to open a session for. */
+  async batch(statements: readonly string[]): Promise<Row[][]> {
+    const enough = statements.length > (this.#beside ? 1 : FEW)
+    const worth = enough && !this.#session.inTransaction
+    const beside = worth ? await this.#openBeside() : undefined
+    const rows: Row[][] = []
+    if (beside === undefined) {
+      for (const sql of statements) rows.push(await this.raw(sql))
+      return rows
+    }
+    let part: string[] = []
+    let length = 0
+    for (const sql of statements) {
+      if (length + sql.length > 100_000) {
+        rows.push(...(await beside.sendAll(part)))
+        part = []
+        length = 0
+      }
+      part.push(sql)
+      length += sql.length
+    }
+    rows.push(...(await beside.sendAll(part)))
+    return rows
+  }
+
+  /** A session whose texts may hold several statements, as those of migrations may not; undefined where none is to be had. */
+  #openBeside(): Promise<Session | undefined> {
+    this.#beside ??= Session.open(this.#where, this.database, { ...this.#options, multipleStatements: true })
+      .then(async (session) => {
+        session.maxPacket = this.facts.maxPacket
+        await begin(session, this.facts, this.#options)
+        return session
+      })
+      .catch(() => undefined)
+    return this.#beside
   }
 
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
@@ -316,8 +357,8 @@ export class MysqlConnection implements Connection {
     this.#session.keepAlive(on)
   }
 
-  close(): Promise<void> {
-    return this.#session.close()
+  async close(): Promise<void> {
+    await Promise.all([this.#session.close(), this.#beside?.then((session) => session?.close())])
   }
 }
 

@@ -54,8 +54,19 @@ function tlsFile(path: string | undefined, parameter: string): Buffer | undefine
   }
 }
 
+export interface SessionOptions {
+  readonly connectTimeoutMs: number
+  readonly onStatement?: (sql: string, milliseconds: number) => void
+  /** For {@link Session.sendAll}: the server takes several statements in one text. */
+  readonly multipleStatements?: boolean
+}
+
 /** Options of the driver. Nothing of the URL's query goes through: each option is set here. */
-function optionsFor(target: MysqlTarget, database: string | undefined, connectTimeoutMs: number): ConnectionOptions {
+function optionsFor(
+  target: MysqlTarget,
+  database: string | undefined,
+  { connectTimeoutMs, multipleStatements = false }: SessionOptions,
+): ConnectionOptions {
   const tls = target.tls
   return {
     ...(target.socketPath === undefined ? { host: target.host, port: target.port } : { socketPath: target.socketPath }),
@@ -63,7 +74,7 @@ function optionsFor(target: MysqlTarget, database: string | undefined, connectTi
     ...(target.password === undefined ? {} : { password: target.password }),
     ...(database === undefined ? {} : { database }),
     connectTimeout: target.connectTimeoutMs ?? connectTimeoutMs,
-    multipleStatements: false,
+    multipleStatements,
     namedPlaceholders: false,
     stringifyObjects: true,
     supportBigNumbers: true,
@@ -193,13 +204,9 @@ export class Session {
   /**
    * @param database undefined opens a session without a database
    */
-  static async open(
-    target: MysqlTarget,
-    database: string | undefined,
-    options: { connectTimeoutMs: number; onStatement?: (sql: string, milliseconds: number) => void },
-  ): Promise<Session> {
+  static async open(target: MysqlTarget, database: string | undefined, options: SessionOptions): Promise<Session> {
     const { createConnection, TypedParameter: types } = await driver()
-    const connection = createConnection(optionsFor(target, database, options.connectTimeoutMs))
+    const connection = createConnection(optionsFor(target, database, options))
     if (target.tls && needsOwnUpgrade(target.host, target.tls)) {
       try {
         replaceUpgrade(connection, target.host, target.tls)
@@ -246,6 +253,23 @@ export class Session {
    * @throws the driver's error
    */
   async send(sql: string, params: readonly unknown[] = []): Promise<Answer> {
+    return this.#sent(sql, params, (result, fields) => this.#answer(result, fields))
+  }
+
+  /**
+   * Sends several statements in one message (see {@link SessionOptions.multipleStatements}); the rows of each.
+   * @throws the driver's error of the first that fails; those before it are done
+   */
+  async sendAll(statements: readonly string[]): Promise<Row[][]> {
+    if (statements.length < 2) return Promise.all(statements.map(async (sql) => (await this.send(sql)).rows))
+    return this.#sent(statements.join(';\n'), [], (results, fields) =>
+      (results as unknown[]).map((result, k) =>
+        Array.isArray(result) ? exact(result as Row[], (fields as FieldPacket[][])[k]) : [],
+      ),
+    )
+  }
+
+  async #sent<T>(sql: string, params: readonly unknown[], read: (result: unknown, fields: unknown) => T): Promise<T> {
     if (this.#lost) {
       throw serverError('PROTOCOL_CONNECTION_LOST', 0, `the connection was lost: ${this.#lost.message}`, this.#lost)
     }
@@ -254,13 +278,13 @@ export class Session {
     const started = performance.now()
     this.#running += 1
     try {
-      return await this.#run(sql, values)
+      return await this.#run(sql, values, read)
     } catch (error) {
       if ((error as { fatal?: boolean }).fatal) {
         this.#lost ??= error as Error
       } else if (!this.#closing && this.inTransaction) {
         // An error packet has no status flags, and some errors (deadlock) end the transaction.
-        await this.#run('DO 0', undefined).catch(() => {})
+        await this.#run('DO 0', undefined, (result, fields) => this.#answer(result, fields)).catch(() => {})
       }
       throw error
     } finally {
@@ -283,14 +307,14 @@ export class Session {
     )
   }
 
-  #run(sql: string, values: unknown[] | undefined): Promise<Answer> {
+  #run<T>(sql: string, values: unknown[] | undefined, read: (result: unknown, fields: unknown) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const done = (error: Error | null, result: unknown, fields?: unknown) => {
         if (error) {
           reject(Object.assign(error, { sql }))
           return
         }
-        resolve(this.#answer(result, fields))
+        resolve(read(result, fields))
       }
       try {
         if (values === undefined) this.#connection.query(sql, done)

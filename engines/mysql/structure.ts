@@ -5,61 +5,62 @@ import { quote } from './values.js'
 /** Who made an object says nothing about what it is. */
 const withoutDefiner = (sql: string) => sql.replace(/\sDEFINER\s*=\s*(?:`[^`]*`@`[^`]*`|\S+)(?=\s)/i, '')
 
+const LISTS = [
+  'SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME',
+  'SELECT ROUTINE_NAME AS name, ROUTINE_TYPE AS kind FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() ORDER BY ROUTINE_NAME',
+  'SELECT TRIGGER_NAME AS name, EVENT_OBJECT_TABLE AS t FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY TRIGGER_NAME',
+  'SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE() ORDER BY EVENT_NAME',
+]
+
+/** Something that SHOW CREATE tells. */
+interface Shown {
+  readonly kind: 'table' | 'function' | 'procedure' | 'view' | 'trigger' | 'event'
+  readonly name: string
+  readonly table?: string
+}
+
 /** Reads the structure of the connection's database. */
 export async function readStructure(connection: Connection): Promise<Structure> {
+  const [tables, routines, triggers, events] = (await connection.batch!(LISTS)) as [Row[], Row[], Row[], Row[]]
+  const isView = (row: Row) => /VIEW$/.test(String(row.kind))
+  const named = (rows: readonly Row[], kind: (row: Row) => Shown['kind']): Shown[] =>
+    rows.map((row) => ({ kind: kind(row), name: String(row.name), ...(row.t != null && { table: String(row.t) }) }))
+  const own = tables.filter((row) => !isView(row) && row.name !== '_prisma_migrations')
+  const shown = [
+    ...named(own, () => 'table'),
+    ...named(
+      routines.filter((row) => row.kind === 'FUNCTION' || row.kind === 'PROCEDURE'),
+      (row) => (row.kind === 'FUNCTION' ? 'function' : 'procedure'),
+    ),
+    ...named(tables.filter(isView), () => 'view'),
+    ...named(triggers, () => 'trigger'),
+    ...named(events, () => 'event'),
+  ]
+  const created = await connection.batch!(
+    shown.map(({ kind, name }) => `SHOW CREATE ${kind.toUpperCase()} ${quote(name)}`),
+  )
   const lines: string[] = []
   const objects: DatabaseObject[] = []
-  const ask = (sql: string) => connection.raw(sql)
-  const created = async (kind: string, name: string, column: RegExp): Promise<string> => {
-    const [row] = await ask(`SHOW CREATE ${kind} ${quote(name)}`)
-    const found = Object.entries(row ?? {}).find(([key]) => column.test(key))
-    return withoutDefiner(String(found?.[1] ?? ''))
+  for (const [k, { kind, name, table }] of shown.entries()) {
+    const [row] = created[k]!
+    // `Create Table`, `Create Function`, ..., and of a trigger `SQL Original Statement`.
+    const column = kind === 'trigger' ? /statement$/i : new RegExp(`^create ${kind}$`, 'i')
+    const make = withoutDefiner(String(Object.entries(row ?? {}).find(([key]) => column.test(key))?.[1] ?? ''))
+    if (kind === 'table') lines.push(...tableLines(name, make))
+    else
+      objects.push({
+        kind,
+        name,
+        identity: name,
+        ...(table !== undefined && { table }),
+        make: make === '' ? undefined : make,
+        remove: `DROP ${kind.toUpperCase()} IF EXISTS ${quote(name)}`,
+      })
   }
-  const add = (kind: string, name: string, make: string, table?: string) =>
-    objects.push({
-      kind,
-      name,
-      identity: name,
-      ...(table !== undefined && { table }),
-      make: make === '' ? undefined : make,
-      remove: `DROP ${kind.toUpperCase()} IF EXISTS ${quote(name)}`,
-    })
-  const tables = await ask(
-    'SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME',
-  )
-  for (const row of tables) {
-    const name = String(row.name)
-    if (name === '_prisma_migrations') continue
-    if (/VIEW$/.test(String(row.kind))) continue
-    lines.push(...tableLines(name, await created('TABLE', name, /^create table$/i)))
-  }
-  for (const routine of await ask(
-    'SELECT ROUTINE_NAME AS name, ROUTINE_TYPE AS kind FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() ORDER BY ROUTINE_NAME',
-  )) {
-    const kind = String(routine.kind)
-    if (kind === 'FUNCTION' || kind === 'PROCEDURE')
-      add(
-        kind.toLowerCase(),
-        String(routine.name),
-        await created(kind, String(routine.name), /^create (?:function|procedure)$/i),
-      )
-  }
-  for (const row of tables) {
-    if (!/VIEW$/.test(String(row.kind))) continue
-    add('view', String(row.name), await created('VIEW', String(row.name), /^create view$/i))
-  }
-  for (const row of await ask(
-    'SELECT TRIGGER_NAME AS name, EVENT_OBJECT_TABLE AS t FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY TRIGGER_NAME',
-  ))
-    add('trigger', String(row.name), await created('TRIGGER', String(row.name), /statement$/i), String(row.t))
-  for (const row of await ask(
-    'SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE() ORDER BY EVENT_NAME',
-  ))
-    add('event', String(row.name), await created('EVENT', String(row.name), /^create event$/i))
-  const own = objects.map(({ kind, name, make }) => `${kind} ${name} ${make ?? ''}`)
+  const described = objects.map(({ kind, name, make }) => `${kind} ${name} ${make ?? ''}`)
   objects.push(...(await checks(connection)))
   const repairs = new Map(lines.flatMap((line) => repairOf(line) ?? []))
-  return { lines: [...lines, ...own].sort(), objects, repairs }
+  return { lines: [...lines, ...described].sort(), objects, repairs }
 }
 
 /** SHOW CREATE TABLE, a line for each column, key and check, so that their order does not count. */

@@ -47,16 +47,16 @@ const UNIQUES = `
   WHERE i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY t.oid, i.indexrelid`
 
 /** All tables of the namespaces, as {@link TableInfo}. */
-export async function readTables(query: Query, schemas: readonly string[]): Promise<TableInfo[]> {
-  const params = [[...schemas]]
-  const tables = await query(
-    `WITH t AS (${TABLES}) SELECT oid::text AS oid, schema, name FROM t ORDER BY schema, name`,
-    params,
-  )
-  const columns = grouped(await query(COLUMNS, params))
-  const constraints = grouped(await query(CONSTRAINTS, params))
-  const uniques = grouped(await query(UNIQUES, params))
-  return tables.map((table) => {
+export async function readTables(
+  batch: (queries: readonly string[]) => Promise<Row[][]>,
+  schemas: readonly string[],
+): Promise<TableInfo[]> {
+  const names = `WITH t AS (${TABLES}) SELECT oid::text AS oid, schema, name FROM t ORDER BY schema, name`
+  const wanted = `ARRAY[${schemas.map(literal).join(', ')}]::text[]`
+  const queries = [names, COLUMNS, CONSTRAINTS, UNIQUES].map((sql) => sql.replace('$1', () => wanted))
+  const [tables, ...parts] = await batch(queries)
+  const [columns, constraints, uniques] = parts.map(grouped) as [Groups, Groups, Groups]
+  return tables!.map((table) => {
     const oid = String(table.oid)
     const indexes = uniques.get(oid) ?? []
     const own = constraints.get(oid) ?? []
@@ -93,7 +93,10 @@ function column(row: Row): ColumnInfo {
   }
 }
 
-function grouped(rows: readonly Row[]): Map<string, Row[]> {
+/** Rows by the table that they are about. */
+type Groups = ReadonlyMap<string, readonly Row[]>
+
+function grouped(rows: readonly Row[]): Groups {
   const groups = new Map<string, Row[]>()
   for (const row of rows) {
     const key = String(row.table_oid)

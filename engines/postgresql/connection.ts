@@ -58,19 +58,18 @@ export class PostgresConnection implements Connection {
       pg_backend_pid() AS pid`
     // Behind a transaction pooler a setting would go to whoever uses the backend next; there each transaction sets its own.
     const local = pooled || session.options.transactionLock === true
-    const results = await session.send(local ? facts : `${settingsSql(session, 'SESSION')}; ${facts}`)
+    const settings = settingsSql(session, 'SESSION')
+    let since14 = !local
+    const results = await (local
+      ? session.send(facts)
+      : session.send(`${settings}; ${WHERE_14}; ${facts}`).catch((error: unknown) => {
+          if (session.lost) throw error
+          since14 = false
+          return session.send(`${settings}; ${facts}`)
+        }))
     const row = results.at(-1)!.rows[0]!
     const version = String(row.version).split(' ')[0]
-    const since14 =
-      !local &&
-      Number(row.number) >= 140_000 &&
-      (await session.send(SINCE_14).then(
-        () => true,
-        (error) => {
-          if (session.lost) throw error
-          return false
-        },
-      ))
+    since14 &&= Number(row.number) >= 140_000
     return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), since14)
   }
 
@@ -104,6 +103,10 @@ export class PostgresConnection implements Connection {
 
   async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     return (await this.session.send(sql, params)).at(-1)?.rows ?? []
+  }
+
+  async batch(statements: readonly string[]): Promise<Row[][]> {
+    return (await this.session.send(statements.join(';\n'))).map(({ rows }) => rows)
   }
 
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
@@ -142,7 +145,7 @@ export class PostgresConnection implements Connection {
   }
 
   tables(schemas?: readonly string[]): Promise<TableInfo[]> {
-    return readTables((sql, params) => this.raw(sql, params), this.#schemas(schemas))
+    return readTables((queries) => this.batch(queries), this.#schemas(schemas))
   }
 
   /** One message, and so one transaction: after a failure everything is there as before. */
@@ -414,6 +417,10 @@ const DEFERRED = `SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ')
  * help of the server's platform, and where that is missing rays does without.
  */
 const SINCE_14 = "SET idle_session_timeout = 0; SET client_connection_check_interval = '2s'"
+
+/** The same where the version is not known yet. */
+const WHERE_14 = `SELECT set_config('idle_session_timeout', '0', false), set_config('client_connection_check_interval', '2s', false)
+  WHERE current_setting('server_version_num')::int >= 140000`
 
 /** What every session of rays sets, whatever the server's defaults: work in JavaScript between statements is not idleness. */
 function settingsSql({ url, options }: { url: Session['url']; options: ConnectOptions }, scope: string): string {

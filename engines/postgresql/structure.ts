@@ -153,9 +153,9 @@ export async function readStructure(connection: Connection, schemas: readonly st
     schemas.length > 0
       ? `ARRAY[${schemas.map(literal).join(', ')}]::name[]`
       : "ARRAY[COALESCE(current_schema(), current_setting('search_path'))]::name[]"
-  const ask = (sql: string) => connection.raw(sql.replace(/ANY\(\$1\)/g, `ANY(${where})`))
-  const objects = (await ask(OBJECTS)).map(object)
-  const rows = await ask(LINES)
+  const queries = [OBJECTS, LINES].map((sql) => sql.replace(/ANY\(\$1\)/g, () => `ANY(${where})`))
+  const [found, rows] = (await connection.batch!(queries)) as [Row[], Row[]]
+  const objects = found.map(object)
   const lines = rows.map((row) => String(row.line))
   const texts = (value: unknown) => ((value ?? []) as string[]).filter((text) => text !== '')
   const repairs = new Map(

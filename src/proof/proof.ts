@@ -5,6 +5,7 @@
  */
 import type { Connection, ErrorInfo, Shadow, ShadowRequest } from '../../engines/engine.js'
 import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError } from '../errors.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import type { LoadedMigration } from '../migrations/migration.js'
@@ -302,7 +303,16 @@ async function buildPrevious(connection: Connection, request: ProofRequest): Pro
 async function buildFrom(connection: Connection, request: ProofRequest, files: readonly SchemaFile[]): Promise<void> {
   await makeExternal(connection, request)
   const diff = await request.schemaEngine.diff({ kind: 'empty' }, { kind: 'schema', files }, request.filter)
-  if (!diff.empty) await connection.script(diff.script)
+  if (diff.empty) return
+  // Where a script is a message for each statement, a server that is far away is spared most of them.
+  if (!connection.engine.transactionalDdl && connection.batch) {
+    const statements = splitStatements(diff.script, connection.syntax).map(({ text }) => text)
+    const built = await connection.batch(statements).catch(() => undefined)
+    if (built) return
+    await connection.reset(request.schemas)
+    await makeExternal(connection, request)
+  }
+  await connection.script(diff.script)
 }
 
 /** What is managed elsewhere is there before and after the migration, as the newer schema that knows it shows it. */

@@ -32,8 +32,8 @@ export function qualified(
 export async function fillTables(connection: Connection, schemas: readonly string[]): Promise<Filled> {
   const tables = await connection.tables(schemas)
   const byKey = new Map(tables.map((table) => [tableKey(table), table]))
-  const filled: string[] = []
-  let waiting = [...tables]
+  const filled = await fillAtOnce(connection, tables, byKey)
+  let waiting = tables.filter((table) => !filled.includes(tableKey(table)))
   // Each pass inserts what its parents allow; a cycle of required foreign keys stays empty.
   for (let pass = 0; waiting.length > 0 && pass < tables.length + 1; pass += 1) {
     const next: TableInfo[] = []
@@ -47,56 +47,86 @@ export async function fillTables(connection: Connection, schemas: readonly strin
   return { tables: filled, empty: waiting.map(tableKey) }
 }
 
+/**
+ * All tables in one message, where that is possible: most schemas need no second try, and a server may be far away. Returns
+ * the keys of those that have rows now.
+ */
+async function fillAtOnce(
+  connection: Connection,
+  tables: readonly TableInfo[],
+  all: ReadonlyMap<string, TableInfo>,
+): Promise<string[]> {
+  const placed = new Map<string, string>()
+  let waiting = connection.batch ? [...tables] : []
+  for (let before = -1; waiting.length !== before; ) {
+    before = waiting.length
+    waiting = waiting.filter((table) => {
+      const parents = table.foreignKeys.map(({ references }) =>
+        tableKey({ schema: references.schema, name: references.table }),
+      )
+      const insert = insertOf(connection.engine, table, all, false)
+      if (insert === undefined || parents.some((key) => key !== tableKey(table) && !placed.has(key))) return true
+      placed.set(tableKey(table), insert)
+      return false
+    })
+  }
+  if (placed.size === 0) return []
+  try {
+    await connection.batch!([...placed.values()])
+    return [...placed.keys()]
+  } catch {
+    // What is not undone by itself: children before their parents.
+    const emptied = tables.filter((table) => placed.has(tableKey(table)))
+    const order = [...placed.keys()]
+    emptied.sort((a, b) => order.indexOf(tableKey(b)) - order.indexOf(tableKey(a)))
+    const deletes = emptied.map((table) => `DELETE FROM ${qualified(connection.engine, table)}`)
+    await connection.batch!(deletes).catch(() => undefined)
+    return []
+  }
+}
+
 async function fillTable(
   connection: Connection,
   table: TableInfo,
   all: ReadonlyMap<string, TableInfo>,
 ): Promise<boolean> {
-  const inserts: string[] = []
   for (const nullForeignKeys of [false, true]) {
-    inserts.length = 0
-    for (let n = 1; n <= ROWS; n += 1) {
-      const sql = insertOf(connection.engine, table, all, n, nullForeignKeys)
-      if (sql === undefined) return false
-      inserts.push(sql)
+    const insert = insertOf(connection.engine, table, all, nullForeignKeys)
+    if (insert === undefined) return false
+    try {
+      await connection.raw(insert)
+      return true
+    } catch {
+      // A table without transactions (MyISAM) keeps the rows before the one that it refused.
+      await connection.raw(`DELETE FROM ${qualified(connection.engine, table)}`).catch(() => undefined)
     }
-    if (await insertAll(connection, table, inserts)) return true
   }
   return false
 }
 
-async function insertAll(connection: Connection, table: TableInfo, inserts: readonly string[]): Promise<boolean> {
-  try {
-    for (const sql of inserts) await connection.raw(sql)
-    return true
-  } catch {
-    await connection.raw(`DELETE FROM ${qualified(connection.engine, table)}`).catch(() => undefined)
-    return false
-  }
-}
-
+/** The statement that puts all rows into the table; undefined where a required column has no made-up value. */
 function insertOf(
   engine: Engine,
   table: TableInfo,
   all: ReadonlyMap<string, TableInfo>,
-  n: number,
   nullForeignKeys: boolean,
 ): string | undefined {
   const columns: string[] = []
-  const values: string[] = []
+  const rows: string[][] = Array.from({ length: ROWS }, () => [])
   for (const column of table.columns) {
     if (column.generated) continue
-    const foreign = isForeign(table, column.name)
-    const value = foreign && nullForeignKeys && column.nullable ? 'NULL' : sampleOf(engine, table, column, all, n, 0)
-    if (value === undefined) {
+    const nothing = nullForeignKeys && column.nullable && isForeign(table, column.name)
+    const values = rows.map((_row, k) => (nothing ? 'NULL' : sampleOf(engine, table, column, all, k + 1, 0)))
+    if (values.some((value) => value === undefined)) {
       if (column.nullable || column.hasDefault) continue
       return undefined
     }
     columns.push(engine.quote(column.name))
-    values.push(value)
+    for (const [k, row] of rows.entries()) row.push(values[k]!)
   }
   if (columns.length === 0) return undefined
-  return `INSERT INTO ${qualified(engine, table)} (${columns.join(', ')}) VALUES (${values.join(', ')})`
+  const tuples = rows.map((row) => `(${row.join(', ')})`)
+  return `INSERT INTO ${qualified(engine, table)} (${columns.join(', ')}) VALUES ${tuples.join(', ')}`
 }
 
 function isForeign(table: TableInfo, column: string): boolean {
@@ -137,8 +167,11 @@ export async function readContents(connection: Connection, schemas: readonly str
     string,
     { table: { schema: string | undefined; name: string }; columns: Map<string, string>; rows: Map<string, string>[] }
   >()
-  for (const table of await connection.tables(schemas)) {
-    const rows = await connection.raw(`SELECT * FROM ${qualified(connection.engine, table)}`)
+  const tables = await connection.tables(schemas)
+  const queries = tables.map((table) => `SELECT * FROM ${qualified(connection.engine, table)}`)
+  const at = queries.length > 0 ? await connection.batch?.(queries) : []
+  for (const [k, table] of tables.entries()) {
+    const rows = at?.[k] ?? (await connection.raw(queries[k]!))
     contents.set(tableKey(table), {
       table: { schema: table.schema, name: table.name },
       columns: new Map(table.columns.map((column) => [column.name, column.type])),

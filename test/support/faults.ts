@@ -468,8 +468,10 @@ export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
+/** Everything below the folder, sorted; not the node_modules of this checkout, which a project of the tests links to. */
 export function walk(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !name.startsWith('node_modules'))
     .sort()
     .map((name) => path.join(folder, name))
 }
