@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { open } from './databases.mjs'
+import { farAway } from './far.mjs'
 import { makeProject } from './history.mjs'
 import { measure, median } from './measure.mjs'
 
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     long: { type: 'string', default: '500' },
     short: { type: 'string', default: '10' },
     only: { type: 'string', default: '' },
+    latency: { type: 'string', default: '0' },
     json: { type: 'string' },
   },
 })
@@ -37,13 +39,14 @@ console.log(`Node ${process.version}, ${cpus().length} CPUs; median of ${RUNS} i
 console.log(`Prisma's CLI ${version('prisma')} with ${engine.what}. Knex ${version('knex')}.`)
 const report = []
 for (const provider of values.databases.split(',')) {
-  const database = await open(provider, folder)
+  const near = await open(provider, folder)
+  const database = near && (await farAway(near, Number(values.latency)))
   if (!database) {
     console.log(`\n${provider}: no server here, left out.`)
     continue
   }
   try {
-    console.log(`\n${database.version}`)
+    console.log(`\n${database.version}${database === near ? '' : `, ${values.latency} ms away`}`)
     const results = await benchmark(database)
     report.push({ database: database.version, provider, results })
     print(results)
@@ -205,6 +208,9 @@ async function migrate(database, { long: project }) {
   const n = COUNTS.long
   return rounds({
     [`rays migrate, ${n} up`]: up('rays', ['migrate', '--no-generate']),
+    ...(database.provider !== 'mysql' && {
+      [`rays migrate --single-transaction, ${n} up`]: up('rays', ['migrate', '--no-generate', '--single-transaction']),
+    }),
     [`driver alone, a transaction each, ${n}`]: bare,
     [`knex migrate:latest, ${n}`]: up('knex', ['migrate:latest']),
     [`prisma migrate deploy, ${n}`]: up('prisma', ['migrate', 'deploy']),
@@ -267,6 +273,12 @@ function ratios(results) {
     [
       `migrate ${long} up / knex migrate:latest`,
       ms(`rays migrate, ${long} up`),
+      ms(`knex migrate:latest, ${long}`),
+      'at most 1',
+    ],
+    [
+      `migrate ${long} up in one transaction, as Knex does / knex migrate:latest`,
+      ms(`rays migrate --single-transaction, ${long} up`),
       ms(`knex migrate:latest, ${long}`),
       'at most 1',
     ],
