@@ -130,7 +130,7 @@ export class MysqlConnection implements Connection {
     const worth = enough && !this.#session.inTransaction
     const beside = worth ? await this.#openBeside() : undefined
     const rows: Row[][] = []
-    if (beside === undefined) {
+    if (beside === undefined || beside.lost) {
       for (const sql of statements) rows.push(await this.raw(sql))
       return rows
     }
@@ -154,7 +154,16 @@ export class MysqlConnection implements Connection {
     this.#beside ??= Session.open(this.#where, this.database, { ...this.#options, multipleStatements: true })
       .then(async (session) => {
         session.maxPacket = this.facts.maxPacket
-        await begin(session, this.facts, this.#options)
+        try {
+          await begin(session, this.facts, this.#options)
+          // Not every proxy before a server takes several.
+          await session.sendAll(['DO 0', 'DO 0'])
+        } catch (error) {
+          await session.close()
+          throw error
+        }
+        // An idle session beside must not hide that an operation never ends.
+        session.keepAlive(false)
         return session
       })
       .catch(() => undefined)
