@@ -127,6 +127,8 @@ export interface TransactionOptions {
   readonly foreignKeysOff?: boolean
   /** One query without parameters that may be sent along with BEGIN, behind the lock; see {@link Transaction.answer}. */
   readonly ask?: string
+  /** Several migrations share it: {@link Transaction.begin} and {@link Transaction.next} are called around each. */
+  readonly shared?: boolean
 }
 
 /** An open transaction, seen by the executor. */
@@ -146,9 +148,13 @@ export interface Transaction {
    */
   last?(sql: string): void
   /**
-   * Between two migrations that share the transaction (engines with transactional DDL): records the first with a statement
-   * without parameters, checks what it had put off to COMMIT, and puts its settings back, so that the second finds what it
-   * would find in a transaction of its own.
+   * Before each of several migrations that share the transaction ({@link TransactionOptions.shared}): whether this one itself
+   * must run with foreign keys off.
+   */
+  begin?(migration: { readonly foreignKeysOff: boolean }): void
+  /**
+   * After each of them: records it with a statement without parameters, and ends what would have ended with its own
+   * transaction: settings, savepoints, cursors. What is put off to COMMIT stays so.
    * @throws {EngineError} when the statement changes no row; {@link ForeignKeyError}; the driver's error
    */
   next?(sql: string): Promise<void>

@@ -120,16 +120,17 @@ export class PostgresConnection implements Connection {
 
   /** Marks what has to be looked at, or put right, after a statement that is not surely harmless. */
   #note(sql: string): void {
-    if (/defer/i.test(sql)) this.#defers = true
+    // It would act when all migrations are done, and until then hide or hold what the others are to find.
+    if (this.#shared && /\bon\s+commit\s+(?:drop|delete)\b/i.test(sql))
+      throw new EngineError('ON COMMIT acts at the end of the transaction, which other migrations share here')
     if (isPlain(sql)) return
-    this.#defers = true
     this.#unchecked = true
     this.#unsettled = true
   }
   #unchecked = false
   #unsettled = false
-  /** Something may have been put off to COMMIT; undefined where nobody has looked yet. */
-  #defers: boolean | undefined
+  /** Several migrations share the transaction that is open. */
+  #shared = false
 
   async hasTable(name: string): Promise<boolean> {
     const [row] = await this.raw(
@@ -187,10 +188,11 @@ export class PostgresConnection implements Connection {
     if (this.inTransaction()) throw new EngineError('a transaction is already open on this connection')
     const { txid, answer } = await this.#begin(options.ask)
     this.#unchecked = false
-    this.#defers = undefined
+    this.#shared = options.shared === true
     let result: T
     let last: string | undefined
     try {
+      if (this.#shared) await this.session.send(`SAVEPOINT ${MARK}`)
       result = await work({
         last: (sql) => {
           last = sql
@@ -204,6 +206,8 @@ export class PostgresConnection implements Connection {
     } catch (error) {
       await this.#rollback()
       throw error
+    } finally {
+      this.#shared = false
     }
     await this.#commit(last)
     return result
@@ -251,29 +255,20 @@ export class PostgresConnection implements Connection {
     if (this.#unsettled) await this.session.send(RESET_ROLES)
   }
 
-  /**
-   * A migration may have put constraints off, and its rows wait for their check at COMMIT: until then PostgreSQL alters no
-   * table that they are in. What is put off by its own definition is so again for the next one.
-   */
+  /** Ends what would have ended with a transaction of the migration's own, and begins the next one's savepoint. */
   async #next(sql: string): Promise<void> {
-    this.#defers ??= (await this.raw(DEFERRABLE))[0]?.found === true
-    const parts = [
-      orFail(sql),
-      ...(this.#defers ? ['SET CONSTRAINTS ALL IMMEDIATE', DEFERRED] : []),
-      ...(this.#unsettled ? [this.#settled()] : []),
-    ]
-    const results = await this.session.send(parts.join('; ')).catch((error: unknown) => {
+    const ends = ['RELEASE SAVEPOINT', 'CLOSE ALL', this.#settled(), 'SAVEPOINT']
+    const parts = [orFail(sql), ...ends.map((part) => (/SAVEPOINT$/.test(part) ? `${part} ${MARK}` : part))]
+    await this.session.send(parts.join('; ')).catch((error: unknown) => {
       throw unchanged(error) ?? error
     })
-    const names = results.flatMap(({ rows }) => rows).find((row) => 'deferred' in row)?.deferred
-    if (typeof names === 'string') await this.session.send(`SET CONSTRAINTS ${names} DEFERRED`)
     this.#unsettled = false
   }
 
   /** The statements that put back whatever a migration may have set. Behind a pooler the session is not rays' to reset. */
   #settled(): string {
     if (this.#pooled) return settingsSql(this.session, 'LOCAL')
-    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.since14 ? `; ${SINCE_14}` : ''}`
+    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.since14 ? `; ${SINCE_14}; ${WHERE_17}` : ''}`
   }
 
   async #rollback(): Promise<void> {
@@ -399,18 +394,16 @@ function orFail(sql: string): string {
 
 /** What the error of {@link orFail} means; undefined for any other. */
 function unchanged(error: unknown): EngineError | undefined {
-  if ((error as { code?: string }).code !== '22012') return undefined
+  const { code, where } = error as { code?: string; where?: string }
+  // A trigger that is put off to COMMIT may divide by zero, too: that one says where.
+  if (code !== '22012' || where !== undefined) return undefined
   return new EngineError('another program changed the history meanwhile', { cause: error })
 }
 
 const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
 
-/** Whether anything can be put off to COMMIT. */
-const DEFERRABLE = 'SELECT EXISTS (SELECT FROM pg_trigger WHERE tgdeferrable) AS found'
-
-/** The constraints that are put off to COMMIT by their definition. */
-const DEFERRED = `SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ') AS deferred
-  FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred`
+/** The savepoint of a migration that shares its transaction: it takes those that the migration leaves with it. */
+const MARK = '"rays migration"'
 
 /**
  * Settings that came with PostgreSQL 14. The client check ends the statement of a killed rays within seconds; it needs the
@@ -418,9 +411,12 @@ const DEFERRED = `SELECT string_agg(format('%I.%I', n.nspname, c.conname), ', ')
  */
 const SINCE_14 = "SET idle_session_timeout = 0; SET client_connection_check_interval = '2s'"
 
+/** PostgreSQL 17: a limit for whole transactions. */
+const WHERE_17 = `SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('server_version_num')::int >= 170000`
+
 /** The same where the version is not known yet. */
 const WHERE_14 = `SELECT set_config('idle_session_timeout', '0', false), set_config('client_connection_check_interval', '2s', false)
-  WHERE current_setting('server_version_num')::int >= 140000`
+  WHERE current_setting('server_version_num')::int >= 140000; ${WHERE_17}`
 
 /** What every session of rays sets, whatever the server's defaults: work in JavaScript between statements is not idleness. */
 function settingsSql({ url, options }: { url: Session['url']; options: ConnectOptions }, scope: string): string {

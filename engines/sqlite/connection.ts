@@ -57,6 +57,18 @@ const QUIET_PRAGMA = /^\s*PRAGMA\s+(?:defer_)?foreign_keys\b/i
 const SETTINGS =
   'PRAGMA ignore_check_constraints = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF; PRAGMA recursive_triggers = OFF'
 
+/** What does the same with foreign keys off as with foreign keys on. */
+const WITHOUT_KEYS =
+  /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(?:SELECT|EXPLAIN|PRAGMA|ANALYZE|REINDEX|CREATE|ALTER(?![\s\S]*\bREFERENCES\b)|DROP\s+(?:INDEX|VIEW|TRIGGER)|SAVEPOINT|RELEASE)\b/i
+
+class ForeignKeysBorrowedError extends EngineError {
+  constructor() {
+    super(
+      'foreign keys are off in this transaction, because another migration of the run rebuilds a table, and what this statement does depends on them',
+    )
+  }
+}
+
 /** Finds something where a foreign key is put off to COMMIT by its definition. */
 const DEFERS = "SELECT 1 FROM sqlite_schema WHERE sql LIKE '%DEFERRABLE%' LIMIT 1"
 
@@ -80,6 +92,8 @@ export class SqliteConnection implements Connection {
    * off to COMMIT. SQLite: `PRAGMA defer_foreign_keys = OFF` forgets what was put off.
    */
   #before: Violations | undefined
+  /** Foreign keys are off for the sake of another migration that shares the transaction. */
+  #borrows = false
   /** An operation may have ended the transaction, or begun another. */
   #unchecked = true
   /** An operation may have changed settings of the session. */
@@ -140,6 +154,7 @@ export class SqliteConnection implements Connection {
     if (!quiet) this.#unchecked = this.#unsettled = true
     if (this.handle.inTransaction && FOREIGN_KEYS_OFF.test(sql) && this.#foreignKeys())
       throw new ForeignKeysSwitchError()
+    if (this.#borrows && !WITHOUT_KEYS.test(sql)) throw new ForeignKeysBorrowedError()
     if (this.handle.inTransaction && /defer/i.test(sql)) this.#before ??= violationsIn(this.handle)
     const started = performance.now()
     // Inside a transaction SQLite has the lock already, and only COMMIT can be held up, by a reader.
@@ -279,31 +294,48 @@ export class SqliteConnection implements Connection {
 
   async transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (this.handle.inTransaction) throw new EngineError('a transaction is already open on this connection')
-    if (!options.foreignKeysOff) return this.#transaction(work, DEFERS)
+    if (!options.foreignKeysOff) return this.#transaction(work, options, DEFERS)
     this.handle.exec('PRAGMA foreign_keys = OFF')
     if (this.#foreignKeys()) throw new EngineError('SQLite did not switch foreign keys off')
     try {
-      return await this.#transaction(work)
+      return await this.#transaction(work, options)
     } finally {
       this.handle.exec('PRAGMA foreign_keys = ON')
     }
   }
 
   /** @param onlyIf a query: where it finds nothing, foreign keys need not be looked at until {@link #run} says so */
-  async #transaction<T>(work: (transaction: Transaction) => Promise<T>, onlyIf?: string): Promise<T> {
+  async #transaction<T>(
+    work: (transaction: Transaction) => Promise<T>,
+    options: TransactionOptions,
+    onlyIf?: string,
+  ): Promise<T> {
     await this.#begin()
-    try {
+    const look = () => {
       const looks = onlyIf === undefined || this.handle.prepare(onlyIf).get() !== undefined
       this.#before = looks ? violationsIn(this.handle) : undefined
+    }
+    try {
+      if (options.shared) this.#before = undefined
+      else look()
       this.handle.exec(`SAVEPOINT ${MARK}`)
       this.#unchecked = false
+      const begin = ({ foreignKeysOff }: { readonly foreignKeysOff: boolean }) => {
+        this.#borrows = options.foreignKeysOff === true && !foreignKeysOff
+        if (!this.#borrows) look()
+      }
       const next = async (sql: string) => {
+        this.#borrows = false
         if ((await this.change(sql)) === 0) throw new EngineError('another program changed the history meanwhile')
         this.#refuseViolations()
         this.handle.exec(`PRAGMA defer_foreign_keys = OFF${this.#unsettled ? `; ${SETTINGS}` : ''}`)
         this.#unsettled = false
+        this.#before = undefined
+        // With it go the savepoints that the migration left.
+        this.#unchecked = true
+        this.#check()
       }
-      const result = await work({ check: async () => this.#check(), next })
+      const result = await work({ check: async () => this.#check(), begin, next })
       this.#check()
       this.#refuseViolations()
       await retryBusy(this.#lockTimeoutMs, () => this.handle.exec('COMMIT'))
@@ -312,6 +344,8 @@ export class SqliteConnection implements Connection {
       // SQLite has rolled back by itself after a full disk and the like; a second ROLLBACK would fail.
       if (this.handle.inTransaction) this.handle.exec('ROLLBACK')
       throw error
+    } finally {
+      this.#borrows = false
     }
   }
 

@@ -82,7 +82,6 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     purpose: 'undo the last migrations and apply them again',
     options: {
       'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
-      'single-transaction': SINGLE_TRANSACTION,
       generate: GENERATE,
     },
     examples: [

@@ -161,7 +161,7 @@ async function run(
       : await loadAll(planned.migrations, connection, options.fake === true)
   if (!options.fake) {
     refuseUnlocked(project, config, loaded)
-    if (config.singleTransaction) refuseApart(project, loaded)
+    if (config.singleTransaction) refuseApart(project, config, loaded)
   }
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
   const asked = await consent(hazards, planned, options, { host, config }, connection)
@@ -203,10 +203,13 @@ async function run(
   return { all, plan: planned, steps, batch, hazards }
 }
 
+function isPooled(project: Project, { lock, databaseUrl }: Context['config']): boolean {
+  return lock === 'transaction' || (databaseUrl !== undefined && project.engine.pooled(databaseUrl))
+}
+
 /** Behind a transaction pooler nothing can be locked outside of a transaction. */
 function refuseUnlocked(project: Project, config: Context['config'], loaded: readonly LoadedMigration[]): void {
-  const url = config.databaseUrl
-  const pooled = config.lock === 'transaction' || (url !== undefined && project.engine.pooled(url))
+  const pooled = isPooled(project, config)
   const outside = loaded.filter((migration) => !migration.transaction).map((migration) => migration.migration.name)
   if (!pooled || !project.engine.needsServer || outside.length === 0) return
   throw new UsageError(
@@ -216,7 +219,8 @@ function refuseUnlocked(project: Project, config: Context['config'], loaded: rea
 }
 
 /** What cannot be in one transaction with others, before anything is run. @throws {UsageError} */
-function refuseApart({ engine }: Project, loaded: readonly LoadedMigration[]): void {
+function refuseApart(project: Project, config: Context['config'], loaded: readonly LoadedMigration[]): void {
+  const { engine } = project
   const refuse = (message: string) => {
     throw new UsageError(`${message} Nothing was run.`, {
       code: 'E_SINGLE_TRANSACTION',
@@ -227,6 +231,8 @@ function refuseApart({ engine }: Project, loaded: readonly LoadedMigration[]): v
     refuse(
       'singleTransaction: MySQL and MariaDB end the transaction at every statement that changes the schema, so there is no single one.',
     )
+  if (isPooled(project, config))
+    refuse('singleTransaction: behind a transaction pooler the settings of one migration would reach the next.')
   const named = (chosen: (migration: LoadedMigration) => boolean) =>
     loaded.filter(chosen).map(({ migration }) => migration.name)
   const outside = named((migration) => !migration.transaction)
@@ -430,7 +436,7 @@ async function preview(
   for (const warning of planned.warnings) host.warn(warning)
   const reader = connection ?? readerOf(project.engine)
   const loaded = await loadAll(planned.migrations, reader, false)
-  if (config.singleTransaction && loaded.length > 0) refuseApart(project, loaded)
+  if (config.singleTransaction && !options.check && loaded.length > 0) refuseApart(project, config, loaded)
   const hazards = connection ? await hazardsOf(project, connection, planned, loaded) : []
   const sql = options.sql ? await sqlOf(project, loaded, planned.direction) : undefined
   const commands = sql?.map(({ name, script }) => ({
@@ -581,7 +587,9 @@ async function resume(project: Project, context: Context, options: MigrateOption
     }),
   )
   if (mode === 'resume' && outcome.state === 'applied') {
-    const rest = await migrate(context, {
+    // Each of the others in its own, as this one was.
+    const apart = { ...context, config: { ...config, singleTransaction: false } }
+    const rest = await migrate(apart, {
       ...options,
       resume: false,
       retryOp: undefined,

@@ -116,7 +116,8 @@ async function inOneTransaction(options: ExecuteOptions): Promise<StepResult[]> 
       at = index
     })
   } catch (error) {
-    throw withDone(error, [], options.migrations, at)
+    const rolledBack = options.migrations.slice(0, at).map(({ migration }) => migration.name)
+    throw withDone(error, [], options.migrations, at, { rolledBack })
   }
 }
 
@@ -142,12 +143,13 @@ function withDone(
   done: readonly StepResult[],
   all: readonly LoadedMigration[],
   index: number,
+  more: object = {},
 ): unknown {
   if (!(error instanceof RaysError)) return error
   const failed = all[index]!.migration.name
   const notRun = all.slice(index + 1).map((m) => m.migration.name)
   Object.defineProperty(error, 'data', {
-    value: { ...error.data, failed, done: done.map((s) => s.name), notRun },
+    value: { ...error.data, failed, done: done.map((s) => s.name), ...more, notRun },
     enumerable: true,
   })
   return error

@@ -116,7 +116,7 @@ export function operationError(
     cause,
     code: info.kind === 'connection' ? 'E_CONNECTION' : 'E_OPERATION',
     where: redact(where.join('\n')),
-    hint: hintFor(info, loaded, run.singleTransaction === true) ?? info.hint,
+    hint: together(hintFor(info, loaded) ?? info.hint, run.singleTransaction),
     data: {
       migration: name,
       operation: failure?.operation,
@@ -155,14 +155,19 @@ function limit(lines: string[]): string[] {
   return lines.map((line) => (line.length > 200 ? `${line.slice(0, 200)}…` : line))
 }
 
-function hintFor(info: ErrorInfo, loaded: LoadedMigration, together: boolean): string | undefined {
+/** What works in a transaction of its own may fail in one that others share. */
+function together(hint: string | undefined, singleTransaction = false): string | undefined {
+  if (!singleTransaction) return hint
+  const apart = 'In a transaction of its own it may be possible: rays migrate --no-single-transaction.'
+  return hint === undefined ? apart : `${hint} ${apart}`
+}
+
+function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
   const file = loaded.migration.codeFile ?? loaded.migration.directory
   switch (info.kind) {
     case 'needs-no-transaction':
       return `This statement cannot run in a transaction. Take the migration out of it: add \`module.exports.transaction = false\` (or \`export const transaction = false\`) to ${file}.`
     case 'unsafe-enum':
-      if (together)
-        return 'PostgreSQL refuses a new enum value in the transaction that added it: give the migrations transactions of their own, rays migrate --no-single-transaction.'
       return 'PostgreSQL refuses a new enum value in the transaction that added it: move the use of the value to a migration of its own.'
     case 'aborted-transaction':
       return 'An operation caught the error of an earlier statement. PostgreSQL refuses everything after such an error: let it through, or avoid it.'

@@ -80,8 +80,6 @@ export async function allInOne(options: ExecuteOptions, begun: (index: number) =
   const work = async (transaction: Transaction) => {
     const known = new Map(records((await recorder.read()) ?? []).map((record) => [record.name, record.state]))
     for (const [index, loaded] of migrations.entries()) {
-      at = loaded
-      begun(index)
       const { name } = loaded.migration
       refuseInterrupted(options.signal, name)
       const state = known.get(name) ?? 'absent'
@@ -90,7 +88,10 @@ export async function allInOne(options: ExecuteOptions, begun: (index: number) =
         onProgress?.({ kind: 'elsewhere', name, direction })
         continue
       }
+      at = loaded
+      begun(index)
       onProgress?.({ kind: 'start', name, direction, index, total: migrations.length })
+      transaction.begin?.({ foreignKeysOff: loaded.foreignKeysOff })
       const started = performance.now()
       const recording = recordingOf(options, loaded)
       id = recording.id
@@ -109,7 +110,7 @@ export async function allInOne(options: ExecuteOptions, begun: (index: number) =
   const foreignKeysOff = migrations.some((loaded) => loaded.foreignKeysOff)
   let moved: Connection | undefined
   try {
-    await cancellable(options.signal, connection, () => connection.transaction({ foreignKeysOff }, work))
+    await cancellable(options.signal, connection, () => connection.transaction({ foreignKeysOff, shared: true }, work))
   } catch (error) {
     if (error instanceof CommitUnknownError) moved = await afterUnknownCommit(options, at, id, error)
     else throw await stepError(error, options, at, id)
@@ -192,13 +193,14 @@ export async function stepError(
   if (error instanceof DoneElsewhere) return error
   if (signal?.aborted) return stopped(signal, `during ${name}; ${undone.all}`)
   if (error instanceof TransactionEndedError) {
-    const message = `Operation ${operation} of ${name} ended the transaction: what it and the operations before it did may be in the database.`
+    const others = undone.alone ? '' : ` ${await whatBecame(options, name)}`
+    const message = `Operation ${operation} of ${name} ended the transaction: what it and the operations before it did may be in the database.${others}`
     if (direction === 'up') await recordFailure(connection, loaded, id, message)
     return new DecisionError(message, {
       cause: error,
       where,
       code: 'E_TRANSACTION_ENDED',
-      hint: 'Remove COMMIT, ROLLBACK and BEGIN from the migration, put the database right, then: rays migrate --fake, or prisma migrate resolve --rolled-back.',
+      hint: `Remove COMMIT, ROLLBACK and BEGIN from the migration, put the database right, then: ${undone.alone ? 'rays migrate --fake, or ' : ''}prisma migrate resolve --rolled-back${undone.alone ? '' : ` ${name}, and rays migrate`}.`,
     })
   }
   if (error instanceof LockLostError)
@@ -217,20 +219,41 @@ export async function stepError(
     return new FailedError(`${undone.names} rolled back: ${error.message}`, {
       cause: error,
       where,
-      hint: 'Correct the rows or the migration.',
+      hint: undone.alone
+        ? 'Correct the rows or the migration.'
+        : 'Correct the rows or the migration; or give each its own transaction: rays migrate --no-single-transaction.',
     })
   if (error instanceof RaysError) return error
-  return operationError(error, options, loaded, `${capital(undone.all)}.`)
+  return operationError(error, { ...options, singleTransaction: !undone.alone }, loaded, `${capital(undone.all)}.`)
 }
 
 /** What a failure of the migration takes back, for a person. */
-function undoneBy({ singleTransaction, migrations }: ExecuteOptions, name: string): { names: string; all: string } {
-  const others = singleTransaction ? migrations.length - 1 : 0
-  if (others === 0) return { names: `${name} was`, all: 'it was rolled back: the database is as it was before it' }
+function undoneBy(
+  { singleTransaction, migrations }: ExecuteOptions,
+  name: string,
+): { alone: boolean; names: string; all: string } {
+  if (!singleTransaction || migrations.length === 1)
+    return { alone: true, names: `${name} was`, all: 'it was rolled back: the database is as it was before it' }
   return {
-    names: `${name} and ${others === 1 ? 'the other migration' : `the ${others} other migrations`} of this run were`,
-    all: `all ${migrations.length} migrations of this run were rolled back: the database is as it was before them`,
+    alone: false,
+    names: `${name} and with it the whole run were`,
+    all: 'the whole run was rolled back: the database is as it was before it',
   }
+}
+
+/** The migrations that shared the transaction which one of them ended: a COMMIT and a ROLLBACK leave opposite things. */
+async function whatBecame({ connection, migrations, direction }: ExecuteOptions, name: string): Promise<string> {
+  const before = migrations.map(({ migration }) => migration.name)
+  const earlier = before.slice(0, before.indexOf(name))
+  if (earlier.length === 0) return ''
+  const rows = await new Recorder(connection).read().catch(() => undefined)
+  if (rows === undefined) return 'What became of the migrations before it is not known: rays status.'
+  const known = new Set(records(rows).flatMap((record) => (record.state === 'absent' ? [] : [record.name])))
+  const done = earlier.filter((each) => known.has(each) === (direction === 'up'))
+  const told = direction === 'up' ? 'applied' : 'unapplied'
+  return done.length === earlier.length
+    ? `Before it ${earlier.join(', ')} ${earlier.length === 1 ? 'was' : 'were'} ${told}.`
+    : `The migrations before it were taken back, and are not ${told}.`
 }
 
 /** A failed row, as Prisma leaves one, written outside of any transaction. */
@@ -259,13 +282,15 @@ async function afterUnknownCommit(
   cause: CommitUnknownError,
 ): Promise<Connection> {
   const { name } = loaded.migration
+  const alone = !options.singleTransaction || options.migrations.length === 1
+  const what = alone ? name : `the run with ${options.migrations.length} migrations`
   let connection: Connection
   try {
     connection = await options.reconnect()
   } catch (error) {
     if (error instanceof RaysError && error.exitCode !== 1) throw error
     throw new DecisionError(
-      `The connection was lost while ${name} was being committed, and the database cannot be reached: it is unknown whether it was ${options.direction === 'up' ? 'applied' : 'unapplied'}.`,
+      `The connection was lost while ${what} was being committed, and the database cannot be reached: it is unknown whether it was ${options.direction === 'up' ? 'applied' : 'unapplied'}.`,
       {
         cause,
         code: 'E_COMMIT_UNKNOWN',
@@ -277,7 +302,7 @@ async function afterUnknownCommit(
   const committed = options.direction === 'up' ? await recorder.find(id) : (await recorder.count(name)) === 0
   if (committed) return connection
   await connection.close()
-  throw new FailedError(`The connection was lost while ${name} was being committed; it was rolled back.`, {
+  throw new FailedError(`The connection was lost while ${what} was being committed; it was rolled back.`, {
     cause,
     code: 'E_CONNECTION',
     hint: 'Run the command again.',

@@ -1,5 +1,5 @@
 /** `--single-transaction`: all migrations of a run are done, or none. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type FaultCase, fault, M1, M2, M3, SECOND, table } from '../support/faults.js'
 import { proxy } from '../support/proxy.js'
@@ -60,11 +60,7 @@ fault(
     const before = await c.state()
     c.folder(M3, [{ ...table('d'), up: `await client.execute('INSERT INTO nowhere (id) VALUES (1)')` }])
     const files = await c.state()
-    const run = await ends(
-      c,
-      1,
-      /operation 0 .* of 20260103000000_c failed: .*all 2 migrations of this run were rolled back/i,
-    )
+    const run = await ends(c, 1, /operation 0 .* of 20260103000000_c failed: .*the whole run was rolled back/i)
     expect(run.stderr).not.toMatch(/^Applied/m)
     await c.clean(files)
     // Alone, the first would have stayed.
@@ -73,7 +69,7 @@ fault(
     await ends(c, 0, /Applied 20260103000000_c/)
     c.folder(M2, [...SECOND, { up: '', down: `throw new Error('not back')` }])
     const there = await c.state()
-    await ends(c, 1, /not back\. All 2 migrations of this run were rolled back/, [...TOGETHER, '--name', M1])
+    await ends(c, 1, /not back\. The whole run was rolled back/, [...TOGETHER, '--name', M1])
     await c.clean(there)
     c.folder(M2, SECOND)
     await c.next()
@@ -103,7 +99,7 @@ fault(
     const run = await stopped.output
     expect({ code: run.code, stderr: run.stderr }).toEqual({
       code: 143,
-      stderr: expect.stringMatching(/during 20260103000000_c; all 2 migrations of this run were rolled back/),
+      stderr: expect.stringMatching(/during 20260103000000_c; the whole run was rolled back/),
     })
     await c.clean(before)
     c.folder(M3, [table('d')])
@@ -172,57 +168,50 @@ fault(
   WITH_DDL,
 )
 
+const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
+const [M4, M5, M6] = ['20260104000000_p', '20260105000000_q', '20260106000000_r'] as const
+
 fault(
-  'what one puts off to COMMIT, and what it sets, does not reach the next',
+  'what one sets does not reach the next, and what is put off to COMMIT is checked there',
   async (c) => {
     await c.fixture({}, { apply: false })
     await c.next()
     const parent = 'CREATE TABLE p (id INTEGER PRIMARY KEY)'
     const child = 'CREATE TABLE k (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id) DEFERRABLE INITIALLY DEFERRED)'
-    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
-    const down = `${say('DROP TABLE k')}\n  ${say('DROP TABLE p')}`
     const settings = c.by({
-      postgresql: `SET search_path = 'pg_catalog'; SET LOCAL statement_timeout = '7s'; SET ROLE pg_monitor; SET CONSTRAINTS ALL IMMEDIATE`,
-      sqlite: 'PRAGMA ignore_check_constraints = ON; PRAGMA defer_foreign_keys = ON; PRAGMA recursive_triggers = ON',
-      mysql: '',
+      postgresql: ["SET search_path = 'pg_catalog'; SET LOCAL statement_timeout = '7s'; SET ROLE pg_monitor"],
+      sqlite: ['PRAGMA ignore_check_constraints = ON; PRAGMA defer_foreign_keys = ON; PRAGMA recursive_triggers = ON'],
+      mysql: [],
     })
     const read = c.by({
       postgresql: `SELECT current_setting('search_path') || ' ' || current_setting('statement_timeout') || ' ' || (current_user = session_user) AS said`,
       sqlite: `SELECT (SELECT ignore_check_constraints FROM pragma_ignore_check_constraints) || ' ' || (SELECT defer_foreign_keys FROM pragma_defer_foreign_keys) || ' ' || (SELECT recursive_triggers FROM pragma_recursive_triggers) AS said`,
       mysql: '',
     })
-    const [M4, M5, M6] = ['20260104000000_p', '20260105000000_q', '20260106000000_r'] as const
-    // The rows of k wait for their check; then the table is altered.
-    c.folder(M4, [
-      {
-        up: [parent, child, 'INSERT INTO k VALUES (1, 5)', 'INSERT INTO p VALUES (5)', settings].map(say).join('\n  '),
-        down,
-      },
-    ])
+    const down = `${say('DROP TABLE k')}\n  ${say('DROP TABLE p')}`
+    c.folder(M4, [{ up: [parent, child, ...settings].map(say).join('\n  '), down }])
     c.folder(M5, [
       {
-        up: `const rows = await client.query(${JSON.stringify(read)})\n  console.error('said', rows[0].said)\n  ${say('ALTER TABLE k ADD COLUMN more INTEGER')}\n  ${say('INSERT INTO k VALUES (2, 6, 0)')}\n  ${say('INSERT INTO p VALUES (6)')}`,
-        down: say('ALTER TABLE k DROP COLUMN more'),
+        up: `const rows = await client.query(${JSON.stringify(read)})\n  console.error('said', rows[0].said)\n  ${say('INSERT INTO k VALUES (2, 6)')}\n  ${say('INSERT INTO p VALUES (6)')}`,
+        down: `${say('DELETE FROM k')}\n  ${say('DELETE FROM p')}`,
       },
     ])
-    const wrong = [{ up: say('INSERT INTO k VALUES (3, 7, 0)'), down: null }]
-    c.folder(M6, wrong)
+    c.folder(M6, [{ up: say('INSERT INTO k VALUES (3, 7)'), down: null }])
     const before = await c.state()
     await ends(
       c,
       1,
       c.by({
-        postgresql: /20260106000000_r.*(?:failed|rolled back).*foreign key constraint/s,
-        sqlite: /20260106000000_r.*rolled back: rows refer to rows that do not exist/s,
+        postgresql: /20260106000000_r failed: .*foreign key constraint.* The whole run was rolled back/s,
+        sqlite: /20260106000000_r and with it the whole run were rolled back: rows refer to rows that do not exist/,
         mysql: /./,
       }),
     )
     await c.clean(before)
     c.folder(M6, [{ up: say('INSERT INTO p VALUES (7)'), down: say('DELETE FROM p WHERE id = 7') }])
     const run = await ends(c, 0, /^said /m)
-    expect(/^said (.*)$/m.exec(run.stderr)![1]).toMatch(
-      c.by({ postgresql: /^"?public"? 0 true$/, sqlite: /^0 0 0$/, mysql: /./ }),
-    )
+    const said = /^said (.*)$/m.exec(run.stderr)![1]
+    expect(said).toMatch(c.by({ postgresql: /^"?public"? 0 true$/, sqlite: /^0 0 0$/, mysql: /./ }))
     await c.gone()
     await c.next()
   },
@@ -230,9 +219,71 @@ fault(
 )
 
 fault(
-  'with foreign keys off for one of them no row is left without its parent by another',
+  'a setting that a function makes for the transaction ends with its migration',
   async (c) => {
-    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
+    await c.fixture()
+    await c.db.query(
+      `CREATE FUNCTION mark(by TEXT) RETURNS INTEGER LANGUAGE SQL AS $$ SELECT length(set_config('app.by', by, true)) $$`,
+    )
+    c.folder(M2, [
+      { up: say("INSERT INTO a SELECT mark('one'), current_setting('app.by', true)"), down: say('DELETE FROM a') },
+    ])
+    c.folder(M3, [
+      { up: say("INSERT INTO a VALUES (9, current_setting('app.by', true))"), down: say('DELETE FROM a WHERE id = 9') },
+    ])
+    await ends(c, 0, /Applied/)
+    expect(await c.db.query("SELECT id FROM a WHERE COALESCE(v, '') = ''")).toEqual([{ id: 9 }])
+  },
+  { on: ['postgresql'] },
+)
+
+fault(
+  'a savepoint of one is none for the next',
+  async (c) => {
+    await c.fixture()
+    c.folder(M2, [{ ...table('b'), up: `${say('SAVEPOINT s')}\n  ${table('b').up}` }])
+    c.folder(M3, [{ ...table('d'), up: `${say('ROLLBACK TO SAVEPOINT s')}\n  ${table('d').up}` }])
+    const before = await c.state()
+    await ends(c, 1, /20260103000000_c failed: .*savepoint.*The whole run was rolled back/is)
+    await c.clean(before)
+  },
+  WITH_DDL,
+)
+
+fault(
+  'what acts at COMMIT is refused where others would meet it before',
+  async (c) => {
+    await c.fixture()
+    c.folder(M2, [{ up: say('CREATE TEMP TABLE a ON COMMIT DROP AS SELECT 1 AS id'), down: '' }])
+    const before = await c.state()
+    await ends(c, 1, /20260102000000_b failed: ON COMMIT acts at the end[\s\S]*--no-single-transaction/)
+    await c.clean(before)
+    await c.next()
+  },
+  { on: ['postgresql'] },
+)
+
+fault(
+  'a ROLLBACK in one of them: it is told that those before it are gone, and how to go on',
+  async (c) => {
+    await c.fixture()
+    c.folder(M3, [{ ...table('d'), up: say('ROLLBACK') }])
+    const run = await ends(
+      c,
+      3,
+      /ended the transaction[\s\S]*The migrations before it were taken back, and are not applied/,
+    )
+    expect(run.stderr).toMatch(/prisma migrate resolve --rolled-back 20260103000000_c, and rays migrate/)
+    expect(run.stderr).not.toContain('--fake')
+    expect(await c.applied()).toEqual([M1])
+    expect(await c.tables()).toEqual(['a'])
+  },
+  WITH_DDL,
+)
+
+fault(
+  'with foreign keys off for one of them nothing is done by another that depends on them',
+  async (c) => {
     c.folder(M1, [
       {
         up: [
@@ -256,13 +307,52 @@ fault(
       'PRAGMA foreign_keys=ON',
     ]
     c.folder(M2, [{ up: rebuild.map(say).join('\n  '), down: null }])
-    // Alone, its rows would go with it; together with a rebuild they would stay without a parent, unseen.
-    c.folder(M3, [{ up: say('DELETE FROM p WHERE id = 1'), down: null }])
     const before = await c.state()
-    await ends(c, 1, /20260103000000_c.*rolled back: rows refer to rows that do not exist/s)
-    await c.clean(before)
+    // Alone, each of them meets foreign keys that are on.
+    for (const sql of [
+      'DELETE FROM p WHERE id = 1',
+      'UPDATE p SET id = 3 WHERE id = 1',
+      'REPLACE INTO p VALUES (1)',
+      'INSERT INTO k VALUES (3, 9)',
+      'DROP TABLE p',
+      '-- so\nWITH x AS (SELECT 1) DELETE FROM p',
+    ]) {
+      c.folder(M3, [{ up: say(sql), down: null }])
+      await ends(
+        c,
+        1,
+        /20260103000000_c failed: foreign keys are off in this transaction[\s\S]*--no-single-transaction/,
+      )
+      c.folder(M3, [{ up: '', down: null }])
+    }
+    await c.state().then((after) => expect({ ...after, files: '' }).toEqual({ ...before, files: '' }))
+    c.folder(M3, [
+      {
+        up: [
+          'CREATE TABLE n (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id))',
+          'ALTER TABLE k RENAME TO k2',
+          'CREATE INDEX k_p ON k2 (p)',
+        ]
+          .map(say)
+          .join('\n  '),
+        down: null,
+      },
+    ])
+    c.folder(M4, [
+      {
+        up: rebuild
+          .map((sql) => sql.replaceAll('more', 'other'))
+          .map(say)
+          .join('\n  '),
+        down: null,
+      },
+    ])
+    await ends(c, 0, /Applied 20260104000000_p/)
+    expect(await c.db.query('SELECT id, p FROM k2')).toEqual([
+      { id: 1, p: 1 },
+      { id: 2, p: 2 },
+    ])
     await c.next()
-    expect(await c.db.query('SELECT id FROM k')).toEqual([{ id: 2 }])
   },
   { on: ['sqlite'] },
 )
@@ -271,10 +361,8 @@ fault(
   'a new enum value that another of them uses: refused by the database, and told what helps',
   async (c) => {
     await c.fixture()
-    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
     c.folder(M2, [{ up: say("CREATE TYPE mood AS ENUM ('fine')"), down: say('DROP TYPE mood') }])
     await c.next()
-    const [M4, M5] = ['20260104000000_p', '20260105000000_q'] as const
     c.folder(M4, [{ up: say("ALTER TYPE mood ADD VALUE 'sad'"), down: '' }])
     c.folder(M5, [{ up: say("CREATE TABLE m (v mood DEFAULT 'sad')"), down: say('DROP TABLE m') }])
     const before = await c.state()
@@ -303,11 +391,21 @@ fault('what cannot be in one transaction with others is refused before anything 
     writeFileSync(path.join(path.dirname(c.file(M3)), 'after.sh'), 'touch ran\n')
     await ends(c, 2, /the programs in the folder of 20260103000000_c run outside of the transaction/)
     expect(existsSync(path.join(c.project.folder, 'ran'))).toBe(false)
+    rmSync(path.join(path.dirname(c.file(M3)), 'after.sh'))
+    if (c.provider === 'postgresql') {
+      const pooled = await c.rays(TOGETHER, { env: { DATABASE_URL: `${c.href}?pgbouncer=true` } })
+      expect({ code: pooled.code, stderr: pooled.stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringMatching(/behind a transaction pooler/),
+      })
+    }
+    writeFileSync(path.join(path.dirname(c.file(M3)), 'after.sh'), 'touch ran\n')
     expect(await c.applied()).toEqual([M1])
   }
   // Wanted by the environment, and taken back for one run.
   const env = { RAYS_SINGLE_TRANSACTION: '1' }
   expect((await c.rays(['migrate'], { env })).code).toBe(2)
+  expect((await c.rays(['migrate', '--check'], { env })).code).toBe(1)
   expect((await c.rays(['migrate', '--no-single-transaction'], { env })).code).toBe(0)
   await c.next()
   expect((await c.rays(['config'], { env })).stdout).toMatch(/singleTransaction\s+true\s+\(RAYS_SINGLE_TRANSACTION\)/)
