@@ -231,10 +231,9 @@ export interface Connection extends AnsweringClient {
   raw(sql: string, params?: readonly unknown[]): Promise<Row[]>
   /**
    * Several statements without parameters in as few messages as possible, and the rows of each. They may run on a session
-   * beside this one (MySQL), which sees what is committed. Where one of them fails, those before it are undone where the
-   * database can do that. Undefined where there is no message to be spared.
+   * beside this one (MySQL), which sees what is committed. Where one of them fails, those before it may be done.
    */
-  batch?(statements: readonly string[]): Promise<Row[][]>
+  batch(statements: readonly string[]): Promise<Row[][]>
   /** Like query, and returns all that was answered. */
   answer(sql: string, params?: readonly unknown[]): Promise<Answer>
   /** Like raw, and returns the number of rows the statement changed. */

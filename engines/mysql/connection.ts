@@ -26,7 +26,7 @@ import { dropEverything, hasTable, readTables } from './catalog.js'
 import { atOffset, explain, isLost, serverError } from './errors.js'
 import { historyDialect } from './history.js'
 import { acquire, holder, holds, lockDisabled, release } from './lock.js'
-import { Session, type Answer as SessionAnswer } from './session.js'
+import { Session, type Answer as SessionAnswer, type SessionOptions } from './session.js'
 import { begin, readFacts, restore, type ServerFacts, syntaxFor } from './settings.js'
 import { describeTarget, type MysqlTarget } from './url.js'
 import { parameterLiteral, quote } from './values.js'
@@ -37,9 +37,11 @@ const NOT_PREPARABLE = 1295
  * CREATE TRIGGER and keeps the `?` in its body.
  */
 const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|set)$/i
-/** Statements that change no setting of the session. */
 /** So many statements are sent one by one rather than a session opened for them. */
 const FEW = 8
+/** Any server takes a text of this length: the least `max_allowed_packet` is 1 MiB by default. */
+const LONG = 100_000
+/** Statements that change no setting of the session. */
 const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
 const MENTIONS_MODE = /\bsql_mode\b/i
 /** Statements that may end a transaction and begin another one, which the status flag does not tell from the first. */
@@ -91,16 +93,12 @@ export class MysqlConnection implements Connection {
 
   /** Opens a session in the target's database and sets it up. */
   static async open(engine: Engine, where: MysqlTarget, options: ConnectOptions): Promise<MysqlConnection> {
-    const session = await Session.open(where, where.database, options)
-    try {
+    return settingUp(where, options, async (session) => {
       const facts = await readFacts(session)
       session.maxPacket = facts.maxPacket
       await begin(session, facts, options)
       return new MysqlConnection(engine, session, where, facts, options)
-    } catch (error) {
-      await session.close()
-      throw error
-    }
+    })
   }
 
   get syntax(): StatementSyntax {
@@ -124,49 +122,26 @@ export class MysqlConnection implements Connection {
     return (await this.#send(sql, params)).rows
   }
 
-  /** In texts that any server takes (`max_allowed_packet` is 1 MiB or more), once there are enough of them to open a session for. */
   async batch(statements: readonly string[]): Promise<Row[][]> {
     const enough = statements.length > (this.#beside ? 1 : FEW)
-    const worth = enough && !this.#session.inTransaction
-    const beside = worth ? await this.#openBeside() : undefined
+    const beside = enough && !this.#session.inTransaction ? await this.#openBeside() : undefined
     const rows: Row[][] = []
-    if (beside === undefined || beside.lost) {
-      for (const sql of statements) rows.push(await this.raw(sql))
-      return rows
-    }
-    let part: string[] = []
-    let length = 0
-    for (const sql of statements) {
-      if (length + sql.length > 100_000) {
-        rows.push(...(await beside.sendAll(part)))
-        part = []
-        length = 0
-      }
-      part.push(sql)
-      length += sql.length
-    }
-    rows.push(...(await beside.sendAll(part)))
+    if (beside === undefined || beside.lost) for (const sql of statements) rows.push(await this.raw(sql))
+    else for (const part of texts(statements)) rows.push(...(await beside.sendAll(part)))
     return rows
   }
 
   /** A session whose texts may hold several statements, as those of migrations may not; undefined where none is to be had. */
   #openBeside(): Promise<Session | undefined> {
-    this.#beside ??= Session.open(this.#where, this.database, { ...this.#options, multipleStatements: true })
-      .then(async (session) => {
-        session.maxPacket = this.facts.maxPacket
-        try {
-          await begin(session, this.facts, this.#options)
-          // Not every proxy before a server takes several.
-          await session.sendAll(['DO 0', 'DO 0'])
-        } catch (error) {
-          await session.close()
-          throw error
-        }
-        // An idle session beside must not hide that an operation never ends.
-        session.keepAlive(false)
-        return session
-      })
-      .catch(() => undefined)
+    this.#beside ??= settingUp(this.#where, { ...this.#options, multipleStatements: true }, async (session) => {
+      session.maxPacket = this.facts.maxPacket
+      await begin(session, this.facts, this.#options)
+      // Not every proxy before a server takes several.
+      await session.sendAll(['DO 0', 'DO 0'])
+      // An idle session beside must not hide that an operation never ends.
+      session.keepAlive(false)
+      return session
+    }).catch(() => undefined)
     return this.#beside
   }
 
@@ -369,6 +344,36 @@ export class MysqlConnection implements Connection {
   async close(): Promise<void> {
     await Promise.all([this.#session.close(), this.#beside?.then((session) => session?.close())])
   }
+}
+
+/** Opens a session in the target's database; where it cannot be set up, it is closed. */
+async function settingUp<T>(
+  where: MysqlTarget,
+  options: SessionOptions,
+  setUp: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await Session.open(where, where.database, options)
+  try {
+    return await setUp(session)
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+}
+
+/** The statements, as many together as make no text longer than {@link LONG}. */
+function texts(statements: readonly string[]): string[][] {
+  const parts: string[][] = [[]]
+  let length = 0
+  for (const sql of statements) {
+    if (length + sql.length > LONG) {
+      parts.push([])
+      length = 0
+    }
+    parts.at(-1)!.push(sql)
+    length += sql.length
+  }
+  return parts
 }
 
 /** The word that a statement begins with, after comments and parentheses. */

@@ -21,7 +21,7 @@ interface Shown {
 
 /** Reads the structure of the connection's database. */
 export async function readStructure(connection: Connection): Promise<Structure> {
-  const [tables, routines, triggers, events] = (await connection.batch!(LISTS)) as [Row[], Row[], Row[], Row[]]
+  const [tables, routines, triggers, events] = (await connection.batch(LISTS)) as [Row[], Row[], Row[], Row[]]
   const isView = (row: Row) => /VIEW$/.test(String(row.kind))
   const named = (rows: readonly Row[], kind: (row: Row) => Shown['kind']): Shown[] =>
     rows.map((row) => ({ kind: kind(row), name: String(row.name), ...(row.t != null && { table: String(row.t) }) }))
@@ -36,7 +36,7 @@ export async function readStructure(connection: Connection): Promise<Structure> 
     ...named(triggers, () => 'trigger'),
     ...named(events, () => 'event'),
   ]
-  const created = await connection.batch!(
+  const created = await connection.batch(
     shown.map(({ kind, name }) => `SHOW CREATE ${kind.toUpperCase()} ${quote(name)}`),
   )
   const lines: string[] = []

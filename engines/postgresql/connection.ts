@@ -40,7 +40,8 @@ export class PostgresConnection implements Connection {
     readonly session: Session,
     readonly version: string,
     private readonly pid: number,
-    private readonly since14: boolean,
+    /** Whether the server takes {@link NEWER}. */
+    private readonly newer: boolean,
   ) {
     const { url, options } = session
     this.target = describePostgres(url)
@@ -54,23 +55,21 @@ export class PostgresConnection implements Connection {
   /** Prepares a session that has just been opened. */
   static async start(engine: Engine, session: Session): Promise<PostgresConnection> {
     const { pooled } = session.url
-    const facts = `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
-      pg_backend_pid() AS pid`
+    const facts = `SELECT current_setting('server_version') AS version, pg_backend_pid() AS pid`
     // Behind a transaction pooler a setting would go to whoever uses the backend next; there each transaction sets its own.
     const local = pooled || session.options.transactionLock === true
     const settings = settingsSql(session, 'SESSION')
-    let since14 = !local
+    let newer = !local
     const results = await (local
       ? session.send(facts)
-      : session.send(`${settings}; ${WHERE_14}; ${facts}`).catch((error: unknown) => {
+      : session.send(`${settings}; ${NEWER}; ${facts}`).catch((error: unknown) => {
           if (session.lost) throw error
-          since14 = false
+          newer = false
           return session.send(`${settings}; ${facts}`)
         }))
     const row = results.at(-1)!.rows[0]!
     const version = String(row.version).split(' ')[0]
-    since14 &&= Number(row.number) >= 140_000
-    return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), since14)
+    return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), newer)
   }
 
   get syntax() {
@@ -106,6 +105,7 @@ export class PostgresConnection implements Connection {
   }
 
   async batch(statements: readonly string[]): Promise<Row[][]> {
+    if (statements.length === 0) return []
     return (await this.session.send(statements.join(';\n'))).map(({ rows }) => rows)
   }
 
@@ -257,18 +257,16 @@ export class PostgresConnection implements Connection {
 
   /** Ends what would have ended with a transaction of the migration's own, and begins the next one's savepoint. */
   async #next(sql: string): Promise<void> {
-    const ends = ['RELEASE SAVEPOINT', 'CLOSE ALL', this.#settled(), 'SAVEPOINT']
-    const parts = [orFail(sql), ...ends.map((part) => (/SAVEPOINT$/.test(part) ? `${part} ${MARK}` : part))]
-    await this.session.send(parts.join('; ')).catch((error: unknown) => {
+    const ends = `RELEASE SAVEPOINT ${MARK}; CLOSE ALL; ${this.#settled()}; SAVEPOINT ${MARK}`
+    await this.session.send(`${orFail(sql)}; ${ends}`).catch((error: unknown) => {
       throw unchanged(error) ?? error
     })
     this.#unsettled = false
   }
 
-  /** The statements that put back whatever a migration may have set. Behind a pooler the session is not rays' to reset. */
+  /** The statements that put back whatever a migration may have set in a session that is rays' own. */
   #settled(): string {
-    if (this.#pooled) return settingsSql(this.session, 'LOCAL')
-    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.since14 ? `; ${SINCE_14}; ${WHERE_17}` : ''}`
+    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.newer ? `; ${NEWER}` : ''}`
   }
 
   async #rollback(): Promise<void> {
@@ -406,17 +404,12 @@ const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
 const MARK = '"rays migration"'
 
 /**
- * Settings that came with PostgreSQL 14. The client check ends the statement of a killed rays within seconds; it needs the
- * help of the server's platform, and where that is missing rays does without.
+ * Settings that came with PostgreSQL 14 and 17 (a limit for whole transactions). The client check ends the statement of a
+ * killed rays within seconds; it needs the help of the server's platform, and where that is missing rays does without.
  */
-const SINCE_14 = "SET idle_session_timeout = 0; SET client_connection_check_interval = '2s'"
-
-/** PostgreSQL 17: a limit for whole transactions. */
-const WHERE_17 = `SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('server_version_num')::int >= 170000`
-
-/** The same where the version is not known yet. */
-const WHERE_14 = `SELECT set_config('idle_session_timeout', '0', false), set_config('client_connection_check_interval', '2s', false)
-  WHERE current_setting('server_version_num')::int >= 140000; ${WHERE_17}`
+const NEWER = `SELECT set_config('idle_session_timeout', '0', false), set_config('client_connection_check_interval', '2s', false)
+  WHERE current_setting('server_version_num')::int >= 140000;
+  SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('server_version_num')::int >= 170000`
 
 /** What every session of rays sets, whatever the server's defaults: work in JavaScript between statements is not idleness. */
 function settingsSql({ url, options }: { url: Session['url']; options: ConnectOptions }, scope: string): string {

@@ -154,7 +154,7 @@ export async function readStructure(connection: Connection, schemas: readonly st
       ? `ARRAY[${schemas.map(literal).join(', ')}]::name[]`
       : "ARRAY[COALESCE(current_schema(), current_setting('search_path'))]::name[]"
   const queries = [OBJECTS, LINES].map((sql) => sql.replace(/ANY\(\$1\)/g, () => `ANY(${where})`))
-  const [found, rows] = (await connection.batch!(queries)) as [Row[], Row[]]
+  const [found, rows] = (await connection.batch(queries)) as [Row[], Row[]]
   const objects = found.map(object)
   const lines = rows.map((row) => String(row.line))
   const texts = (value: unknown) => ((value ?? []) as string[]).filter((text) => text !== '')

@@ -138,6 +138,13 @@ export class SqliteConnection implements Connection {
     return (await this.#run(sql, params)).rows
   }
 
+  /** There are no messages to be spared. */
+  async batch(statements: readonly string[]): Promise<Row[][]> {
+    const rows: Row[][] = []
+    for (const sql of statements) rows.push(await this.raw(sql))
+    return rows
+  }
+
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
     return (await this.#run(sql, params)).changes
   }
@@ -294,7 +301,7 @@ export class SqliteConnection implements Connection {
 
   async transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (this.handle.inTransaction) throw new EngineError('a transaction is already open on this connection')
-    if (!options.foreignKeysOff) return this.#transaction(work, options, DEFERS)
+    if (!options.foreignKeysOff) return this.#transaction(work, options)
     this.handle.exec('PRAGMA foreign_keys = OFF')
     if (this.#foreignKeys()) throw new EngineError('SQLite did not switch foreign keys off')
     try {
@@ -304,20 +311,16 @@ export class SqliteConnection implements Connection {
     }
   }
 
-  /** @param onlyIf a query: where it finds nothing, foreign keys need not be looked at until {@link #run} says so */
-  async #transaction<T>(
-    work: (transaction: Transaction) => Promise<T>,
-    options: TransactionOptions,
-    onlyIf?: string,
-  ): Promise<T> {
+  async #transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
     await this.#begin()
+    // Where nothing is put off, foreign keys that are on need not be looked at until #run says so.
     const look = () => {
-      const looks = onlyIf === undefined || this.handle.prepare(onlyIf).get() !== undefined
+      const looks = options.foreignKeysOff || this.handle.prepare(DEFERS).get() !== undefined
       this.#before = looks ? violationsIn(this.handle) : undefined
     }
     try {
-      if (options.shared) this.#before = undefined
-      else look()
+      this.#before = undefined
+      if (!options.shared) look()
       this.handle.exec(`SAVEPOINT ${MARK}`)
       this.#unchecked = false
       const begin = ({ foreignKeysOff }: { readonly foreignKeysOff: boolean }) => {

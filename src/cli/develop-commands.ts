@@ -80,10 +80,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     name: 'redo',
     usage: 'redo [count]',
     purpose: 'undo the last migrations and apply them again',
-    options: {
-      'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
-      generate: GENERATE,
-    },
+    options: { 'fail-on-destructive': FAIL_ON_DESTRUCTIVE, generate: GENERATE },
     examples: [
       ['rays redo', 'the last one'],
       ['rays redo 2', 'the last two'],

@@ -203,45 +203,50 @@ async function run(
   return { all, plan: planned, steps, batch, hazards }
 }
 
+function namesOf(loaded: readonly LoadedMigration[], chosen: (migration: LoadedMigration) => boolean): string[] {
+  return loaded.filter(chosen).map(({ migration }) => migration.name)
+}
+
 function isPooled(project: Project, { lock, databaseUrl }: Context['config']): boolean {
   return lock === 'transaction' || (databaseUrl !== undefined && project.engine.pooled(databaseUrl))
 }
 
 /** Behind a transaction pooler nothing can be locked outside of a transaction. */
 function refuseUnlocked(project: Project, config: Context['config'], loaded: readonly LoadedMigration[]): void {
-  const pooled = isPooled(project, config)
-  const outside = loaded.filter((migration) => !migration.transaction).map((migration) => migration.migration.name)
-  if (!pooled || !project.engine.needsServer || outside.length === 0) return
+  const outside = namesOf(loaded, ({ transaction }) => !transaction)
+  if (!isPooled(project, config) || !project.engine.needsServer || outside.length === 0) return
   throw new UsageError(
     `${outside.join(', ')}: transaction = false needs a session of its own for the lock, and a transaction pooler (pgbouncer=true) gives none. Nothing was run.`,
     { code: 'E_POOLER', hint: 'Run this command with a URL that leads to the server directly.' },
   )
 }
 
+/** Each migration in a transaction of its own, whatever the configuration says. */
+export function apart({ config, ...context }: Context): Context {
+  return { ...context, config: { ...config, singleTransaction: false } }
+}
+
 /** What cannot be in one transaction with others, before anything is run. @throws {UsageError} */
 function refuseApart(project: Project, config: Context['config'], loaded: readonly LoadedMigration[]): void {
   const { engine } = project
   const refuse = (message: string) => {
-    throw new UsageError(`${message} Nothing was run.`, {
+    throw new UsageError(`singleTransaction: ${message} Nothing was run.`, {
       code: 'E_SINGLE_TRANSACTION',
       hint: 'rays migrate --no-single-transaction gives each migration its own; with --name <migration> only as far as wanted.',
     })
   }
   if (!engine.transactionalDdl)
     refuse(
-      'singleTransaction: MySQL and MariaDB end the transaction at every statement that changes the schema, so there is no single one.',
+      'MySQL and MariaDB end the transaction at every statement that changes the schema, so there is no single one.',
     )
   if (isPooled(project, config))
-    refuse('singleTransaction: behind a transaction pooler the settings of one migration would reach the next.')
-  const named = (chosen: (migration: LoadedMigration) => boolean) =>
-    loaded.filter(chosen).map(({ migration }) => migration.name)
-  const outside = named((migration) => !migration.transaction)
-  if (outside.length > 0)
-    refuse(`singleTransaction: ${outside.join(', ')} cannot run in a transaction (transaction = false).`)
-  const around = named(({ programs = [] }) => programs.length > 0)
+    refuse('behind a transaction pooler the settings of one migration would reach the next.')
+  const outside = namesOf(loaded, ({ transaction }) => !transaction)
+  if (outside.length > 0) refuse(`${outside.join(', ')} cannot run in a transaction (transaction = false).`)
+  const around = namesOf(loaded, ({ programs = [] }) => programs.length > 0)
   if (around.length > 0)
     refuse(
-      `singleTransaction: the programs in the folder of ${around.join(', ')} run outside of the transaction, and would see nothing of it.`,
+      `the programs in the folder of ${around.join(', ')} run outside of the transaction, and would see nothing of it.`,
     )
 }
 
@@ -588,8 +593,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
   )
   if (mode === 'resume' && outcome.state === 'applied') {
     // Each of the others in its own, as this one was.
-    const apart = { ...context, config: { ...config, singleTransaction: false } }
-    const rest = await migrate(apart, {
+    const rest = await migrate(apart(context), {
       ...options,
       resume: false,
       retryOp: undefined,

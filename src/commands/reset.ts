@@ -2,7 +2,7 @@
 import { InterruptedError, UsageError } from '../errors.js'
 import { stopIfInterrupted } from '../interruption.js'
 import type { Context } from './host.js'
-import { type MigrateResult, migrate } from './migrate.js'
+import { apart, type MigrateResult, migrate } from './migrate.js'
 import { folders, openProject, withConnection, withLock } from './project.js'
 import { emptyDatabase } from './push.js'
 import { type SeedResult, seed, seedCommand } from './seed.js'
@@ -48,8 +48,9 @@ export async function reset(context: Context, options: ResetOptions = {}): Promi
     hint: 'rays migrate applies them.',
   })
   // What is empty needs no way back.
-  const apart = { host, config: { ...config, singleTransaction: false } }
-  const migrated = await migrate(apart, { ...(options.generate !== undefined && { generate: options.generate }) })
+  const migrated = await migrate(apart(context), {
+    ...(options.generate !== undefined && { generate: options.generate }),
+  })
   const wanted = options.seed !== false && (await seedCommand(config)) !== undefined
   return { target, database, migrated, seeded: wanted ? await seed(context) : null }
 }

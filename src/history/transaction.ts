@@ -227,12 +227,14 @@ export async function stepError(
   return operationError(error, { ...options, singleTransaction: !undone.alone }, loaded, `${capital(undone.all)}.`)
 }
 
+/** Whether a migration's transaction is its own. */
+function isAlone({ singleTransaction, migrations }: ExecuteOptions): boolean {
+  return !singleTransaction || migrations.length === 1
+}
+
 /** What a failure of the migration takes back, for a person. */
-function undoneBy(
-  { singleTransaction, migrations }: ExecuteOptions,
-  name: string,
-): { alone: boolean; names: string; all: string } {
-  if (!singleTransaction || migrations.length === 1)
+function undoneBy(options: ExecuteOptions, name: string): { alone: boolean; names: string; all: string } {
+  if (isAlone(options))
     return { alone: true, names: `${name} was`, all: 'it was rolled back: the database is as it was before it' }
   return {
     alone: false,
@@ -282,8 +284,7 @@ async function afterUnknownCommit(
   cause: CommitUnknownError,
 ): Promise<Connection> {
   const { name } = loaded.migration
-  const alone = !options.singleTransaction || options.migrations.length === 1
-  const what = alone ? name : `the run with ${options.migrations.length} migrations`
+  const what = isAlone(options) ? name : `the run with ${options.migrations.length} migrations`
   let connection: Connection
   try {
     connection = await options.reconnect()

@@ -1,4 +1,5 @@
 import type { Effect } from '../../engines/sql/statements.js'
+import { capital } from '../text.js'
 import { effectsOf, type Step } from './steps.js'
 import type { Transition } from './transitions.js'
 
@@ -32,7 +33,7 @@ export class Names {
         ? (['applyChanges', 'revertChanges', 'all changes together'] as const)
         : draft(there, back, upEffects, downEffects)
     const [only] = there.length > 0 ? there : back
-    const subject = only ? `${only.object[0]!.toUpperCase()}${only.object.slice(1)} ${only.name}` : 'It'
+    const subject = only ? `${capital(only.object)} ${only.name}` : 'It'
     return { up: this.#unique(up), down: this.#unique(down), summary, subject }
   }
 

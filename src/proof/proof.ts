@@ -305,7 +305,7 @@ async function buildFrom(connection: Connection, request: ProofRequest, files: r
   const diff = await request.schemaEngine.diff({ kind: 'empty' }, { kind: 'schema', files }, request.filter)
   if (diff.empty) return
   // Where a script is a message for each statement, a server that is far away is spared most of them.
-  if (!connection.engine.transactionalDdl && connection.batch) {
+  if (!connection.engine.transactionalDdl) {
     const statements = splitStatements(diff.script, connection.syntax).map(({ text }) => text)
     const built = await connection.batch(statements).catch(() => undefined)
     if (built) return

@@ -57,7 +57,7 @@ async function fillAtOnce(
   all: ReadonlyMap<string, TableInfo>,
 ): Promise<string[]> {
   const placed = new Map<string, string>()
-  let waiting = connection.batch ? [...tables] : []
+  let waiting = [...tables]
   for (let before = -1; waiting.length !== before; ) {
     before = waiting.length
     waiting = waiting.filter((table) => {
@@ -70,17 +70,15 @@ async function fillAtOnce(
       return false
     })
   }
-  if (placed.size === 0) return []
   try {
-    await connection.batch!([...placed.values()])
+    await connection.batch([...placed.values()])
     return [...placed.keys()]
   } catch {
     // What is not undone by itself: children before their parents.
-    const emptied = tables.filter((table) => placed.has(tableKey(table)))
-    const order = [...placed.keys()]
-    emptied.sort((a, b) => order.indexOf(tableKey(b)) - order.indexOf(tableKey(a)))
-    const deletes = emptied.map((table) => `DELETE FROM ${qualified(connection.engine, table)}`)
-    await connection.batch!(deletes).catch(() => undefined)
+    const deletes = [...placed.keys()]
+      .reverse()
+      .map((key) => `DELETE FROM ${qualified(connection.engine, all.get(key)!)}`)
+    await connection.batch(deletes).catch(() => undefined)
     return []
   }
 }
@@ -168,10 +166,9 @@ export async function readContents(connection: Connection, schemas: readonly str
     { table: { schema: string | undefined; name: string }; columns: Map<string, string>; rows: Map<string, string>[] }
   >()
   const tables = await connection.tables(schemas)
-  const queries = tables.map((table) => `SELECT * FROM ${qualified(connection.engine, table)}`)
-  const at = queries.length > 0 ? await connection.batch?.(queries) : []
+  const found = await connection.batch(tables.map((table) => `SELECT * FROM ${qualified(connection.engine, table)}`))
   for (const [k, table] of tables.entries()) {
-    const rows = at?.[k] ?? (await connection.raw(queries[k]!))
+    const rows = found[k]!
     contents.set(tableKey(table), {
       table: { schema: table.schema, name: table.name },
       columns: new Map(table.columns.map((column) => [column.name, column.type])),

@@ -2,6 +2,7 @@
 import type { Engine } from '../../engines/engine.js'
 import type { ReversibleStep, SchemaFile } from '../../engines/schema-engine.js'
 import { renameColumn, renameDialect, renameSequence, renameTable } from '../../engines/sql/renames.js'
+import { capital as upperFirst } from '../text.js'
 import {
   type Attribute,
   attributeOf,
@@ -232,8 +233,7 @@ export function renamed([from, to]: readonly [string, string], owner = ''): Pick
 
 /** A part of a function's name. */
 export function capital(text: string): string {
-  const bare = text.replace(/\W+/g, '_')
-  return bare.charAt(0).toUpperCase() + bare.slice(1)
+  return upperFirst(text.replace(/\W+/g, '_'))
 }
 
 function numbersItself(field: Field): boolean {

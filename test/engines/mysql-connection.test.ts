@@ -11,37 +11,37 @@ describeMysql('many statements in few messages', () => {
 
   test('their rows are those of each, in order and exact; what makes none has none', () =>
     inDatabase(async (db) => {
-      await db.batch!(many((n) => `CREATE TABLE t${n} (i BIGINT, d DATETIME(3), t TEXT)`))
-      await db.batch!(
+      await db.batch(many((n) => `CREATE TABLE t${n} (i BIGINT, d DATETIME(3), t TEXT)`))
+      await db.batch(
         many((n) => `INSERT INTO t${n} VALUES (9223372036854775807, '2024-02-29 23:59:59.123', 'a;b ${n}')`),
       )
-      const rows = await db.batch!(many((n) => (n === 7 ? 'DO 1' : `SELECT * FROM t${n}`)))
+      const rows = await db.batch(many((n) => (n === 7 ? 'DO 1' : `SELECT * FROM t${n}`)))
       const row = (n: number) => ({ i: 9223372036854775807n, d: new Date('2024-02-29T23:59:59.123Z'), t: `a;b ${n}` })
       expect(rows).toEqual(many((n) => String(n)).map((n) => (n === '7' ? [] : [row(Number(n))])))
-      expect(await db.batch!([])).toEqual([])
-      expect(await db.batch!(['SELECT 1 AS one'])).toEqual([[{ one: 1 }]])
+      expect(await db.batch([])).toEqual([])
+      expect(await db.batch(['SELECT 1 AS one'])).toEqual([[{ one: 1 }]])
     }))
 
   test('one that fails is an error, and those before it are done', () =>
     inDatabase(async (db) => {
       const statements = many((n) => (n === 12 ? 'SELECT * FROM nowhere' : `CREATE TABLE t${n} (i INT)`))
-      expect((await kindOf(db.batch!(statements))).kind).toBe('missing-table')
+      expect((await kindOf(db.batch(statements))).kind).toBe('missing-table')
       expect((await db.tables()).map(({ name }) => name)).toHaveLength(12)
     }))
 
   test('the statements of a migration are still one a message', () =>
     inDatabase(async (db) => {
-      await db.batch!(many((n) => `SELECT ${n}`))
+      await db.batch(many((n) => `SELECT ${n}`))
       expect((await kindOf(db.execute('SELECT 1; SELECT 2'))).kind).toBe('syntax')
     }))
 
   test('in a transaction, which another session does not see, they are sent one by one', () =>
     inDatabase(async (db) => {
       await db.execute('CREATE TABLE t (i INT)')
-      await db.batch!(many((n) => `SELECT ${n}`))
+      await db.batch(many((n) => `SELECT ${n}`))
       await db.transaction({}, async () => {
         await db.execute('INSERT INTO t VALUES (1)')
-        expect(await db.batch!(many(() => 'SELECT count(*) AS n FROM t'))).toEqual(many(() => '').map(() => [{ n: 1 }]))
+        expect(await db.batch(many(() => 'SELECT count(*) AS n FROM t'))).toEqual(many(() => '').map(() => [{ n: 1 }]))
       })
     }))
 
@@ -55,7 +55,7 @@ describeMysql('many statements in few messages', () => {
         return count
       }
       const alone = whileIdle()
-      await db.batch!(many((n) => `SELECT ${n}`))
+      await db.batch(many((n) => `SELECT ${n}`))
       expect(whileIdle()).toBeLessThanOrEqual(alone)
     })
   })

@@ -8,15 +8,14 @@ import { type FaultCase, fault, M1, M2, M3, pause, type Running, SECOND, table }
 
 fault('five deployers at once run every operation exactly once', async (c) => {
   // The first goes on once another one waits for it, however long this machine takes to start five processes.
-  const gate = path.join(c.project.folder, 'gate')
-  const wait = `while (!require('node:fs').existsSync(${JSON.stringify(gate)})) await new Promise((r) => setTimeout(r, 20))`
+  const { wait, open } = c.gate()
   await c.fixture({ 1: { up: `${SECOND[1]!.up}\n  ${wait}\n  await client.execute('UPDATE runs SET n = n + 1')` } })
   await c.db.query('CREATE TABLE runs (n INTEGER)')
   await c.db.query('INSERT INTO runs VALUES (0)')
   const running = [1, 2, 3, 4, 5].map(() => c.start(['migrate', '--lock-timeout', '40']))
   const waits = /Waiting for the migration lock, held by/
   await Promise.any(running.map((each) => each.said(waits)))
-  writeFileSync(gate, '')
+  open()
   const runs = await Promise.all(running.map((each) => each.output))
   for (const run of runs)
     expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
@@ -93,9 +92,8 @@ fault('SIGTERM while waiting for the lock leaves nothing held', async (c) => {
 
 fault('rays and prisma migrate deploy at once apply everything once', async (c) => {
   const sql = (name: string) => `CREATE TABLE ${name} (id INTEGER PRIMARY KEY);\n`
-  const gate = path.join(c.project.folder, 'gate')
-  const wait = `await client.query('SELECT 1 AS locked')
-  while (!require('node:fs').existsSync(${JSON.stringify(gate)})) await new Promise((r) => setTimeout(r, 20))`
+  const gate = c.gate()
+  const wait = `await client.query('SELECT 1 AS locked')\n  ${gate.wait}`
   c.folder(M1, [{ ...table('a'), up: `${wait}\n  ${table('a').up}` }], { sql: sql('a') })
   c.folder(M2, [table('b')], { sql: sql('b') })
   const running = c.start(['migrate'])
@@ -112,7 +110,7 @@ fault('rays and prisma migrate deploy at once apply everything once', async (c) 
     })
     while ((await c.db.query(queued)).length === 0) await pause(20)
   }
-  writeFileSync(gate, '')
+  gate.open()
   const run = await running.output
   expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
   expect(await (c.provider === 'sqlite' ? c.prismaDeploys() : deploying)).toEqual([])
@@ -182,13 +180,12 @@ fault(
 
 /** A migration outside of a transaction that waits in its second operation until it is told to go. */
 async function outside(c: FaultCase): Promise<{ running: Running; go(): void }> {
-  const gate = path.join(c.project.folder, 'gate')
-  const wait = `await client.query('SELECT 1 AS waiting')
-  while (!require('node:fs').existsSync(${JSON.stringify(gate)})) await new Promise((r) => setTimeout(r, 20))`
+  const gate = c.gate()
+  const wait = `await client.query('SELECT 1 AS waiting')\n  ${gate.wait}`
   await c.fixture({ 1: { up: `${wait}\n  ${SECOND[1]!.up}` } }, { transaction: false })
   const running = c.start(['migrate'])
   await running.said(/SELECT 1 AS waiting/)
-  return { running, go: () => writeFileSync(gate, '') }
+  return { running, go: gate.open }
 }
 
 /** What lies in the folder of the database. */

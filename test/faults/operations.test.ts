@@ -1,7 +1,7 @@
 /** Faults inside an operation: what fails, what is swallowed, what is not awaited, what never ends. */
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { type FaultCase, fault, M1, M2, M3, SECOND, table } from '../support/faults.js'
+import { type FaultCase, fault, M1, M2, M3, SECOND, say, table } from '../support/faults.js'
 
 const FIRST = (c: FaultCase) => c.by({ postgresql: '42P01', mysql: 'ER_NO_SUCH_TABLE', sqlite: 'SQLITE_ERROR' })
 
@@ -302,7 +302,6 @@ fault(
 fault(
   'rows without a parent are noticed where SQLite forgets that it had put them off',
   async (c) => {
-    const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
     const parent = [
       'CREATE TABLE p (id INTEGER PRIMARY KEY)',
       'CREATE TABLE k (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id))',

@@ -1,7 +1,7 @@
 /** `--single-transaction`: all migrations of a run are done, or none. */
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { type FaultCase, fault, M1, M2, M3, SECOND, table } from '../support/faults.js'
+import { type FaultCase, fault, M1, M2, M3, SECOND, say, table } from '../support/faults.js'
 import { proxy } from '../support/proxy.js'
 
 const WITH_DDL = { on: ['postgresql', 'sqlite'] } as const
@@ -149,15 +149,15 @@ fault(
 fault(
   'two deployers at once run every operation exactly once',
   async (c) => {
-    const gate = path.join(c.project.folder, 'gate')
-    const wait = `await client.query('SELECT 1 AS waiting')\n  while (!require('node:fs').existsSync(${JSON.stringify(gate)})) await new Promise((r) => setTimeout(r, 20))`
+    const gate = c.gate()
+    const wait = `await client.query('SELECT 1 AS waiting')\n  ${gate.wait}`
     await c.fixture()
     c.folder(M3, [{ ...table('d'), up: `${wait}\n  ${table('d').up}` }])
     const first = c.start(TOGETHER)
     await first.said(/SELECT 1 AS waiting/)
     const second = c.start(TOGETHER)
     await second.said(/Waiting for the migration lock/)
-    writeFileSync(gate, '')
+    gate.open()
     const runs = await Promise.all([first.output, second.output])
     for (const run of runs)
       expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
@@ -168,7 +168,6 @@ fault(
   WITH_DDL,
 )
 
-const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
 const [M4, M5, M6] = ['20260104000000_p', '20260105000000_q', '20260106000000_r'] as const
 
 fault(

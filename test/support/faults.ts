@@ -5,7 +5,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Provider } from '../../engines/engine.js'
 import { engineFor } from '../../engines/index.js'
@@ -164,6 +164,15 @@ export class FaultCase {
       await recorder.insert({ name: M1, checksum, startedAt: at, finishedAt: at, logs, steps: 1 })
     } finally {
       await connection.close()
+    }
+  }
+
+  /** An operation's code that waits until the gate is opened. */
+  gate(): { readonly wait: string; open(): void } {
+    const file = path.join(this.project.folder, 'gate')
+    return {
+      wait: `while (!require('node:fs').existsSync(${JSON.stringify(file)})) await new Promise((r) => setTimeout(r, 20))`,
+      open: () => writeFileSync(file, ''),
     }
   }
 
@@ -453,6 +462,9 @@ export function table(name: string, columns = 'id INTEGER PRIMARY KEY'): Op {
     down: `await client.execute('DROP TABLE ${name}')`,
   }
 }
+
+/** An operation's code that sends a statement. */
+export const say = (sql: string) => `await client.execute(${JSON.stringify(sql)})`
 
 /** The second migration of the fixture: DDL, data, DDL. */
 export const SECOND: readonly Op[] = [
