@@ -131,6 +131,33 @@ export interface TransactionOptions {
   readonly shared?: boolean
 }
 
+/** All that a transaction is to do, where that is known before it begins. */
+export interface WholeTransaction {
+  /** Texts of one or more statements without parameters. */
+  readonly texts: readonly string[]
+  /** One statement without parameters; where it changes no row, everything is rolled back. */
+  readonly last: string
+}
+
+/** What a query without parameters must count, as `n`, for anything to be done. */
+export interface Expected {
+  readonly ask: string
+  readonly n: number
+}
+
+/** What became of several transactions that were sent at once. */
+export interface SentAtOnce {
+  /** How many milliseconds each of those that were committed took. */
+  readonly committed: readonly number[]
+  /** Why the next one was rolled back; the others were not begun. */
+  readonly failure?: {
+    /** The driver's error, or {@link CommitUnknownError}: then any of the transactions may be committed. */
+    readonly error: unknown
+    /** The text that failed, by its index, and how many of its statements had ended well. */
+    readonly at?: { readonly text: number; readonly completed: number }
+  }
+}
+
 /** An open transaction, seen by the executor. */
 export interface Transaction {
   /** The rows of {@link TransactionOptions.ask}, where asking along with BEGIN spares a round trip; otherwise undefined. */
@@ -203,6 +230,8 @@ export interface HistoryDialect {
   readTime(value: unknown): Date | null
   /** SQL that yields the time column so that `readTime` understands it exactly: usually just the quoted column. */
   timeColumn(column: string): string
+  /** SQL for a point in time: `sent` (SQL as well), and what has passed since the message came ({@link Connection.atOnce}). */
+  since?(sent: string): string
   /** The condition that a row is that of a migration: of this very name, byte for byte. @param name a SQL expression */
   isNamed(name: string): string
 }
@@ -280,6 +309,15 @@ export interface Connection extends AnsweringClient {
    * @throws {CommitUnknownError} when the connection was lost while committing.
    */
   transaction<T>(options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /**
+   * Runs whole transactions one after the other, all in one message; the first that fails is the last. What cannot be begun
+   * is left out, with all that follows: where the lock is not to be had, or not all is as expected once it is there, or the
+   * message has been worked on for a second. {@link transaction} does that, or tells why not.
+   * @param transactions whose texts {@link isPlain} takes
+   */
+  atOnce?(transactions: readonly WholeTransaction[], expected: Expected): Promise<SentAtOnce>
+  /** Whether a text is surely one that neither ends the transaction nor changes the session. Where there is {@link atOnce}. */
+  isPlain?(text: string): boolean
   /**
    * True while a transaction is open. MySQL: while the one that {@link transaction} began is open, so that its rollback takes
    * back everything since.

@@ -25,7 +25,7 @@ export async function loadModule(file: string, options: LoadModuleOptions = {}):
   const code = compileCommonJs(file, source)
   if (code !== undefined) {
     // Compiled code may use import() only by an interface of Node that prints a warning.
-    return /\bimport\s*\(/.test(source) ? transpileAndRun(file) : runCommonJs(file, code)
+    return /\bimport\s*\(/.test(source) ? transpileAndRun(file) : runCommonJs(file, code, source)
   }
   // Node runs a .js file with ES syntax only in a project that says "type": "module"; without a type it does so with a
   // warning that the user can do nothing about, and with "commonjs" it refuses.
@@ -61,9 +61,11 @@ function compileCommonJs(file: string, source: string): CommonJs | undefined {
   }
 }
 
-function runCommonJs(file: string, code: CommonJs): unknown {
+function runCommonJs(file: string, code: CommonJs, source: string): unknown {
   const module = { exports: {} as unknown }
-  code.call(module.exports, module.exports, createRequire(file), module, file, path.dirname(file))
+  // Most migrations do not name it, and making one takes longer than running them.
+  const require = /\b(?:require|eval|Function)\b/.test(source) ? createRequire(file) : undefined
+  code.call(module.exports, module.exports, require, module, file, path.dirname(file))
   return module.exports
 }
 

@@ -9,19 +9,23 @@ import {
   type ConnectOptions,
   type Engine,
   EngineError,
+  type Expected,
   type HistoryDialect,
   type LockOptions,
   type Row,
+  type SentAtOnce,
   type TableInfo,
   type Transaction,
   TransactionEndedError,
   type TransactionOptions,
+  type WholeTransaction,
 } from '../engine.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
 import { postgresAdapter } from './adapter.js'
 import { doBlock, emptySchemaSql, INVALID_INDEXES, readTables } from './catalog.js'
 import { explainPostgres } from './errors.js'
 import { MigrationLock, refuseAborted } from './lock.js'
+import { countPlain, isPlain, orFail, orStop, unchanged, WholeMessage } from './message.js'
 import { endClient, type Result, type Session } from './session.js'
 import { describePostgres } from './url.js'
 import { literal, quote } from './values.js'
@@ -58,7 +62,7 @@ export class PostgresConnection implements Connection {
     const facts = `SELECT current_setting('server_version') AS version, pg_backend_pid() AS pid`
     // Behind a transaction pooler a setting would go to whoever uses the backend next; there each transaction sets its own.
     const local = pooled || session.options.transactionLock === true
-    const settings = settingsSql(session, 'SESSION')
+    const settings = settingsSql(session, 'SESSION').join('; ')
     let newer = !local
     const results = await (local
       ? session.send(facts)
@@ -213,9 +217,42 @@ export class PostgresConnection implements Connection {
     return result
   }
 
+  /** The server runs the statements of a message one after the other, and leaves out what follows an error. */
+  async atOnce(transactions: readonly WholeTransaction[], { ask, n }: Expected): Promise<SentAtOnce> {
+    // Before PostgreSQL 13 such a limit may be one for the whole message.
+    if (this.session.lost || this.inTransaction() || this.session.options.statementTimeoutMs > 0)
+      return { committed: [] }
+    const begin = ['BEGIN', ...this.#settings(), orStop(`${IN_TIME} AND ${this.#lock.begin}`)]
+    // A statement of its own: it sees what was committed before the lock was there.
+    const message = new WholeMessage(begin, orStop(`(${ask}) = ${n}`), this.syntax)
+    for (const transaction of transactions) message.add(transaction)
+    const started = performance.now()
+    try {
+      return { committed: message.times(await this.session.send(message.text)) }
+    } catch (error) {
+      if (explainPostgres(error).kind === 'connection') {
+        const unknown = new CommitUnknownError('the connection was lost while committing', { cause: error })
+        return { committed: [], failure: { error: unknown } }
+      }
+      await this.#rollback()
+      return message.failed(error, performance.now() - started)
+    }
+  }
+
+  isPlain(text: string): boolean {
+    return countPlain(text, this.syntax) !== undefined
+  }
+
+  /** Behind a pooler a setting is the transaction's. */
+  #settings(): string[] {
+    return this.#pooled ? settingsSql(this.session, 'LOCAL') : []
+  }
+
   /** Opens the transaction with the lock in it, in one message. Returns its id, and what was asked once the lock was there. */
   async #begin(ask: string | undefined): Promise<{ txid: string; answer: readonly Row[] }> {
-    const settings = this.#pooled ? `${settingsSql(this.session, 'LOCAL')}; ` : ''
+    const settings = this.#settings()
+      .map((sql) => `${sql}; `)
+      .join('')
     const more = ask === undefined ? '' : `; ${ask}`
     const deadline = performance.now() + (this.#lock.waiting?.timeoutMs ?? 0)
     for (;;) {
@@ -266,7 +303,7 @@ export class PostgresConnection implements Connection {
 
   /** The statements that put back whatever a migration may have set in a session that is rays' own. */
   #settled(): string {
-    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION')}${this.newer ? `; ${NEWER}` : ''}`
+    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION').join('; ')}${this.newer ? `; ${NEWER}` : ''}`
   }
 
   async #rollback(): Promise<void> {
@@ -372,31 +409,8 @@ export class PostgresConnection implements Connection {
   }
 }
 
-const PLAIN = /^\s*(?:create|alter|drop|comment|insert|update|delete)\b/i
-const TOUCHY =
-  /\b(?:commit|rollback|abort|end|prepare|set_config|role|authorization|function|procedure|trigger|discard|\w*advisory\w*)\b/i
-
-/**
- * Whether a text is one ordinary statement that neither ends the transaction nor gives away the lock nor changes a
- * setting. Most are, and then rays need not ask the server after each; whatever might be otherwise is looked at.
- */
-function isPlain(sql: string): boolean {
-  const end = sql.indexOf(';')
-  return PLAIN.test(sql) && (end === -1 || sql.slice(end + 1).trim() === '') && !TOUCHY.test(sql)
-}
-
-/** The statement, as one that fails where it changes no row: a message stops at its first error. */
-function orFail(sql: string): string {
-  return `WITH done AS (${sql} RETURNING 1) SELECT 1 / least(count(*), 1) FROM done`
-}
-
-/** What the error of {@link orFail} means; undefined for any other. */
-function unchanged(error: unknown): EngineError | undefined {
-  const { code, where } = error as { code?: string; where?: string }
-  // A trigger that is put off to COMMIT may divide by zero, too: that one says where.
-  if (code !== '22012' || where !== undefined) return undefined
-  return new EngineError('another program changed the history meanwhile', { cause: error })
-}
+/** The message has not been worked on for long: who sent it is to hear of what was done, and to be heard. */
+const IN_TIME = "clock_timestamp() < now() + interval '1 s'"
 
 const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
 
@@ -412,7 +426,7 @@ const NEWER = `SELECT set_config('idle_session_timeout', '0', false), set_config
   SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('server_version_num')::int >= 170000`
 
 /** What every session of rays sets, whatever the server's defaults: work in JavaScript between statements is not idleness. */
-function settingsSql({ url, options }: { url: Session['url']; options: ConnectOptions }, scope: string): string {
+function settingsSql({ url, options }: { url: Session['url']; options: ConnectOptions }, scope: string): string[] {
   return [
     `SET ${scope} search_path = ${quote(url.schema)}`,
     `SET ${scope} lock_timeout = ${options.lockTimeoutMs}`,
@@ -422,7 +436,7 @@ function settingsSql({ url, options }: { url: Session['url']; options: ConnectOp
     ...(options.readOnly
       ? [scope === 'LOCAL' ? 'SET TRANSACTION READ ONLY' : 'SET default_transaction_read_only = on']
       : []),
-  ].join('; ')
+  ]
 }
 
 /** Prisma: `CREATE TABLE _prisma_migrations` of the PostgreSQL flavour, in the URL's schema. */
@@ -451,6 +465,7 @@ END`)
     time: (at) => at,
     readTime: (value) => (value instanceof Date ? value : null),
     timeColumn: quote,
+    since: (sent) => `${sent}::timestamptz + (clock_timestamp() - now())`,
     isNamed: (name) => `migration_name = ${name}`,
   }
 }

@@ -104,3 +104,10 @@ export function notePosition(error: unknown, sql: string): void {
   for (let i = 1; i < position && offset < sql.length; i++) offset += sql.codePointAt(offset)! > 0xffff ? 2 : 1
   Object.defineProperty(error, 'statementOffset', { value: offset, configurable: true })
 }
+
+/** Where the fault is, counted from the start of a part of what was sent. */
+export function movePosition(error: unknown, start: number): void {
+  const { statementOffset } = error as { statementOffset?: number }
+  if (statementOffset === undefined) return
+  Object.defineProperty(error, 'statementOffset', { value: statementOffset - start, configurable: true })
+}

@@ -100,6 +100,7 @@ export type Result = pg.QueryResult<Record<string, unknown>>
 /** Statements on one client; knows whether the server is still there. */
 export class Session {
   #running = 0
+  #completed = 0
   #lost: Error | undefined
   #closing = false
   readonly #listeners: ((error: Error) => void)[] = []
@@ -113,6 +114,10 @@ export class Session {
   ) {
     client.on('error', (error) => this.#lose(error))
     client.on('end', () => this.#lose(new SessionLostError('the server closed the connection')))
+    const { connection } = client as unknown as { connection: NodeJS.EventEmitter }
+    connection.on('commandComplete', () => {
+      this.#completed++
+    })
   }
 
   #lose(error: Error): void {
@@ -132,7 +137,8 @@ export class Session {
 
   /**
    * Sends one statement with parameters, or any number without: one message, one answer for each statement.
-   * @throws TypeError before anything is sent, for values and texts that PostgreSQL cannot take
+   * @throws TypeError before anything is sent, for values and texts that PostgreSQL cannot take. The driver's errors are told
+   * how many statements of the message had ended well: `ended`.
    */
   async send(sql: string, params?: readonly unknown[]): Promise<Result[]> {
     if (this.#lost) throw new SessionLostError(`the connection was lost: ${this.#lost.message}`, { cause: this.#lost })
@@ -141,11 +147,13 @@ export class Session {
     const values = params && params.length > 0 ? parameters(params) : undefined
     const started = performance.now()
     this.#running++
+    this.#completed = 0
     try {
       const result = await this.client.query(values ? { text: sql, values } : sql)
       return (Array.isArray(result) ? result : [result]) as Result[]
     } catch (error) {
       notePosition(error, sql)
+      if (error instanceof Error) Object.defineProperty(error, 'ended', { value: this.#completed, configurable: true })
       if (explainPostgres(error).kind === 'connection') this.#lost ??= error as Error
       // The driver rejects before the server has said how the transaction stands: an empty message waits for that.
       else await this.client.query('').catch(() => undefined)

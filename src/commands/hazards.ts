@@ -13,6 +13,8 @@ export interface CountedHazard extends Hazard {
 
 /** Milliseconds for counting the rows of one table. */
 const COUNT_LIMIT_MS = 2000
+/** With more tables than this it is worth asking first whether there are any: a new database has none. */
+const FEW = 3
 
 const DESTRUCTIVE: ReadonlySet<HazardKind> = new Set([
   'drop-table',
@@ -41,7 +43,10 @@ export async function countHazards(
   hazards: readonly Found[],
   schemas: readonly string[] = [],
 ): Promise<CountedHazard[]> {
-  const live = hazards.some((hazard) => ASKS_THE_TABLE.has(hazard.kind)) ? await connection.tables(schemas) : []
+  const many = new Set(hazards.map(({ table }) => table)).size > FEW
+  const asks = many || hazards.some((hazard) => ASKS_THE_TABLE.has(hazard.kind))
+  const live = asks ? await connection.tables(schemas) : []
+  const empty = asks && live.length === 0
   const counts = new Map<string, number | undefined>()
   const counted: CountedHazard[] = []
   for (const hazard of hazards.flatMap((found) => rebuilt(found, hazards, live))) {
@@ -61,7 +66,8 @@ export async function countHazards(
     }
     const nulls = hazard.kind === 'set-required' && column !== undefined
     const from = nulls ? `${table} WHERE ${quote(column.name)} IS NULL` : table
-    if (!counts.has(from)) counts.set(from, await countRows(connection, from))
+    const isHere = hazard.schema === undefined || schemas.includes(hazard.schema)
+    if (!counts.has(from)) counts.set(from, empty && isHere ? 0 : await countRows(connection, from))
     const rows = counts.get(from)
     const told = nulls ? nullsText(rows) : rowsText(rows)
     counted.push({ ...hazard, rows, destructive, message: `${hazard.message}${told}` })

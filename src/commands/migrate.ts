@@ -323,7 +323,12 @@ async function hazardsOf(
 ): Promise<CountedHazard[]> {
   const scripts =
     planned.direction === 'up'
-      ? await Promise.all(planned.migrations.map(async (m) => ({ migration: m.name, script: await readScript(m) })))
+      ? await Promise.all(
+          loaded.map(async ({ migration, script }) => ({
+            migration: migration.name,
+            script: script ?? (await readScript(migration)),
+          })),
+        )
       : await Promise.all(
           loaded.map(async (m) => ({ migration: m.migration.name, script: await recordedSql(project, m, 'down') })),
         )

@@ -3,6 +3,7 @@ import type { Connection } from '../../engines/engine.js'
 import { DecisionError, FailedError, RaysError, UsageError } from '../errors.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
+import { type Outcome, sendAtOnce } from './at-once.js'
 import { Journal } from './journal.js'
 import { type MigrationRecord, type OtherHistory, Recorder, records } from './recorder.js'
 import { allInOne, DoneElsewhere, inItsOwn, refuseInterrupted, stepError } from './transaction.js'
@@ -75,38 +76,40 @@ export async function execute(options: ExecuteOptions): Promise<StepResult[]> {
   if (options.singleTransaction && !options.fake) return inOneTransaction(options)
   const done: StepResult[] = []
   let connection = options.connection
-  for (const [index, migration] of options.migrations.entries()) {
-    const { name } = migration.migration
-    try {
-      refuseInterrupted(options.signal, name)
-      options.onProgress?.({
-        kind: 'start',
-        name,
-        direction: options.direction,
-        index,
-        total: options.migrations.length,
-      })
-      const started = performance.now()
-      await options.around?.before(migration)
-      connection = (await step({ ...options, connection }, migration)) ?? connection
-      await runAfter({ ...options, connection }, migration)
-      const milliseconds = performance.now() - started
-      done.push({
-        name,
-        direction: options.direction,
-        operations: options.fake ? 0 : migration.operations.length,
-        milliseconds,
-      })
-      options.onProgress?.({ kind: 'done', name, direction: options.direction, milliseconds })
-    } catch (error) {
-      if (error instanceof DoneElsewhere) {
-        options.onProgress?.({ kind: 'elsewhere', name, direction: options.direction })
-        continue
-      }
-      throw withDone(error, done, options.migrations, index)
-    }
+  for (let index = 0; index < options.migrations.length; ) {
+    const now = { ...options, connection }
+    const together = await sendAtOnce(now, index)
+    // What could not be sent with others is run for itself.
+    const { done: steps, moved, error, passed = 0 } = together.left ? await runOne(now, index) : together
+    connection = moved ?? connection
+    done.push(...steps)
+    index += steps.length + passed
+    if (error !== undefined) throw withDone(error, done, options.migrations, index)
   }
   return done
+}
+
+/** One migration, and what runs around it. */
+async function runOne(options: ExecuteOptions, index: number): Promise<Outcome> {
+  const { direction, migrations, onProgress } = options
+  const loaded = migrations[index]!
+  const { name } = loaded.migration
+  try {
+    refuseInterrupted(options.signal, name)
+    onProgress?.({ kind: 'start', name, direction, index, total: migrations.length })
+    const started = performance.now()
+    await options.around?.before(loaded)
+    const moved = await step(options, loaded)
+    await runAfter({ ...options, connection: moved ?? options.connection }, loaded)
+    const milliseconds = performance.now() - started
+    onProgress?.({ kind: 'done', name, direction, milliseconds })
+    const operations = options.fake ? 0 : loaded.operations.length
+    return { done: [{ name, direction, operations, milliseconds }], ...(moved && { moved }) }
+  } catch (error) {
+    if (!(error instanceof DoneElsewhere)) return { done: [], error }
+    onProgress?.({ kind: 'elsewhere', name, direction })
+    return { done: [], passed: 1 }
+  }
 }
 
 async function inOneTransaction(options: ExecuteOptions): Promise<StepResult[]> {

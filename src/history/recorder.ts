@@ -236,9 +236,24 @@ export interface NewRow {
   readonly id?: string
 }
 
-/** The statement that {@link Recorder.insert} sends, as one without parameters. */
-export function insertion(row: NewRow, history: HistoryDialect, literal: (value: unknown) => string): string {
-  return insertSql(history, valuesOf(row, history).map(literal))
+/**
+ * The statement that {@link Recorder.insert} sends, as one without parameters.
+ * @param times as SQL, where only the database will know them
+ */
+export function insertion(
+  row: NewRow,
+  history: HistoryDialect,
+  literal: (value: unknown) => string,
+  times?: { readonly startedAt: string; readonly finishedAt: string },
+): string {
+  const values = valuesOf(row, history).map(literal)
+  if (times) values.splice(2, 2, times.startedAt, times.finishedAt)
+  return insertSql(history, values)
+}
+
+/** When a migration finished, as SQL. @param id that of its row, as SQL */
+export function finishedAtSql({ table }: HistoryDialect, id: string): string {
+  return `(SELECT finished_at FROM ${table} WHERE id = ${id})`
 }
 
 /** The statement that {@link Recorder.remove} sends, as one without parameters. */
@@ -266,6 +281,12 @@ function deleteSql({ table, isNamed }: HistoryDialect, name: string): string {
  */
 export function countSql(history: HistoryDialect, name: string): string {
   return `SELECT COUNT(*) AS n FROM ${history.table} WHERE ${history.isNamed(name)} AND rolled_back_at IS NULL`
+}
+
+/** How many of several migrations have a row that says that they are applied or failed. @param names as SQL expressions */
+export function presentSql({ table, isNamed }: HistoryDialect, names: readonly string[]): string {
+  const any = names.map(isNamed).join(' OR ')
+  return `SELECT COUNT(DISTINCT migration_name) AS n FROM ${table} WHERE (${any}) AND rolled_back_at IS NULL`
 }
 
 /** The number that {@link countSql} asks for. */

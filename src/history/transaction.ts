@@ -15,7 +15,7 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { capital } from '../text.js'
 import type { ExecuteOptions, StepResult } from './executor.js'
 import { operationError, runOperation } from './operation.js'
-import { countOf, countSql, insertion, Recorder, records, removal } from './recorder.js'
+import { countOf, countSql, finishedAtSql, insertion, Recorder, records, removal } from './recorder.js'
 
 /** What was to be done is there already: another rays was first, where the lock is taken by each transaction anew. */
 export class DoneElsewhere extends Error {}
@@ -128,8 +128,7 @@ async function runOperations(
 ): Promise<void> {
   const { direction, signal } = options
   const { operations, migration } = loaded
-  const order = direction === 'up' ? operations.keys() : [...operations.keys()].reverse()
-  for (const k of order) {
+  for (const k of inOrder(operations, direction)) {
     options.onProgress?.({ kind: 'operation', name: migration.name, operation: k, operations: operations.length })
     await runOperation({ ...options, loaded, operation: k, direction })
     await checkTransaction(transaction, k)
@@ -137,8 +136,13 @@ async function runOperations(
   if (signal?.aborted) throw stopped(signal, `during ${migration.name}`)
 }
 
+/** The indexes of the operations in the order in which a direction runs them. */
+export function inOrder(operations: readonly unknown[], direction: 'up' | 'down'): number[] {
+  return direction === 'up' ? [...operations.keys()] : [...operations.keys()].reverse()
+}
+
 /** How the history comes to know of the migration once its operations are done. */
-function recordingOf(options: ExecuteOptions, loaded: LoadedMigration) {
+export function recordingOf(options: ExecuteOptions, loaded: LoadedMigration) {
   const { history, engine } = options.connection
   const { checksum, codeHash, operations, migration } = loaded
   const id = randomUUID()
@@ -156,7 +160,16 @@ function recordingOf(options: ExecuteOptions, loaded: LoadedMigration) {
     options.direction === 'down'
       ? removal(migration.name, history, engine.literal)
       : insertion(row(), history, engine.literal)
-  return { id, row, sql }
+  /** The same, sent before the operations are done: only the database will know when they are. */
+  const sqlAhead = (before: string | undefined) => {
+    if (options.direction === 'down') return sql()
+    const sent = engine.literal(history.time(startedAt))
+    return insertion(row(), history, engine.literal, {
+      startedAt: before === undefined ? sent : finishedAtSql(history, engine.literal(before)),
+      finishedAt: history.since!(sent),
+    })
+  }
+  return { id, row, sql, sqlAhead }
 }
 
 async function checkTransaction(transaction: { check(): Promise<void> }, operation: number): Promise<void> {
@@ -285,13 +298,24 @@ async function afterUnknownCommit(
 ): Promise<Connection> {
   const { name } = loaded.migration
   const what = isAlone(options) ? name : `the run with ${options.migrations.length} migrations`
-  let connection: Connection
+  const connection = await reopened(options, what, cause)
+  if (await isCommitted(options, connection, name, id)) return connection
+  await connection.close()
+  throw rolledBack(what, cause)
+}
+
+/** @throws {DecisionError} where the database cannot be reached any more */
+export async function reopened(
+  { direction, reconnect }: ExecuteOptions,
+  what: string,
+  cause: unknown,
+): Promise<Connection> {
   try {
-    connection = await options.reconnect()
+    return await reconnect()
   } catch (error) {
     if (error instanceof RaysError && error.exitCode !== 1) throw error
     throw new DecisionError(
-      `The connection was lost while ${what} was being committed, and the database cannot be reached: it is unknown whether it was ${options.direction === 'up' ? 'applied' : 'unapplied'}.`,
+      `The connection was lost while ${what} was being committed, and the database cannot be reached: it is unknown whether it was ${direction === 'up' ? 'applied' : 'unapplied'}.`,
       {
         cause,
         code: 'E_COMMIT_UNKNOWN',
@@ -299,11 +323,21 @@ async function afterUnknownCommit(
       },
     )
   }
+}
+
+/** @param id that of the row which the transaction was to write */
+export async function isCommitted(
+  { direction }: ExecuteOptions,
+  connection: Connection,
+  name: string,
+  id: string,
+): Promise<boolean> {
   const recorder = new Recorder(connection)
-  const committed = options.direction === 'up' ? await recorder.find(id) : (await recorder.count(name)) === 0
-  if (committed) return connection
-  await connection.close()
-  throw new FailedError(`The connection was lost while ${what} was being committed; it was rolled back.`, {
+  return direction === 'up' ? recorder.find(id) : (await recorder.count(name)) === 0
+}
+
+export function rolledBack(what: string, cause: unknown): FailedError {
+  return new FailedError(`The connection was lost while ${what} was being committed; it was rolled back.`, {
     cause,
     code: 'E_CONNECTION',
     hint: 'Run the command again.',

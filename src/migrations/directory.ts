@@ -1,5 +1,5 @@
 /** The migrations folder: listed, read, written. The only file that touches it. */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { SchemaFile } from '../../engines/schema-engine.js'
@@ -7,6 +7,7 @@ import { FailedError, MigrationInvalidError, RaysError, UsageError } from '../er
 import { SNAPSHOT } from '../schema/prisma-schema.js'
 import { bullets, compareNames } from '../text.js'
 import { isDraft, withDraft, withDraftIn } from './drafts.js'
+import { isHookName } from './hooks.js'
 import type { Migration } from './migration.js'
 
 const CODE_FILES = ['migration.js', 'migration.cjs', 'migration.mjs', 'migration.ts', 'migration.cts', 'migration.mts']
@@ -86,6 +87,9 @@ async function describe(directory: string, name: string, problems: string[]): Pr
     snapshotPath: [SNAPSHOT, SNAPSHOT + HIDDEN]
       .filter((name) => entries.has(name))
       .map((name) => path.join(directory, name))[0],
+    hookFiles: [...entries.values()]
+      .filter((entry) => entry.isFile() && isHookName(entry.name))
+      .map(({ name }) => name),
     ...(entries.has(REPLACES) && { replaces: await readLines(path.join(directory, REPLACES)) }),
   }
 }
@@ -144,7 +148,7 @@ function invalidOffset(bytes: Buffer): number {
 
 /** sha256 of a script's text, in 64 lower-case hexadecimal digits (Prisma: checksum.rs). */
 export function checksum(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex')
+  return hash('sha256', text)
 }
 
 /**

@@ -16,19 +16,28 @@ export interface SqlHook {
 
 const NAME = /^(before|after)(?:\.(sh|bash|js|ts|(?:(up|down)\.)?sql))?$/
 
+/** Whether a file of this name in a migration's folder is a hook. */
+export function isHookName(name: string): boolean {
+  return NAME.test(name)
+}
+
+function filesIn(directory: string): string[] {
+  const entries = readdirSync(directory, { withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+}
+
 /**
  * The hooks of a folder.
  * @throws {MigrationInvalidError} for more than one `before` or `after`; the two ways of SQL count as one
  */
 export async function listHooks(migration: Migration): Promise<(ProgramHook | SqlHook)[]> {
-  const entries = readdirSync(migration.directory, { withFileTypes: true })
-  const hooks = entries
-    .filter((entry) => entry.isFile() && NAME.test(entry.name))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  const hooks = [...(migration.hookFiles ?? filesIn(migration.directory))]
+    .filter(isHookName)
+    .sort()
     .map((entry): ProgramHook | SqlHook => {
-      const [, name, extension, way] = NAME.exec(entry.name)!
+      const [, name, extension, way] = NAME.exec(entry)!
       const when = name as 'before' | 'after'
-      const file = path.join(migration.directory, entry.name)
+      const file = path.join(migration.directory, entry)
       if (extension?.endsWith('sql')) return { when, kind: 'sql', direction: way === 'down' ? 'down' : 'up', file }
       return { when, kind: (extension ?? 'executable') as ProgramHook['kind'], file }
     })

@@ -1,5 +1,5 @@
 /** Loads the code of a migration, whatever kind of module it is, and checks it before anything runs. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -12,6 +12,7 @@ import { guardUserCode } from '../user-code.js'
 import { checksum, EMPTY_SCRIPT, readLockProvider, readScript } from './directory.js'
 import { withoutTransactions } from './foreign.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
+import { sendsScript } from './plain.js'
 
 export interface LoadOptions {
   /** Runs a whole script, as the server reads it; used for folders with migration.sql only. */
@@ -28,7 +29,7 @@ export interface LoadOptions {
  */
 export async function loadMigration(migration: Migration, options: LoadOptions): Promise<LoadedMigration> {
   const script = await readScript(migration)
-  const shared = { migration, checksum: checksum(script) }
+  const shared = { migration, script, checksum: checksum(script) }
   if (migration.codeFile === undefined) {
     if (options.syntax) refuseUnreadable(migration, script, options.syntax)
     return {
@@ -52,7 +53,7 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
     foreignKeysOff:
       FOREIGN_KEYS_OFF.test(source) ||
       operations.some((pair) => pair.some((f) => f !== null && FOREIGN_KEYS_OFF.test(String(f)))),
-    codeHash: createHash('sha256').update(source).digest('hex'),
+    codeHash: hash('sha256', source),
   }
 }
 
@@ -61,7 +62,7 @@ async function knexOperations(
   { directory }: Migration,
   knex: KnexForm,
   source: string,
-): Promise<Omit<LoadedMigration, 'migration' | 'checksum'>> {
+): Promise<Omit<LoadedMigration, 'migration' | 'script' | 'checksum'>> {
   const root = path.dirname(directory)
   const provider = await readLockProvider(root)
   if (provider !== 'postgresql' && provider !== 'mysql' && provider !== 'sqlite') {
@@ -76,7 +77,7 @@ async function knexOperations(
     operations: [[overClient(knex.up, provider, root), overClient(knex.down, provider, root)]],
     transaction: knex.config?.transaction !== false,
     foreignKeysOff: FOREIGN_KEYS_OFF.test(source) || needsForeignKeysOff(knex),
-    codeHash: createHash('sha256').update(source).digest('hex'),
+    codeHash: hash('sha256', source),
     knex,
   }
 }
@@ -104,6 +105,7 @@ function scriptOperation(script: string, options: LoadOptions): OperationFunctio
   const text = options.inTransaction ? withoutTransactions(script, options.inTransaction) : script
   const operation = () => options.runScript(text)
   Object.defineProperty(operation, 'name', { value: 'migration.sql' })
+  sendsScript(operation, text)
   return operation
 }
 

@@ -24,6 +24,8 @@ export interface Migration {
   readonly snapshotPath: string | undefined
   /** The migrations that this one stands for (replaces.txt), oldest first; undefined for any but a squashed one. */
   readonly replaces?: readonly string[]
+  /** The names of the files that may be hooks, where the folder was listed. */
+  readonly hookFiles?: readonly string[]
 }
 
 /** A program that runs before or after a migration, both ways. */
@@ -41,6 +43,8 @@ export interface LoadedMigration {
   readonly transaction: boolean
   /** The code or script turns foreign keys off (SQLite table redefinitions). */
   readonly foreignKeysOff: boolean
+  /** The text of migration.sql, where it was read. */
+  readonly script?: string
   /** sha256 of migration.sql, as Prisma records it. */
   readonly checksum: string
   /** sha256 of the code file; undefined where the script itself is run. */
