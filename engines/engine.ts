@@ -131,8 +131,10 @@ export interface TransactionOptions {
   readonly shared?: boolean
 }
 
-/** All that a transaction is to do, where that is known before it begins. */
+/** All that a transaction is to do, where that is known before it begins; a whole migration where no transaction holds DDL. */
 export interface WholeTransaction {
+  /** Where no transaction holds DDL: what is sent first, as a statement that fails under a condition. */
+  readonly first?: (stop: string) => string
   /** Texts of one or more statements without parameters. */
   readonly texts: readonly string[]
   /** One statement without parameters; where it changes no row, everything is rolled back. */
@@ -153,8 +155,8 @@ export interface SentAtOnce {
   readonly failure?: {
     /** The driver's error, or {@link CommitUnknownError}: then any of the transactions may be committed. */
     readonly error: unknown
-    /** The text that failed, by its index, and how many of its statements had ended well. */
-    readonly at?: { readonly text: number; readonly completed: number }
+    /** What failed: the text, by its index, and the statement of it; how many before that had ended well. */
+    readonly at?: { readonly text: number; readonly completed: number; readonly statement: string }
   }
 }
 
@@ -232,6 +234,8 @@ export interface HistoryDialect {
   timeColumn(column: string): string
   /** SQL for a point in time: `sent` (SQL as well), and what has passed since the message came ({@link Connection.atOnce}). */
   since?(sent: string): string
+  /** An INSERT that fails under a condition. Where there is {@link Connection.atOnce}, and no transaction holds DDL. */
+  insertUnless?(columns: string, values: string, stop: string): string
   /** The condition that a row is that of a migration: of this very name, byte for byte. @param name a SQL expression */
   isNamed(name: string): string
 }
@@ -259,8 +263,8 @@ export interface Connection extends AnsweringClient {
    */
   raw(sql: string, params?: readonly unknown[]): Promise<Row[]>
   /**
-   * Several statements without parameters in as few messages as possible, and the rows of each. They may run on a session
-   * beside this one (MySQL), which sees what is committed. Where one of them fails, those before it may be done.
+   * Several statements without parameters in as few messages as possible, and the rows of each. Where one of them fails,
+   * those before it may be done.
    */
   batch(statements: readonly string[]): Promise<Row[][]>
   /** Like query, and returns all that was answered. */
@@ -316,7 +320,10 @@ export interface Connection extends AnsweringClient {
    * @param transactions whose texts {@link isPlain} takes
    */
   atOnce?(transactions: readonly WholeTransaction[], expected: Expected): Promise<SentAtOnce>
-  /** Whether a text is surely one that neither ends the transaction nor changes the session. Where there is {@link atOnce}. */
+  /**
+   * Whether a text is surely one that neither ends the transaction nor changes the session; where no transaction holds DDL,
+   * one statement that is done or not. Where there is {@link atOnce}.
+   */
   isPlain?(text: string): boolean
   /**
    * True while a transaction is open. MySQL: while the one that {@link transaction} began is open, so that its rollback takes

@@ -2,10 +2,13 @@
 import type { ColumnInfo, Row, TableInfo } from '../engine.js'
 import { explain } from './errors.js'
 import type { Session } from './session.js'
-import { quote, unquote } from './values.js'
+import { literal, quote, unquote } from './values.js'
 
 /** Sends a query and gives its rows; columns are named by aliases, because MySQL 8 answers in capitals. */
 export type Ask = (sql: string, params: readonly unknown[]) => Promise<Row[]>
+
+/** Sends several queries without parameters and gives the rows of each. */
+export type Batch = (queries: readonly string[]) => Promise<Row[][]>
 
 /**
  * Whether the table can be seen to exist. It is asked for itself, not for its entry in information_schema: that hides
@@ -95,32 +98,17 @@ function foreignKeysOf(rows: readonly Row[]): TableInfo['foreignKeys'] {
 }
 
 /** All ordinary tables of a database, by name, without `_prisma_migrations`. */
-export async function readTables(ask: Ask, database: string): Promise<TableInfo[]> {
-  const names = await ask(
-    "SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_NAME <> '_prisma_migrations' ORDER BY TABLE_NAME",
-    [database],
-  )
-  const columns = group(
-    await ask(
-      'SELECT TABLE_NAME AS t, COLUMN_NAME AS name, COLUMN_TYPE AS type, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS `default`, EXTRA AS extra FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME, ORDINAL_POSITION',
-      [database],
-    ),
-    table,
-  )
-  const keys = group(
-    await ask(
-      'SELECT TABLE_NAME AS t, INDEX_NAME AS name, COLUMN_NAME AS c FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX',
-      [database],
-    ),
-    table,
-  )
-  const references = group(
-    await ask(
-      'SELECT TABLE_NAME AS t, CONSTRAINT_NAME AS name, COLUMN_NAME AS c, REFERENCED_TABLE_NAME AS rt, REFERENCED_COLUMN_NAME AS rc FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = ? AND REFERENCED_TABLE_SCHEMA = TABLE_SCHEMA AND REFERENCED_COLUMN_NAME IS NOT NULL ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION',
-      [database],
-    ),
-    table,
-  )
+export async function readTables(ask: Ask, batch: Batch, database: string): Promise<TableInfo[]> {
+  const here = literal(database)
+  const [names = [], allColumns = [], allKeys = [], allReferences = []] = await batch([
+    `SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${here} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_NAME <> '_prisma_migrations' ORDER BY TABLE_NAME`,
+    `SELECT TABLE_NAME AS t, COLUMN_NAME AS name, COLUMN_TYPE AS type, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS \`default\`, EXTRA AS extra FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ${here} ORDER BY TABLE_NAME, ORDINAL_POSITION`,
+    `SELECT TABLE_NAME AS t, INDEX_NAME AS name, COLUMN_NAME AS c FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ${here} AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX`,
+    `SELECT TABLE_NAME AS t, CONSTRAINT_NAME AS name, COLUMN_NAME AS c, REFERENCED_TABLE_NAME AS rt, REFERENCED_COLUMN_NAME AS rc FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = ${here} AND REFERENCED_TABLE_SCHEMA = TABLE_SCHEMA AND REFERENCED_COLUMN_NAME IS NOT NULL ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION`,
+  ])
+  const columns = group(allColumns, table)
+  const keys = group(allKeys, table)
+  const references = group(allReferences, table)
   const checks = await checkRows(ask, database)
   const json = jsonChecks(checks)
   const checksOf = group(checks, table)

@@ -11,22 +11,26 @@ import {
   type Connection,
   type ConnectOptions,
   type Engine,
+  type Expected,
   type HistoryDialect,
   LockLostError,
   type LockOptions,
   type Row,
+  type SentAtOnce,
   type StatementSyntax,
   type TableInfo,
   type Transaction,
   type TransactionOptions,
+  type WholeTransaction,
 } from '../engine.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
 import { splitStatements, tokens } from '../sql/scanner.js'
+import { tellAtOnce } from '../told.js'
 import { dropEverything, hasTable, readTables } from './catalog.js'
 import { atOffset, explain, isLost, serverError } from './errors.js'
-import { historyDialect } from './history.js'
-import { acquire, holder, holds, lockDisabled, release } from './lock.js'
-import { Session, type Answer as SessionAnswer, type SessionOptions } from './session.js'
+import { historyDialect, LATE, SENT } from './history.js'
+import { acquire, holder, holds, lockDisabled, NOT_HELD, release } from './lock.js'
+import { Session, type Answer as SessionAnswer } from './session.js'
 import { begin, readFacts, restore, type ServerFacts, syntaxFor } from './settings.js'
 import { describeTarget, type MysqlTarget } from './url.js'
 import { parameterLiteral, quote } from './values.js'
@@ -37,8 +41,6 @@ const NOT_PREPARABLE = 1295
  * CREATE TRIGGER and keeps the `?` in its body.
  */
 const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|set)$/i
-/** So many statements are sent one by one rather than a session opened for them. */
-const FEW = 8
 /** Any server takes a text of this length: the least `max_allowed_packet` is 1 MiB by default. */
 const LONG = 100_000
 /** Statements that change no setting of the session. */
@@ -67,8 +69,7 @@ export class MysqlConnection implements Connection {
   #unsettled = true
   /** Nothing has ended the transaction that {@link transaction} began. */
   #whole = false
-  /** See {@link batch}. */
-  #beside: Promise<Session | undefined> | undefined
+  #takesSeveral: Promise<boolean> | undefined
 
   private constructor(
     engine: Engine,
@@ -123,26 +124,62 @@ export class MysqlConnection implements Connection {
   }
 
   async batch(statements: readonly string[]): Promise<Row[][]> {
-    const enough = statements.length > (this.#beside ? 1 : FEW)
-    const beside = enough && !this.#session.inTransaction ? await this.#openBeside() : undefined
     const rows: Row[][] = []
-    if (beside === undefined || beside.lost) for (const sql of statements) rows.push(await this.raw(sql))
-    else for (const part of texts(statements)) rows.push(...(await beside.sendAll(part)))
+    if (!(await this.#several())) for (const sql of statements) rows.push(await this.raw(sql))
+    else for (const part of texts(statements)) rows.push(...(await this.#session.sendAll(part)))
     return rows
   }
 
-  /** A session whose texts may hold several statements, as those of migrations may not; undefined where none is to be had. */
-  #openBeside(): Promise<Session | undefined> {
-    this.#beside ??= settingUp(this.#where, { ...this.#options, multipleStatements: true }, async (session) => {
-      session.maxPacket = this.facts.maxPacket
-      await begin(session, this.facts, this.#options)
-      // Not every proxy before a server takes several.
-      await session.sendAll(['DO 0', 'DO 0'])
-      // An idle session beside must not hide that an operation never ends.
-      session.keepAlive(false)
-      return session
-    }).catch(() => undefined)
-    return this.#beside
+  /** Whether texts may hold several statements: not every proxy before a server takes them. */
+  #several(): Promise<boolean> {
+    this.#takesSeveral ??= this.#session.sendAll(['DO 0', 'DO 0']).then(
+      () => true,
+      (error) => {
+        if (isLost(error)) throw error
+        return false
+      },
+    )
+    return this.#takesSeveral
+  }
+
+  isPlain(text: string): boolean {
+    return loneDdl(text, this.#syntax) !== undefined
+  }
+
+  /** Each statement is committed by itself; the row tells whether the one that matters was done (see the journal). */
+  async atOnce(migrations: readonly WholeTransaction[], { ask, n }: Expected): Promise<SentAtOnce> {
+    if (this.#options.statementTimeoutMs > 0 || this.#session.lost || !(await this.#several())) return { committed: [] }
+    const lost = this.#lockless() ? 'FALSE' : NOT_HELD
+    const statements = migrations.flatMap(({ first, texts, last }, k) => [
+      first!(`${lost} OR ${k === 0 ? `(${ask}) <> ${n}` : LATE}`),
+      loneDdl(texts[0]!, this.#syntax)!,
+      last,
+    ])
+    const started = performance.now()
+    const sent = await this.#sendWhole(statements, started)
+    tellAtOnce(this.#options.onStatement, migrations, sent, performance.now() - started)
+    return sent
+  }
+
+  /** @param statements three for each migration */
+  async #sendWhole(statements: readonly string[], started: number): Promise<SentAtOnce> {
+    const each = (count: number) => Array<number>(count).fill((performance.now() - started) / Math.max(count, 1))
+    try {
+      await this.#session.sendAll([SENT, ...statements], { told: false })
+      return { committed: each(statements.length / 3) }
+    } catch (error) {
+      if (isLost(error)) {
+        const unknown = new CommitUnknownError('the connection was lost while migrating', { cause: error })
+        return { committed: [], failure: { error: unknown } }
+      }
+      const ended = ((error as { ended?: number }).ended ?? 0) - 1
+      if (ended < 0) return { committed: [] }
+      const committed = each(Math.floor(ended / 3))
+      // What was to be the row of the next one was not written: nothing of it was done.
+      if (ended % 3 === 0) return { committed }
+      const at = { text: 0, completed: 0, statement: statements[ended]! }
+      return { committed, failure: { error, ...(ended % 3 === 1 && { at }) } }
+    }
   }
 
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
@@ -150,6 +187,7 @@ export class MysqlConnection implements Connection {
   }
 
   async #run(sql: string, params: readonly unknown[] | undefined): Promise<SessionAnswer> {
+    refuseSeveral(sql, this.#syntax)
     if (params === undefined) return this.#send(sql)
     if (params.length > 0 && PREPARED.test(firstWord(sql, this.#syntax))) {
       try {
@@ -233,7 +271,11 @@ export class MysqlConnection implements Connection {
   }
 
   tables(): Promise<TableInfo[]> {
-    return readTables((sql, params) => this.raw(sql, params), this.database)
+    return readTables(
+      (sql, params) => this.raw(sql, params),
+      (queries) => this.batch(queries),
+      this.database,
+    )
   }
 
   reset(): Promise<void> {
@@ -342,14 +384,14 @@ export class MysqlConnection implements Connection {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#session.close(), this.#beside?.then((session) => session?.close())])
+    await this.#session.close()
   }
 }
 
 /** Opens a session in the target's database; where it cannot be set up, it is closed. */
 async function settingUp<T>(
   where: MysqlTarget,
-  options: SessionOptions,
+  options: ConnectOptions,
   setUp: (session: Session) => Promise<T>,
 ): Promise<T> {
   const session = await Session.open(where, where.database, options)
@@ -374,6 +416,40 @@ function texts(statements: readonly string[]): string[][] {
     length += sql.length
   }
   return parts
+}
+
+/**
+ * An operation's text is one statement: one that holds several would be done by half when the second fails.
+ * @throws what the server says where it was not asked to take several
+ */
+function refuseSeveral(sql: string, syntax: StatementSyntax): void {
+  const end = sql.indexOf(';')
+  if (end === -1 || sql.slice(end + 1).trim() === '') return
+  let statements: readonly { readonly start: number }[]
+  try {
+    statements = splitStatements(sql, syntax)
+  } catch {
+    // The server tells what is wrong with it.
+    return
+  }
+  const second = statements[1]
+  if (second === undefined) return
+  const message = `You have an error in your SQL syntax: the text holds several statements, the second near '${sql.slice(second.start, second.start + 80)}'`
+  throw atOffset(serverError('ER_PARSE_ERROR', 1064, message), second.start)
+}
+
+const DDL = /^(?:ALTER\s+TABLE|CREATE\s+(?:UNIQUE\s+)?(?:TABLE|INDEX)|DROP\s+(?:TABLE|INDEX)|RENAME\s+TABLE)\b/i
+
+/** The one statement of a text, where it changes tables, commits by itself, and reads nothing; undefined for any other text. */
+function loneDdl(text: string, syntax: StatementSyntax): string | undefined {
+  // Most are told apart without reading them.
+  if (/\b(?:select|\w*lock\w*|temporary)\b|\0/i.test(text)) return undefined
+  try {
+    const [statement, ...more] = splitStatements(text, syntax)
+    return statement && more.length === 0 && DDL.test(statement.text) ? statement.text : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The word that a statement begins with, after comments and parentheses. */

@@ -26,11 +26,21 @@ export function historyDialect(database: string): HistoryDialect {
       const date = value instanceof Date ? value : new Date(`${String(value).replace(' ', 'T')}Z`)
       return Number.isNaN(date.getTime()) ? null : date
     },
+    since: (sent) => `TIMESTAMP(${sent}) + INTERVAL ${PASSED} MICROSECOND`,
+    // Two rows with one key are refused, whatever the mode; a statement that fails writes none.
+    insertUnless: (columns, values, stop) =>
+      `INSERT INTO ${table} (${columns}) SELECT ${values} FROM (SELECT 1 AS n UNION ALL SELECT 2) AS twice WHERE n = 1 OR ${stop}`,
     timeColumn: (column) => `CAST(${quote(column)} AS CHAR)`,
     // The column's collation takes `a` for `A` and for `ä`; its character set is not utf8mb4 in every table.
     isNamed: (name) => `${bytes('migration_name')} = ${bytes(name)}`,
   }
 }
+
+/** Notes when a message came: MySQL's clock tells when a statement began. */
+export const SENT = 'SET @rays_sent = UTC_TIMESTAMP(6)'
+const PASSED = 'TIMESTAMPDIFF(MICROSECOND, @rays_sent, UTC_TIMESTAMP(6))'
+/** The condition that the message has been worked on for a second. */
+export const LATE = `${PASSED} > 1000000`
 
 function bytes(text: string): string {
   return `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`

@@ -8,6 +8,8 @@ import { EngineError, type LockOptions, LockTimeoutError } from '../engine.js'
 import type { Session } from './session.js'
 
 const LOCK = 'prisma_migrate'
+/** The condition that this session does not hold it. */
+export const NOT_HELD = `NOT COALESCE(IS_USED_LOCK('${LOCK}') = CONNECTION_ID(), FALSE)`
 
 /** Prisma: `PRISMA_SCHEMA_DISABLE_ADVISORY_LOCK`, any text but '' and '0'. */
 export function lockDisabled(): boolean {

@@ -57,15 +57,13 @@ function tlsFile(path: string | undefined, parameter: string): Buffer | undefine
 export interface SessionOptions {
   readonly connectTimeoutMs: number
   readonly onStatement?: (sql: string, milliseconds: number) => void
-  /** For {@link Session.sendAll}: the server takes several statements in one text. */
-  readonly multipleStatements?: boolean
 }
 
 /** Options of the driver. Nothing of the URL's query goes through: each option is set here. */
 function optionsFor(
   target: MysqlTarget,
   database: string | undefined,
-  { connectTimeoutMs, multipleStatements = false }: SessionOptions,
+  { connectTimeoutMs }: SessionOptions,
 ): ConnectionOptions {
   const tls = target.tls
   return {
@@ -74,7 +72,8 @@ function optionsFor(
     ...(target.password === undefined ? {} : { password: target.password }),
     ...(database === undefined ? {} : { database }),
     connectTimeout: target.connectTimeoutMs ?? connectTimeoutMs,
-    multipleStatements,
+    // For {@link Session.sendAll}. Who hands over a text of a migration sees to it that it is one statement.
+    multipleStatements: true,
     namedPlaceholders: false,
     stringifyObjects: true,
     supportBigNumbers: true,
@@ -257,19 +256,25 @@ export class Session {
   }
 
   /**
-   * Sends several statements in one message (see {@link SessionOptions.multipleStatements}); the rows of each.
-   * @throws the driver's error of the first that fails; those before it are done
+   * Sends several statements in one message; the rows of each.
+   * @param options.told whether {@link SessionOptions.onStatement} hears of it
+   * @throws the driver's error of the first that fails, which knows how many before it without rows have `ended` well
    */
-  async sendAll(statements: readonly string[]): Promise<Row[][]> {
+  async sendAll(statements: readonly string[], { told = true } = {}): Promise<Row[][]> {
     if (statements.length < 2) return Promise.all(statements.map(async (sql) => (await this.send(sql)).rows))
-    return this.#sent(statements.join(';\n'), [], (results, fields) =>
+    const read = (results: unknown, fields: unknown) =>
       (results as unknown[]).map((result, k) =>
         Array.isArray(result) ? exact(result as Row[], (fields as FieldPacket[][])[k]) : [],
-      ),
-    )
+      )
+    return this.#sent(statements.join(';\n'), [], read, told)
   }
 
-  async #sent<T>(sql: string, params: readonly unknown[], read: (result: unknown, fields: unknown) => T): Promise<T> {
+  async #sent<T>(
+    sql: string,
+    params: readonly unknown[],
+    read: (result: unknown, fields: unknown) => T,
+    told = true,
+  ): Promise<T> {
     if (this.#lost) {
       throw serverError('PROTOCOL_CONNECTION_LOST', 0, `the connection was lost: ${this.#lost.message}`, this.#lost)
     }
@@ -289,7 +294,7 @@ export class Session {
       throw error
     } finally {
       this.#running -= 1
-      this.#onStatement?.(sql, performance.now() - started)
+      if (told) this.#onStatement?.(sql, performance.now() - started)
     }
   }
 
@@ -309,15 +314,16 @@ export class Session {
 
   #run<T>(sql: string, values: unknown[] | undefined, read: (result: unknown, fields: unknown) => T): Promise<T> {
     return new Promise((resolve, reject) => {
+      let ended = 0
       const done = (error: Error | null, result: unknown, fields?: unknown) => {
         if (error) {
-          reject(Object.assign(error, { sql }))
+          reject(Object.assign(error, { sql, ended }))
           return
         }
         resolve(read(result, fields))
       }
       try {
-        if (values === undefined) this.#connection.query(sql, done)
+        if (values === undefined) this.#connection.query(sql, done).on('result', () => void ended++)
         else this.#connection.execute(sql, values as never[], done)
       } catch (error) {
         reject(error)

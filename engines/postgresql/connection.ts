@@ -21,11 +21,12 @@ import {
   type WholeTransaction,
 } from '../engine.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
+import { tellAtOnce } from '../told.js'
 import { postgresAdapter } from './adapter.js'
 import { doBlock, emptySchemaSql, INVALID_INDEXES, readTables } from './catalog.js'
 import { explainPostgres } from './errors.js'
 import { MigrationLock, refuseAborted } from './lock.js'
-import { countPlain, isPlain, orFail, orStop, unchanged, WholeMessage } from './message.js'
+import { isPlain, orFail, orStop, plainStatements, unchanged, WholeMessage } from './message.js'
 import { endClient, type Result, type Session } from './session.js'
 import { describePostgres } from './url.js'
 import { literal, quote } from './values.js'
@@ -227,8 +228,14 @@ export class PostgresConnection implements Connection {
     const message = new WholeMessage(begin, orStop(`(${ask}) = ${n}`), this.syntax)
     for (const transaction of transactions) message.add(transaction)
     const started = performance.now()
+    const sent = await this.#sendWhole(message, started)
+    tellAtOnce(this.session.options.onStatement, transactions, sent, performance.now() - started)
+    return sent
+  }
+
+  async #sendWhole(message: WholeMessage, started: number): Promise<SentAtOnce> {
     try {
-      return { committed: message.times(await this.session.send(message.text)) }
+      return { committed: message.times(await this.session.send(message.text, undefined, { told: false })) }
     } catch (error) {
       if (explainPostgres(error).kind === 'connection') {
         const unknown = new CommitUnknownError('the connection was lost while committing', { cause: error })
@@ -240,7 +247,7 @@ export class PostgresConnection implements Connection {
   }
 
   isPlain(text: string): boolean {
-    return countPlain(text, this.syntax) !== undefined
+    return plainStatements(text, this.syntax) !== undefined
   }
 
   /** Behind a pooler a setting is the transaction's. */

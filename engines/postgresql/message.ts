@@ -1,6 +1,6 @@
 /** What is sent in one message besides what was asked for, and how its answers and errors are read. */
 import { EngineError, type SentAtOnce, type StatementSyntax, type WholeTransaction } from '../engine.js'
-import { ScriptError, splitStatements } from '../sql/scanner.js'
+import { ScriptError, type Statement, splitStatements } from '../sql/scanner.js'
 import { movePosition } from './errors.js'
 import type { Result } from './session.js'
 
@@ -21,12 +21,12 @@ function isOrdinary(statement: string): boolean {
   return PLAIN.test(statement) && !TOUCHY.test(statement)
 }
 
-/** How many statements a text holds, where all of them are plain; undefined for any other. */
-export function countPlain(text: string, syntax: StatementSyntax): number | undefined {
+/** The statements of a text, where all of them are plain; undefined for any other. */
+export function plainStatements(text: string, syntax: StatementSyntax): readonly Statement[] | undefined {
   if (text.includes('\0')) return undefined
   try {
     const statements = splitStatements(text, syntax)
-    return statements.every((statement) => isOrdinary(statement.text)) ? statements.length : undefined
+    return statements.every((statement) => isOrdinary(statement.text)) ? statements : undefined
   } catch (error) {
     if (error instanceof ScriptError) return undefined
     throw error
@@ -49,9 +49,12 @@ export function unchanged(error: unknown): EngineError | undefined {
   return new EngineError('another program changed the history meanwhile', { cause: error })
 }
 
-/** A query that fails where the condition does not hold. What is constant would be computed, and fail, in any case. */
+/**
+ * A query that fails where the condition does not hold. What is constant would be computed, and fail, in any case. The server's
+ * log shows the text.
+ */
 export function orStop(condition: string): string {
-  return `SELECT CASE WHEN ${condition} THEN 0 ELSE ('rays' || pg_backend_pid())::int END`
+  return `SELECT CASE WHEN ${condition} THEN 0 ELSE ('rays begins no more in this message, session ' || pg_backend_pid())::int END`
 }
 
 /** A line feed ends a comment in which a text ends. */
@@ -66,8 +69,8 @@ export class WholeMessage {
   readonly #transactions: {
     /** How many statements there are before the texts. */
     readonly head: number
-    /** Of each text: where it begins in the message, and how many statements it holds. */
-    readonly texts: readonly { readonly start: number; readonly count: number }[]
+    /** Of each text: where it begins in the message, and its statements. */
+    readonly texts: readonly { readonly start: number; readonly statements: readonly Statement[] }[]
     /** How many statements there are in all. */
     readonly count: number
   }[] = []
@@ -83,13 +86,15 @@ export class WholeMessage {
   ) {}
 
   add({ texts, last }: WholeTransaction): void {
-    const counts = texts.map((text) => countPlain(text, this.syntax) ?? 1)
     const head = [...this.begin, ...(this.#transactions.length === 0 ? [this.first] : [])]
     for (const sql of head) this.#append(sql)
-    const placed = texts.map((text, i) => ({ start: this.#append(text), count: counts[i]! }))
+    const placed = texts.map((text) => ({
+      start: this.#append(text),
+      statements: plainStatements(text, this.syntax) ?? [],
+    }))
     this.#append(orFail(last, TOOK))
     this.#append('COMMIT')
-    const count = placed.reduce((sum, text) => sum + text.count, head.length + 2)
+    const count = placed.reduce((sum, { statements }) => sum + statements.length, head.length + 2)
     this.#transactions.push({ head: head.length, texts: placed, count })
   }
 
@@ -130,12 +135,13 @@ export class WholeMessage {
     ended -= head
     // Nothing of it was done; whoever begins it for itself hears why.
     if (ended < 0) return { committed }
-    for (const [text, { start, count }] of texts.entries()) {
-      if (ended < count) {
-        movePosition(error, start)
-        return { committed, failure: { error, at: { text, completed: ended } } }
+    for (const [text, { start, statements }] of texts.entries()) {
+      const failed = statements[ended]
+      if (failed) {
+        movePosition(error, start + failed.start)
+        return { committed, failure: { error, at: { text, completed: ended, statement: failed.text } } }
       }
-      ended -= count
+      ended -= statements.length
     }
     return { committed, failure: { error: (ended === 0 && unchanged(error)) || error } }
   }

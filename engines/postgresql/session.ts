@@ -137,10 +137,11 @@ export class Session {
 
   /**
    * Sends one statement with parameters, or any number without: one message, one answer for each statement.
+   * @param options.told whether {@link ConnectOptions.onStatement} hears of it
    * @throws TypeError before anything is sent, for values and texts that PostgreSQL cannot take. The driver's errors are told
    * how many statements of the message had ended well: `ended`.
    */
-  async send(sql: string, params?: readonly unknown[]): Promise<Result[]> {
+  async send(sql: string, params?: readonly unknown[], { told = true } = {}): Promise<Result[]> {
     if (this.#lost) throw new SessionLostError(`the connection was lost: ${this.#lost.message}`, { cause: this.#lost })
     // The protocol ends a text at the first NUL: the server would run a part of the statement.
     if (sql.includes('\0')) throw new TypeError('the statement contains a NUL character, which PostgreSQL cannot read')
@@ -160,7 +161,7 @@ export class Session {
       throw error
     } finally {
       this.#running--
-      this.options.onStatement?.(sql, performance.now() - started)
+      if (told) this.options.onStatement?.(sql, performance.now() - started)
     }
   }
 

@@ -2,14 +2,15 @@
  * Migrations whose statements are known before they are run, several in one message, each in a transaction of its own: what
  * they leave, fail with and record is the same as one by one, without waiting for the server between them.
  */
-import { CommitUnknownError, type Connection, type WholeTransaction } from '../../engines/engine.js'
+import { CommitUnknownError, type Connection, type SentAtOnce, type WholeTransaction } from '../../engines/engine.js'
 import { cancellable } from '../interruption.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { textsOf } from '../migrations/plain.js'
 import type { ExecuteOptions, StepResult } from './executor.js'
+import { Journal } from './journal.js'
 import { OperationFailure } from './operation.js'
-import { presentSql } from './recorder.js'
+import { presentSql, Recorder } from './recorder.js'
 import { inOrder, isCommitted, recordingOf, refuseInterrupted, reopened, rolledBack, stepError } from './transaction.js'
 
 /** So many go into a message at the most. */
@@ -34,6 +35,8 @@ interface Sent {
   readonly id: string
   readonly texts: readonly { readonly operation: number; readonly text: string }[]
   readonly whole: WholeTransaction
+  /** Where no transaction holds it. */
+  readonly journal?: Journal
 }
 
 /**
@@ -62,7 +65,10 @@ export async function sendAtOnce(options: ExecuteOptions, from: number): Promise
       n: direction === 'up' ? 0 : names.length,
     }
     const wholes = sent.map(({ whole }) => whole)
-    const { committed, failure } = await cancellable(signal, connection, () => connection.atOnce!(wholes, expected))
+    const send = () => connection.atOnce!(wholes, expected)
+    // What cannot be rolled back is finished, so that no half of it stays.
+    const stops = connection.engine.transactionalDdl
+    const { committed, failure } = await (stops ? cancellable(signal, connection, send) : send())
     for (const milliseconds of committed) finish(milliseconds)
     if (!failure) return done.length > 0 ? { done } : { done, left: true }
     if (failure.error instanceof CommitUnknownError) {
@@ -72,6 +78,7 @@ export async function sendAtOnce(options: ExecuteOptions, from: number): Promise
     const failed = sent[done.length]!
     if (done.length > 0) announce(options, failed, from + done.length)
     const error = failure.at ? failureOf(failed, failure.error, failure.at, direction) : failure.error
+    if (failed.journal) return { done, error: await failed.journal.failedAhead(error) }
     return { done, error: await stepError(error, options, failed.loaded, failed.id) }
   } catch (error) {
     return { done, error }
@@ -111,14 +118,33 @@ async function afterLoss(
   const names = sent.map(({ loaded }) => loaded.migration.name)
   const what = names.length === 1 ? names[0]! : `what lies between ${names[0]} and ${names.at(-1)}`
   const connection = await reopened(options, what, cause)
-  for (const [k, { id }] of sent.entries()) {
-    if (!(await isCommitted(options, connection, names[k]!, id))) {
-      await connection.close()
-      throw rolledBack(names[k]!, cause)
+  for (const [k, each] of sent.entries()) {
+    const became = await becameOf(options, connection, each)
+    if (became === 'done') {
+      finish()
+      continue
     }
-    finish()
+    const left = became === 'begun' && (await each.journal?.failedAhead(lostIn(each, cause), connection))
+    await connection.close()
+    throw left || rolledBack(names[k]!, cause)
   }
   return connection
+}
+
+async function becameOf(
+  options: ExecuteOptions,
+  connection: Connection,
+  { loaded, id, journal }: Sent,
+): Promise<'done' | 'begun' | 'nothing'> {
+  if (!journal) return (await isCommitted(options, connection, loaded.migration.name, id)) ? 'done' : 'nothing'
+  const row = ((await new Recorder(connection).read()) ?? []).find((candidate) => candidate.id === id)
+  if (row === undefined) return 'nothing'
+  return row.finishedAt === null ? 'begun' : 'done'
+}
+
+/** The connection was lost in the one operation of a migration. */
+function lostIn(sent: Sent, { cause }: CommitUnknownError): OperationFailure {
+  return failureOf(sent, cause, { text: 0, completed: 0, statement: sent.texts[0]!.text }, 'up')
 }
 
 /**
@@ -131,14 +157,21 @@ async function read(
   before: string | undefined,
 ): Promise<Sent | undefined> {
   const { programs = [] } = loaded
-  if (!loaded.transaction || programs.length > 0) return undefined
-  const { direction } = options
+  const { direction, connection } = options
+  if (programs.length > 0 || (connection.engine.transactionalDdl && !loaded.transaction)) return undefined
   const texts: { operation: number; text: string }[] = []
   for (const operation of inOrder(loaded.operations, direction)) {
     const [up, down] = loaded.operations[operation]!
     const own = await textsOf(direction === 'up' ? up : down!)
-    if (!own?.every((text) => options.connection.isPlain!(text))) return undefined
+    if (!own?.every((text) => connection.isPlain!(text))) return undefined
     texts.push(...own.map((text) => ({ operation, text })))
+  }
+  if (!connection.engine.transactionalDdl) {
+    // With more operations a signal would not be heard between them.
+    if (direction === 'down' || loaded.operations.length !== 1 || texts.length !== 1) return undefined
+    const journal = new Journal(options, loaded)
+    const { id, first, last } = journal.ahead()
+    return { loaded, id, texts, whole: { first, texts: [texts[0]!.text], last }, journal }
   }
   const recording = recordingOf(options, loaded)
   const whole = { texts: texts.map(({ text }) => text), last: recording.sqlAhead(before) }
@@ -157,11 +190,11 @@ function announce(options: ExecuteOptions, { loaded }: Sent, index: number): voi
 function failureOf(
   { loaded, texts }: Sent,
   error: unknown,
-  at: { readonly text: number; readonly completed: number },
+  at: NonNullable<NonNullable<SentAtOnce['failure']>['at']>,
   direction: 'up' | 'down',
 ): OperationFailure {
-  const { operation, text } = texts[at.text]!
+  const { operation } = texts[at.text]!
   const before = texts.slice(0, at.text).filter((other) => other.operation === operation).length
   const run = loaded.operations[operation]![direction === 'up' ? 0 : 1]
-  return new OperationFailure(operation, operationName(run), text, before + at.completed, error)
+  return new OperationFailure(operation, operationName(run), at.statement, before + at.completed, error)
 }

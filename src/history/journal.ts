@@ -19,6 +19,7 @@ import { bullets } from '../text.js'
 import type { ExecuteOptions } from './executor.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
 import {
+  bothEnds,
   type HistoryRow,
   type HistorySession,
   type MigrationRecord,
@@ -97,15 +98,7 @@ export class Journal {
     if (this.#options.direction === 'up') {
       if (present > 0) throw this.#changedMeanwhile()
       if (this.#loaded.operations.length > 0) this.#note = { ...this.#note, state: 'running' }
-      await this.#recorder.insert({
-        id: this.#id,
-        name: this.#name,
-        checksum: this.#loaded.checksum,
-        startedAt: new Date(),
-        finishedAt: null,
-        logs: JSON.stringify(this.#note),
-        steps: 0,
-      })
+      await this.#recorder.insert({ id: this.#id, ...this.#beginning() })
     } else {
       const record = this.#options.records.find((candidate) => candidate.name === this.#name)
       if (present === 0 || !record) throw this.#changedMeanwhile()
@@ -120,6 +113,38 @@ export class Journal {
       await this.#recorder.update(this.#id, { finishedAt: null, logs: JSON.stringify(this.#note) })
     }
     await this.#go()
+  }
+
+  /** What it would write of an up of one operation, to be sent together with that ({@link Connection.atOnce}). */
+  ahead(): { readonly id: string; readonly first: (stop: string) => string; readonly last: string } {
+    const { history, engine } = this.#options.connection
+    this.#note = { ...this.#note, state: 'running' }
+    const row = { ...this.#beginning(), id: this.#id }
+    const end = { steps: 1, logs: this.#endLogs() }
+    return { id: this.#id, ...bothEnds(row, end, history, engine.literal) }
+  }
+
+  /**
+   * What was sent {@link ahead} failed: it is undone or left as if the journal had run it. Returns what to tell.
+   * @param error an {@link OperationFailure}, or what kept the row from being brought to its end
+   */
+  async failedAhead(error: unknown, connection = this.#options.connection): Promise<unknown> {
+    this.#options = { ...this.#options, connection }
+    this.#recorder = new Recorder(connection, this.#options.other)
+    return error instanceof OperationFailure ? this.#failed(error) : this.#unrecorded(error)
+  }
+
+  /** The row that is written before anything is done. */
+  #beginning() {
+    const { checksum } = this.#loaded
+    const logs = JSON.stringify(this.#note)
+    return { name: this.#name, checksum, startedAt: new Date(), finishedAt: null, logs, steps: 0 }
+  }
+
+  /** What the row of an applied migration notes. */
+  #endLogs(): string {
+    const { batch, knex, js } = this.#note
+    return JSON.stringify({ rays: 1, batch, knex, ...(js && { js }) })
   }
 
   /** Goes on with, or goes back from, a migration that an earlier run left unfinished. */
@@ -244,11 +269,10 @@ export class Journal {
     if (this.#finished) return
     this.#finished = true
     if (this.#note.dir === 'up') {
-      const { batch, knex, js, finished } = this.#note
-      const logs = JSON.stringify({ rays: 1, batch, knex, ...(js && { js }) })
+      const { finished } = this.#note
       await this.#recorder.update(this.#id, {
         finishedAt: finished ? new Date(finished) : new Date(),
-        logs,
+        logs: this.#endLogs(),
         steps: Math.max(1, this.#loaded.operations.length),
       })
     } else if (this.#keepsRow()) {

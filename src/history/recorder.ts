@@ -251,6 +251,25 @@ export function insertion(
   return insertSql(history, values)
 }
 
+/**
+ * The row of a migration that begins, and its end, as statements that are sent together with what they are about.
+ * @param row as it is written first @param end as it is in the end
+ */
+export function bothEnds(
+  row: NewRow & { readonly id: string },
+  end: { readonly steps: number; readonly logs: string },
+  history: HistoryDialect,
+  literal: (value: unknown) => string,
+): { first: (stop: string) => string; last: string } {
+  const now = history.since!(literal(history.time(row.startedAt)))
+  const values = valuesOf(row, history).map(literal)
+  values[2] = now
+  return {
+    first: (stop) => history.insertUnless!(COLUMNS, values.join(', '), stop),
+    last: `UPDATE ${history.table} SET applied_steps_count = ${end.steps}, logs = ${literal(end.logs)}, finished_at = ${now} WHERE id = ${literal(row.id)}`,
+  }
+}
+
 /** When a migration finished, as SQL. @param id that of its row, as SQL */
 export function finishedAtSql({ table }: HistoryDialect, id: string): string {
   return `(SELECT finished_at FROM ${table} WHERE id = ${id})`
@@ -267,8 +286,10 @@ function valuesOf(row: NewRow, history: HistoryDialect): unknown[] {
   return [row.id ?? randomUUID(), checksum, time(startedAt), time(finishedAt), name, logs, steps]
 }
 
+const COLUMNS = 'id, checksum, started_at, finished_at, migration_name, logs, applied_steps_count'
+
 function insertSql({ table }: HistoryDialect, values: readonly string[]): string {
-  return `INSERT INTO ${table} (id, checksum, started_at, finished_at, migration_name, logs, applied_steps_count) VALUES (${values.join(', ')})`
+  return `INSERT INTO ${table} (${COLUMNS}) VALUES (${values.join(', ')})`
 }
 
 function deleteSql({ table, isNamed }: HistoryDialect, name: string): string {

@@ -17,9 +17,9 @@ function made(name: string): Op {
 
 const row = (id: number) => plain(`INSERT INTO a VALUES (${id}, 'x')`, `DELETE FROM a WHERE id = ${id}`)
 
-/** The messages of a run that hold something of a migration. */
-function messages(stderr: string): number {
-  return stderr.split(/^(?=\[[\d.]+ ms\])/m).filter((text) => /INSERT INTO \S*_prisma_migrations/.test(text)).length
+/** How many migrations each message of a run has done. */
+function messages(stderr: string): number[] {
+  return [...stderr.matchAll(/-- (\d+) of \d+ migrations done, in one message/g)].map(([, done]) => Number(done))
 }
 
 async function ends(c: FaultCase, code: number, says: RegExp, args: readonly string[] = ['migrate']) {
@@ -44,7 +44,7 @@ fault(
     c.folder(M3, [made('d')])
     c.folder(M4, [row(2)])
     const run = await ends(c, 0, /Applied 20260104000000_d/)
-    expect(messages(run.stderr)).toBe(1)
+    expect(messages(run.stderr)).toEqual([3])
     const told = [...run.stderr.matchAll(/^Applied (\S+)/gm)].map(([, name]) => name)
     expect(told).toEqual([M2, M3, M4])
     const rows = await c.history()
@@ -77,8 +77,12 @@ fault(
     c.folder(M2, [made('b')])
     c.folder(M4, [made('e')])
     const failing = [
-      // While it is planned, while it is run, by a row, and at the very beginning of what is sent.
+      // One of several statements of a text, while it is planned, while it is run, by a row, and at the very beginning of what is sent.
       { up: 'INSERT INTO nowhere (id) VALUES (1)', says: /operation 1 \(up1\).*nowhere.*42P01/i },
+      {
+        up: 'DELETE FROM a;\nINSERT INTO nowhere (id) VALUES (2)',
+        says: /operation 1 \(up1\)[\s\S]*\n {4}INSERT INTO nowhere \(id\) VALUES \(2\)\n {16}\^/i,
+      },
       { up: 'UPDATE a SET id = id / (id - id)', says: /operation 1 \(up1\).*division by zero \(22012\)/i },
       { up: "INSERT INTO a VALUES (7, 'y')", says: /operation 1 \(up1\).*23505/i },
       { up: 'CREATE TABEL f (id INTEGER)', says: /operation 1 \(up1\).*42601/i },
@@ -87,7 +91,7 @@ fault(
       c.folder(M3, [row(7), plain(up, 'DELETE FROM a')])
       const run = await ends(c, 1, says)
       expect(run.stderr).toMatch(/it was rolled back: the database is as it was before it/i)
-      expect(run.stderr).toContain(up)
+      expect(run.stderr).toContain(up.split('\n').at(-1))
       expect(/^Applied 20260102000000_b/m.test(run.stderr)).toBe(k === 0)
       expect(run.stderr).not.toMatch(/^Applied 2026010[34]/m)
       expect(await c.applied()).toEqual([M1, M2])
@@ -145,7 +149,7 @@ fault(
     c.folder(M2, [plain("INSERT INTO a VALUES (1, '; so --') -- and so on", 'DELETE FROM a /* all */')])
     c.folder(M3, [plain('CREATE TABLE d (id INTEGER);\n\nCREATE TABLE e (id INTEGER);', 'DROP TABLE d; DROP TABLE e')])
     const run = await ends(c, 0, /Applied 20260103000000_c/)
-    expect(messages(run.stderr)).toBe(1)
+    expect(messages(run.stderr)).toEqual([2])
     expect(await c.db.query('SELECT v FROM a')).toEqual([{ v: '; so --' }])
     expect(await c.tables()).toEqual(['a', 'd', 'e'])
     for (const open of ["INSERT INTO a VALUES (3, 'x", 'DELETE FROM a /* all', 'INSERT INTO a VALUES (3, $$x']) {
@@ -266,7 +270,7 @@ fault(
     await ends(c, 0, /Unapplied/, ['migrate', '--name', M1])
     // A limit for an operation is kept by somebody who waits for it.
     const limited = await ends(c, 0, /Applied 20260104000000_d/, ['migrate', '--op-timeout', '60'])
-    expect(messages(limited.stderr)).toBeGreaterThan(2)
+    expect(messages(limited.stderr)).toEqual([])
   },
   ON,
 )
@@ -295,4 +299,183 @@ fault(
     expect(await c.tables()).toEqual(['a', 'd'])
   },
   ON,
+)
+
+const MYSQL = { on: ['mysql'] } as const
+
+/** Keeps the table from being changed until the function that is returned is called. */
+async function hold(c: FaultCase): Promise<() => Promise<void>> {
+  const other = await c.db.session()
+  await other.query('LOCK TABLES a READ')
+  return async () => {
+    await other.query('UNLOCK TABLES')
+    await other.close()
+  }
+}
+
+/** Waits until a statement of rays' waits for a table. */
+async function blocked(c: FaultCase) {
+  const waiting =
+    "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table%'"
+  while ((await c.db.query(waiting)).length === 0) await pause(20)
+}
+
+fault(
+  'where nothing rolls back, each is journalled all the same',
+  async (c) => {
+    await c.fixture()
+    c.folder(M2, [made('b')])
+    c.folder(M3, [plain('ALTER TABLE a ADD COLUMN w VARCHAR(9)', 'ALTER TABLE a DROP COLUMN w')])
+    c.folder(M4, [plain('-- so\nCREATE TABLE e (id INTEGER PRIMARY KEY); -- and so on', 'DROP TABLE e;')])
+    const run = await ends(c, 0, /Applied 20260104000000_d/)
+    expect(messages(run.stderr)).toEqual([3])
+    const rows = await c.history()
+    expect(rows.map((each) => [each.migration_name, each.applied_steps_count, JSON.parse(String(each.logs))])).toEqual(
+      [M1, M2, M3, M4].map((name, k) => [name, 1, { rays: 1, batch: k === 0 ? 1 : 2, js: expect.any(String) }]),
+    )
+    const times = rows
+      .flatMap((each) => [each.started_at, each.finished_at])
+      .map((at) => new Date(String(at)).getTime())
+    expect(times).toEqual([...times].sort((a, b) => a - b))
+    await c.next()
+    await ends(c, 0, /Unapplied 20260102000000_b/, ['migrate', '--name', M1])
+    expect(await c.tables()).toEqual(['a'])
+    await c.next()
+  },
+  MYSQL,
+)
+
+fault(
+  'where nothing rolls back, the one that fails is undone, and those before it stay',
+  async (c) => {
+    await c.fixture()
+    c.folder(M2, [made('b')])
+    c.folder(M3, [made('a')])
+    c.folder(M4, [made('e')])
+    const run = await ends(c, 1, /operation 0 \(up0\) of 20260103000000_c failed: .*already exists/i)
+    expect(run.stderr).toMatch(/^Applied 20260102000000_b/m)
+    expect(run.stderr).toContain('CREATE TABLE a (id INTEGER PRIMARY KEY)')
+    expect(await c.tables()).toEqual(['a', 'b'])
+    const rows = await c.history()
+    expect(rows.map((each) => each.migration_name)).toEqual([M1, M2, M3])
+    expect(rows.at(-1)).toMatchObject({ finished_at: null, rolled_back_at: expect.anything() })
+    c.folder(M3, [made('d')])
+    await c.next()
+  },
+  MYSQL,
+)
+
+fault(
+  'where nothing rolls back, a signal lets the statement end, and the next is not begun',
+  async (c) => {
+    await c.fixture()
+    c.folder(M2, [made('b')])
+    c.folder(M3, [plain('ALTER TABLE a ADD COLUMN w VARCHAR(9)', 'ALTER TABLE a DROP COLUMN w')])
+    c.folder(M4, [made('e')])
+    const release = await hold(c)
+    const running = c.start(['migrate'])
+    await blocked(c)
+    running.child.kill('SIGTERM')
+    await pause(1200)
+    await release()
+    const run = await running.output
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 143,
+      stderr: expect.stringMatching(/Interrupted before 20260104000000_d/),
+    })
+    expect(await c.applied()).toEqual([M1, M2, M3])
+    await c.next()
+  },
+  MYSQL,
+)
+
+fault(
+  'where nothing rolls back, a process that is killed meanwhile leaves the one that ran in doubt',
+  async (c) => {
+    await c.fixture()
+    c.folder(M2, [made('b')])
+    c.folder(M3, [plain('ALTER TABLE a ADD COLUMN w VARCHAR(9)', 'ALTER TABLE a DROP COLUMN w')])
+    c.folder(M4, [made('e')])
+    const release = await hold(c)
+    const running = c.start(['migrate'])
+    await blocked(c)
+    running.child.kill('SIGKILL')
+    expect((await running.output).code).toBe(137)
+    expect(await c.applied()).toEqual([M1, M2])
+    const [row] = (await c.history()).slice(-1)
+    expect(row).toMatchObject({ migration_name: M3, finished_at: null, rolled_back_at: null })
+    expect(JSON.parse(String(row!.logs))).toMatchObject({ dir: 'up', ops: 1, op: 0, state: 'running' })
+    await release()
+    await c.gone(15_000)
+    // The server may have gone on until it noticed that nobody listens.
+    if (!(await c.applied()).includes(M3)) {
+      await c.next({ refused: { code: 3, says: /operation 0 was started and is in doubt/ } })
+      const there = await c.db.query(
+        "SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND COLUMN_NAME = 'w'",
+      )
+      const decision = [there.length > 0 ? '--skip-op' : '--retry-op', '0']
+      await ends(c, 0, /./, ['migrate', '--resume', ...decision])
+    }
+    await c.next()
+  },
+  MYSQL,
+)
+
+for (const at of ['cut-before', 'cut-after'] as const)
+  for (const stayDown of [false, true])
+    fault(
+      `where nothing rolls back, a connection cut ${at === 'cut-before' ? 'before' : 'after'} the server got the message is ${stayDown ? 'told where the server stays away' : 'asked for again'}`,
+      async (c) => {
+        await c.fixture()
+        c.folder(M2, [made('b')])
+        c.folder(M3, [made('d')])
+        const before = await c.state()
+        const between = await proxy(c.href, at, 1, { stayDown, when: /rays_sent = / })
+        const run = await c.rays(['migrate'], { env: { DATABASE_URL: between.href } }).finally(() => between.close())
+        await c.gone()
+        if (stayDown)
+          expect({ code: run.code, stderr: run.stderr }).toEqual({
+            code: 3,
+            stderr: expect.stringMatching(/cannot be reached: it is unknown/),
+          })
+        if (at === 'cut-before') {
+          if (!stayDown)
+            expect({ code: run.code, stderr: run.stderr }).toEqual({
+              code: 1,
+              stderr: expect.stringMatching(/20260102000000_b[\s\S]*rolled back/),
+            })
+          await c.clean(before)
+        }
+        // The server may have gone on until it noticed that nobody listens: the rows say how far.
+        const unfinished = (await c.history()).find((each) => each.finished_at === null)
+        if (!stayDown && at === 'cut-after')
+          expect(run.code).toBe(unfinished ? 3 : (await c.applied()).length === 3 ? 0 : 1)
+        if (unfinished) {
+          const table = unfinished.migration_name === M2 ? 'b' : 'd'
+          const decision = [(await c.tables()).includes(table) ? '--skip-op' : '--retry-op', '0']
+          await ends(c, 0, /./, ['migrate', '--resume', ...decision])
+        }
+        await c.next()
+        expect(await c.tables()).toEqual(['a', 'b', 'd'])
+      },
+      MYSQL,
+    )
+
+fault(
+  'a text with several statements is refused before the first is run',
+  async (c) => {
+    await c.fixture()
+    for (const text of [
+      'CREATE TABLE x (id INTEGER); CREATE TABLE y (id INTEGER)',
+      "INSERT INTO a VALUES (1, 'x');\nDELETE FROM a",
+    ]) {
+      c.folder(M2, [{ up: `await client.execute(${JSON.stringify(text)})`, down: '' }])
+      await ends(c, 1, /several statements[\s\S]*1064|1064[\s\S]*several statements|ER_PARSE_ERROR/)
+      expect(await c.tables()).toEqual(['a'])
+      expect(await c.db.query('SELECT id FROM a')).toEqual([])
+    }
+    c.folder(M2, [{ up: `await client.execute("INSERT INTO a VALUES (1, 'x;y'); -- one ;")`, down: '' }])
+    await c.next()
+  },
+  MYSQL,
 )

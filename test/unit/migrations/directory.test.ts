@@ -78,6 +78,7 @@ describe('listing the migrations', () => {
       codeFile: path.join(root, '20260101000000_a', 'migration.js'),
       sqlFile: path.join(root, '20260101000000_a', 'migration.sql'),
       snapshotPath: undefined,
+      hookFiles: [],
     })
     expect(all[0]).toMatchObject({ timestamp: undefined, codeFile: undefined })
   })
