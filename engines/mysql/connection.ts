@@ -187,6 +187,7 @@ export class MysqlConnection implements Connection {
   }
 
   async #run(sql: string, params: readonly unknown[] | undefined): Promise<SessionAnswer> {
+    if (sql.includes('\0')) refuseNul(sql, this.#syntax)
     refuseSeveral(sql, this.#syntax)
     if (params === undefined) return this.#send(sql)
     if (params.length > 0 && PREPARED.test(firstWord(sql, this.#syntax))) {

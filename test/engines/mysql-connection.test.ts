@@ -34,6 +34,7 @@ describeMysql('many statements in few messages', () => {
       await db.batch(many((n) => `CREATE TABLE t${n} (i INT)`))
       expect((await kindOf(db.execute('SELECT 1; SELECT 2'))).kind).toBe('syntax')
       expect((await kindOf(db.query("SELECT 'a;b'; DO 1"))).kind).toBe('syntax')
+      expect((await kindOf(db.query("SELECT 'a\0b'; DO 1"))).kind).toBe('syntax')
       expect(await db.query("SELECT 'a;b' AS t; -- and no more")).toEqual([{ t: 'a;b' }])
       await db.execute('CREATE TRIGGER tr BEFORE INSERT ON t1 FOR EACH ROW BEGIN SET @a = 1; SET @b = 2; END')
     }))
