@@ -131,12 +131,25 @@ export interface TransactionOptions {
   readonly shared?: boolean
 }
 
+/** A text of statements without parameters, read by {@link Connection.readPlain}. */
+export interface PlainText {
+  readonly text: string
+  /** Each without the comments around it, and where it begins in the text. */
+  readonly statements: readonly { readonly text: string; readonly start: number }[]
+}
+
+/** What failed: the text, by its index, and the statement of it; how many before that had ended well. */
+export interface FailedText {
+  readonly text: number
+  readonly completed: number
+  readonly statement: string
+}
+
 /** All that a transaction is to do, where that is known before it begins; a whole migration where no transaction holds DDL. */
 export interface WholeTransaction {
   /** Where no transaction holds DDL: what is sent first, as a statement that fails under a condition. */
   readonly first?: (stop: string) => string
-  /** Texts of one or more statements without parameters. */
-  readonly texts: readonly string[]
+  readonly texts: readonly PlainText[]
   /** One statement without parameters; where it changes no row, everything is rolled back. */
   readonly last: string
 }
@@ -155,8 +168,7 @@ export interface SentAtOnce {
   readonly failure?: {
     /** The driver's error, or {@link CommitUnknownError}: then any of the transactions may be committed. */
     readonly error: unknown
-    /** What failed: the text, by its index, and the statement of it; how many before that had ended well. */
-    readonly at?: { readonly text: number; readonly completed: number; readonly statement: string }
+    readonly at?: FailedText
   }
 }
 
@@ -317,14 +329,13 @@ export interface Connection extends AnsweringClient {
    * Runs whole transactions one after the other, all in one message; the first that fails is the last. What cannot be begun
    * is left out, with all that follows: where the lock is not to be had, or not all is as expected once it is there, or the
    * message has been worked on for a second. {@link transaction} does that, or tells why not.
-   * @param transactions whose texts {@link isPlain} takes
    */
   atOnce?(transactions: readonly WholeTransaction[], expected: Expected): Promise<SentAtOnce>
   /**
-   * Whether a text is surely one that neither ends the transaction nor changes the session; where no transaction holds DDL,
-   * one statement that is done or not. Where there is {@link atOnce}.
+   * Reads a text that surely neither ends the transaction nor changes the session; where no transaction holds DDL, one
+   * statement that is done or not. Undefined for any other. Where there is {@link atOnce}.
    */
-  isPlain?(text: string): boolean
+  readPlain?(text: string): PlainText | undefined
   /**
    * True while a transaction is open. MySQL: while the one that {@link transaction} began is open, so that its rollback takes
    * back everything since.

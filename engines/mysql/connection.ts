@@ -5,6 +5,7 @@
  * executor keeps a journal on this engine; whether all of the operation's work is still uncommitted is what
  * `inTransaction()` tells after it.
  */
+import { sendMessage } from '../at-once.js'
 import {
   type Answer,
   CommitUnknownError,
@@ -15,6 +16,7 @@ import {
   type HistoryDialect,
   LockLostError,
   type LockOptions,
+  type PlainText,
   type Row,
   type SentAtOnce,
   type StatementSyntax,
@@ -25,7 +27,6 @@ import {
 } from '../engine.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
 import { splitStatements, tokens } from '../sql/scanner.js'
-import { tellAtOnce } from '../told.js'
 import { dropEverything, hasTable, readTables } from './catalog.js'
 import { atOffset, explain, isLost, serverError } from './errors.js'
 import { historyDialect, LATE, SENT } from './history.js'
@@ -142,44 +143,35 @@ export class MysqlConnection implements Connection {
     return this.#takesSeveral
   }
 
-  isPlain(text: string): boolean {
-    return loneDdl(text, this.#syntax) !== undefined
+  readPlain(text: string): PlainText | undefined {
+    return readLoneDdl(text, this.#syntax)
   }
 
   /** Each statement is committed by itself; the row tells whether the one that matters was done (see the journal). */
   async atOnce(migrations: readonly WholeTransaction[], { ask, n }: Expected): Promise<SentAtOnce> {
     if (this.#options.statementTimeoutMs > 0 || this.#session.lost || !(await this.#several())) return { committed: [] }
     const lost = this.#lockless() ? 'FALSE' : NOT_HELD
-    const statements = migrations.flatMap(({ first, texts, last }, k) => [
+    const three = migrations.map(({ first, texts, last }, k) => [
       first!(`${lost} OR ${k === 0 ? `(${ask}) <> ${n}` : LATE}`),
-      loneDdl(texts[0]!, this.#syntax)!,
+      texts[0]!.statements[0]!.text,
       last,
     ])
-    const started = performance.now()
-    const sent = await this.#sendWhole(statements, started)
-    tellAtOnce(this.#options.onStatement, migrations, sent, performance.now() - started)
-    return sent
-  }
-
-  /** @param statements three for each migration */
-  async #sendWhole(statements: readonly string[], started: number): Promise<SentAtOnce> {
-    const each = (count: number) => Array<number>(count).fill((performance.now() - started) / Math.max(count, 1))
-    try {
-      await this.#session.sendAll([SENT, ...statements], { told: false })
-      return { committed: each(statements.length / 3) }
-    } catch (error) {
-      if (isLost(error)) {
-        const unknown = new CommitUnknownError('the connection was lost while migrating', { cause: error })
-        return { committed: [], failure: { error: unknown } }
-      }
+    const each = (count: number, elapsed: number) => Array<number>(count).fill(elapsed / Math.max(count, 1))
+    const failed = (error: unknown, elapsed: number): SentAtOnce => {
       const ended = ((error as { ended?: number }).ended ?? 0) - 1
       if (ended < 0) return { committed: [] }
-      const committed = each(Math.floor(ended / 3))
+      const k = Math.floor(ended / 3)
+      const committed = each(k, elapsed)
       // What was to be the row of the next one was not written: nothing of it was done.
       if (ended % 3 === 0) return { committed }
-      const at = { text: 0, completed: 0, statement: statements[ended]! }
+      const at = { text: 0, completed: 0, statement: three[k]![1]! }
       return { committed, failure: { error, ...(ended % 3 === 1 && { at }) } }
     }
+    const send = async (elapsed: () => number) => {
+      await this.#session.sendAll([SENT, ...three.flat()], { told: false })
+      return each(migrations.length, elapsed())
+    }
+    return sendMessage(migrations, { send, isLost, failed }, this.#options.onStatement)
   }
 
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
@@ -441,13 +433,13 @@ function refuseSeveral(sql: string, syntax: StatementSyntax): void {
 
 const DDL = /^(?:ALTER\s+TABLE|CREATE\s+(?:UNIQUE\s+)?(?:TABLE|INDEX)|DROP\s+(?:TABLE|INDEX)|RENAME\s+TABLE)\b/i
 
-/** The one statement of a text, where it changes tables, commits by itself, and reads nothing; undefined for any other text. */
-function loneDdl(text: string, syntax: StatementSyntax): string | undefined {
+/** Reads a text of one statement that changes tables, commits by itself, and reads nothing; undefined for any other. */
+function readLoneDdl(text: string, syntax: StatementSyntax): PlainText | undefined {
   // Most are told apart without reading them.
   if (/\b(?:select|\w*lock\w*|temporary)\b|\0/i.test(text)) return undefined
   try {
-    const [statement, ...more] = splitStatements(text, syntax)
-    return statement && more.length === 0 && DDL.test(statement.text) ? statement.text : undefined
+    const statements = splitStatements(text, syntax)
+    return statements.length === 1 && DDL.test(statements[0]!.text) ? { text, statements } : undefined
   } catch {
     return undefined
   }

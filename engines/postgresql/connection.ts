@@ -1,6 +1,7 @@
 /** A PostgreSQL session as the contract wants it. */
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sendMessage } from '../at-once.js'
 import {
   type Answer,
   CommitRefusedError,
@@ -12,6 +13,7 @@ import {
   type Expected,
   type HistoryDialect,
   type LockOptions,
+  type PlainText,
   type Row,
   type SentAtOnce,
   type TableInfo,
@@ -21,12 +23,11 @@ import {
   type WholeTransaction,
 } from '../engine.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
-import { tellAtOnce } from '../told.js'
 import { postgresAdapter } from './adapter.js'
 import { doBlock, emptySchemaSql, INVALID_INDEXES, readTables } from './catalog.js'
 import { explainPostgres } from './errors.js'
 import { MigrationLock, refuseAborted } from './lock.js'
-import { isPlain, orFail, orStop, plainStatements, unchanged, WholeMessage } from './message.js'
+import { isPlain, orFail, orStop, readPlain, unchanged, WholeMessage } from './message.js'
 import { endClient, type Result, type Session } from './session.js'
 import { describePostgres } from './url.js'
 import { literal, quote } from './values.js'
@@ -225,29 +226,24 @@ export class PostgresConnection implements Connection {
       return { committed: [] }
     const begin = ['BEGIN', ...this.#settings(), orStop(`${IN_TIME} AND ${this.#lock.begin}`)]
     // A statement of its own: it sees what was committed before the lock was there.
-    const message = new WholeMessage(begin, orStop(`(${ask}) = ${n}`), this.syntax)
+    const message = new WholeMessage(begin, orStop(`(${ask}) = ${n}`))
     for (const transaction of transactions) message.add(transaction)
-    const started = performance.now()
-    const sent = await this.#sendWhole(message, started)
-    tellAtOnce(this.session.options.onStatement, transactions, sent, performance.now() - started)
-    return sent
+    return sendMessage(
+      transactions,
+      {
+        send: async () => message.times(await this.session.send(message.text, undefined, { told: false })),
+        isLost: (error) => explainPostgres(error).kind === 'connection',
+        failed: async (error, elapsed) => {
+          await this.#rollback()
+          return message.failed(error, elapsed)
+        },
+      },
+      this.session.options.onStatement,
+    )
   }
 
-  async #sendWhole(message: WholeMessage, started: number): Promise<SentAtOnce> {
-    try {
-      return { committed: message.times(await this.session.send(message.text, undefined, { told: false })) }
-    } catch (error) {
-      if (explainPostgres(error).kind === 'connection') {
-        const unknown = new CommitUnknownError('the connection was lost while committing', { cause: error })
-        return { committed: [], failure: { error: unknown } }
-      }
-      await this.#rollback()
-      return message.failed(error, performance.now() - started)
-    }
-  }
-
-  isPlain(text: string): boolean {
-    return plainStatements(text, this.syntax) !== undefined
+  readPlain(text: string): PlainText | undefined {
+    return readPlain(text, this.syntax)
   }
 
   /** Behind a pooler a setting is the transaction's. */

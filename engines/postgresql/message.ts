@@ -1,6 +1,6 @@
 /** What is sent in one message besides what was asked for, and how its answers and errors are read. */
-import { EngineError, type SentAtOnce, type StatementSyntax, type WholeTransaction } from '../engine.js'
-import { ScriptError, type Statement, splitStatements } from '../sql/scanner.js'
+import { EngineError, type PlainText, type SentAtOnce, type StatementSyntax, type WholeTransaction } from '../engine.js'
+import { ScriptError, splitStatements } from '../sql/scanner.js'
 import { movePosition } from './errors.js'
 import type { Result } from './session.js'
 
@@ -21,12 +21,12 @@ function isOrdinary(statement: string): boolean {
   return PLAIN.test(statement) && !TOUCHY.test(statement)
 }
 
-/** The statements of a text, where all of them are plain; undefined for any other. */
-export function plainStatements(text: string, syntax: StatementSyntax): readonly Statement[] | undefined {
+/** Reads a text whose statements are all plain; undefined for any other. */
+export function readPlain(text: string, syntax: StatementSyntax): PlainText | undefined {
   if (text.includes('\0')) return undefined
   try {
     const statements = splitStatements(text, syntax)
-    return statements.every((statement) => isOrdinary(statement.text)) ? statements : undefined
+    return statements.every((statement) => isOrdinary(statement.text)) ? { text, statements } : undefined
   } catch (error) {
     if (error instanceof ScriptError) return undefined
     throw error
@@ -70,7 +70,7 @@ export class WholeMessage {
     /** How many statements there are before the texts. */
     readonly head: number
     /** Of each text: where it begins in the message, and its statements. */
-    readonly texts: readonly { readonly start: number; readonly statements: readonly Statement[] }[]
+    readonly texts: readonly { readonly start: number; readonly statements: PlainText['statements'] }[]
     /** How many statements there are in all. */
     readonly count: number
   }[] = []
@@ -82,16 +82,12 @@ export class WholeMessage {
   constructor(
     private readonly begin: readonly string[],
     private readonly first: string,
-    private readonly syntax: StatementSyntax,
   ) {}
 
   add({ texts, last }: WholeTransaction): void {
     const head = [...this.begin, ...(this.#transactions.length === 0 ? [this.first] : [])]
     for (const sql of head) this.#append(sql)
-    const placed = texts.map((text) => ({
-      start: this.#append(text),
-      statements: plainStatements(text, this.syntax) ?? [],
-    }))
+    const placed = texts.map(({ text, statements }) => ({ start: this.#append(text), statements }))
     this.#append(orFail(last, TOOK))
     this.#append('COMMIT')
     const count = placed.reduce((sum, { statements }) => sum + statements.length, head.length + 2)

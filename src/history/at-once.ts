@@ -2,7 +2,13 @@
  * Migrations whose statements are known before they are run, several in one message, each in a transaction of its own: what
  * they leave, fail with and record is the same as one by one, without waiting for the server between them.
  */
-import { CommitUnknownError, type Connection, type SentAtOnce, type WholeTransaction } from '../../engines/engine.js'
+import {
+  CommitUnknownError,
+  type Connection,
+  type FailedText,
+  type PlainText,
+  type WholeTransaction,
+} from '../../engines/engine.js'
 import { cancellable } from '../interruption.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
@@ -11,7 +17,7 @@ import type { ExecuteOptions, StepResult } from './executor.js'
 import { Journal } from './journal.js'
 import { OperationFailure } from './operation.js'
 import { presentSql, Recorder } from './recorder.js'
-import { inOrder, isCommitted, recordingOf, refuseInterrupted, reopened, rolledBack, stepError } from './transaction.js'
+import { inOrder, recordingOf, refuseInterrupted, reopened, rolledBack, stepError } from './transaction.js'
 
 /** So many go into a message at the most. */
 const MOST = 32
@@ -33,20 +39,21 @@ export interface Outcome {
 interface Sent {
   readonly loaded: LoadedMigration
   readonly id: string
-  readonly texts: readonly { readonly operation: number; readonly text: string }[]
+  /** The operation that each text is of, by its index. */
+  readonly operations: readonly number[]
   readonly whole: WholeTransaction
   /** Where no transaction holds it. */
   readonly journal?: Journal
 }
 
 /**
- * Runs the next migrations of the plan, as many as go together; `left` where the next has to be run for itself.
+ * Runs the next migrations of the plan, as many as go together; undefined where the next has to be run for itself.
  * @param from its index
  */
-export async function sendAtOnce(options: ExecuteOptions, from: number): Promise<Outcome & { readonly left?: true }> {
+export async function sendAtOnce(options: ExecuteOptions, from: number): Promise<Outcome | undefined> {
   const sent = await gather(options, from)
   const [first] = sent
-  if (!first) return { done: [], left: true }
+  if (!first) return undefined
   const { connection, direction, signal } = options
   const names = sent.map(({ loaded }) => loaded.migration.name)
   const done: StepResult[] = []
@@ -70,7 +77,7 @@ export async function sendAtOnce(options: ExecuteOptions, from: number): Promise
     const stops = connection.engine.transactionalDdl
     const { committed, failure } = await (stops ? cancellable(signal, connection, send) : send())
     for (const milliseconds of committed) finish(milliseconds)
-    if (!failure) return done.length > 0 ? { done } : { done, left: true }
+    if (!failure) return done.length > 0 ? { done } : undefined
     if (failure.error instanceof CommitUnknownError) {
       const each = (performance.now() - started) / sent.length
       return { done, moved: await afterLoss(options, sent, failure.error, () => finish(each)) }
@@ -98,7 +105,7 @@ async function gather(options: ExecuteOptions, from: number): Promise<Sent[]> {
   for (const loaded of migrations.slice(from, from + most)) {
     const next = await read(options, loaded, sent.at(-1)?.id)
     if (next === undefined) break
-    length += next.texts.reduce((sum, { text }) => sum + text.length, 0)
+    length += next.whole.texts.reduce((sum, { text }) => sum + text.length, 0)
     if (sent.length > 0 && length > LONG) break
     sent.push(next)
   }
@@ -118,33 +125,24 @@ async function afterLoss(
   const names = sent.map(({ loaded }) => loaded.migration.name)
   const what = names.length === 1 ? names[0]! : `what lies between ${names[0]} and ${names.at(-1)}`
   const connection = await reopened(options, what, cause)
+  const rows = (await new Recorder(connection).read()) ?? []
   for (const [k, each] of sent.entries()) {
-    const became = await becameOf(options, connection, each)
-    if (became === 'done') {
+    const own = rows.find(({ id }) => id === each.id)
+    const named = rows.some((row) => row.name === names[k] && row.rolledBackAt === null)
+    if (options.direction === 'up' ? own?.finishedAt : !named) {
       finish()
       continue
     }
-    const left = became === 'begun' && (await each.journal?.failedAhead(lostIn(each, cause), connection))
+    const left = own && (await each.journal?.failedAhead(lostIn(each, cause), connection))
     await connection.close()
-    throw left || rolledBack(names[k]!, cause)
+    throw left ?? rolledBack(names[k]!, cause)
   }
   return connection
 }
 
-async function becameOf(
-  options: ExecuteOptions,
-  connection: Connection,
-  { loaded, id, journal }: Sent,
-): Promise<'done' | 'begun' | 'nothing'> {
-  if (!journal) return (await isCommitted(options, connection, loaded.migration.name, id)) ? 'done' : 'nothing'
-  const row = ((await new Recorder(connection).read()) ?? []).find((candidate) => candidate.id === id)
-  if (row === undefined) return 'nothing'
-  return row.finishedAt === null ? 'begun' : 'done'
-}
-
 /** The connection was lost in the one operation of a migration. */
 function lostIn(sent: Sent, { cause }: CommitUnknownError): OperationFailure {
-  return failureOf(sent, cause, { text: 0, completed: 0, statement: sent.texts[0]!.text }, 'up')
+  return failureOf(sent, cause, { text: 0, completed: 0, statement: sent.whole.texts[0]!.text }, 'up')
 }
 
 /**
@@ -159,23 +157,28 @@ async function read(
   const { programs = [] } = loaded
   const { direction, connection } = options
   if (programs.length > 0 || (connection.engine.transactionalDdl && !loaded.transaction)) return undefined
-  const texts: { operation: number; text: string }[] = []
+  const texts: PlainText[] = []
+  const operations: number[] = []
   for (const operation of inOrder(loaded.operations, direction)) {
     const [up, down] = loaded.operations[operation]!
     const own = await textsOf(direction === 'up' ? up : down!)
-    if (!own?.every((text) => connection.isPlain!(text))) return undefined
-    texts.push(...own.map((text) => ({ operation, text })))
+    if (own === undefined) return undefined
+    for (const text of own) {
+      const plain = connection.readPlain!(text)
+      if (plain === undefined) return undefined
+      texts.push(plain)
+      operations.push(operation)
+    }
   }
   if (!connection.engine.transactionalDdl) {
     // With more operations a signal would not be heard between them.
     if (direction === 'down' || loaded.operations.length !== 1 || texts.length !== 1) return undefined
     const journal = new Journal(options, loaded)
     const { id, first, last } = journal.ahead()
-    return { loaded, id, texts, whole: { first, texts: [texts[0]!.text], last }, journal }
+    return { loaded, id, operations, whole: { first, texts, last }, journal }
   }
   const recording = recordingOf(options, loaded)
-  const whole = { texts: texts.map(({ text }) => text), last: recording.sqlAhead(before) }
-  return { loaded, id: recording.id, texts, whole }
+  return { loaded, id: recording.id, operations, whole: { texts, last: recording.sqlAhead(before) } }
 }
 
 function announce(options: ExecuteOptions, { loaded }: Sent, index: number): void {
@@ -188,13 +191,13 @@ function announce(options: ExecuteOptions, { loaded }: Sent, index: number): voi
 }
 
 function failureOf(
-  { loaded, texts }: Sent,
+  { loaded, operations }: Sent,
   error: unknown,
-  at: NonNullable<NonNullable<SentAtOnce['failure']>['at']>,
+  at: FailedText,
   direction: 'up' | 'down',
 ): OperationFailure {
-  const { operation } = texts[at.text]!
-  const before = texts.slice(0, at.text).filter((other) => other.operation === operation).length
+  const operation = operations[at.text]!
+  const before = at.text - operations.indexOf(operation)
   const run = loaded.operations[operation]![direction === 'up' ? 0 : 1]
   return new OperationFailure(operation, operationName(run), at.statement, before + at.completed, error)
 }

@@ -78,9 +78,8 @@ export async function execute(options: ExecuteOptions): Promise<StepResult[]> {
   let connection = options.connection
   for (let index = 0; index < options.migrations.length; ) {
     const now = { ...options, connection }
-    const together = await sendAtOnce(now, index)
-    // What could not be sent with others is run for itself.
-    const { done: steps, moved, error, passed = 0 } = together.left ? await runOne(now, index) : together
+    const outcome = (await sendAtOnce(now, index)) ?? (await runOne(now, index))
+    const { done: steps, moved, error, passed = 0 } = outcome
     connection = moved ?? connection
     done.push(...steps)
     index += steps.length + passed

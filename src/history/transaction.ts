@@ -299,7 +299,9 @@ async function afterUnknownCommit(
   const { name } = loaded.migration
   const what = isAlone(options) ? name : `the run with ${options.migrations.length} migrations`
   const connection = await reopened(options, what, cause)
-  if (await isCommitted(options, connection, name, id)) return connection
+  const recorder = new Recorder(connection)
+  const committed = options.direction === 'up' ? await recorder.find(id) : (await recorder.count(name)) === 0
+  if (committed) return connection
   await connection.close()
   throw rolledBack(what, cause)
 }
@@ -323,17 +325,6 @@ export async function reopened(
       },
     )
   }
-}
-
-/** @param id that of the row which the transaction was to write */
-export async function isCommitted(
-  { direction }: ExecuteOptions,
-  connection: Connection,
-  name: string,
-  id: string,
-): Promise<boolean> {
-  const recorder = new Recorder(connection)
-  return direction === 'up' ? recorder.find(id) : (await recorder.count(name)) === 0
 }
 
 export function rolledBack(what: string, cause: unknown): FailedError {

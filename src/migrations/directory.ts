@@ -7,7 +7,7 @@ import { FailedError, MigrationInvalidError, RaysError, UsageError } from '../er
 import { SNAPSHOT } from '../schema/prisma-schema.js'
 import { bullets, compareNames } from '../text.js'
 import { isDraft, withDraft, withDraftIn } from './drafts.js'
-import { isHookName } from './hooks.js'
+import { hookFiles } from './hooks.js'
 import type { Migration } from './migration.js'
 
 const CODE_FILES = ['migration.js', 'migration.cjs', 'migration.mjs', 'migration.ts', 'migration.cts', 'migration.mts']
@@ -87,9 +87,7 @@ async function describe(directory: string, name: string, problems: string[]): Pr
     snapshotPath: [SNAPSHOT, SNAPSHOT + HIDDEN]
       .filter((name) => entries.has(name))
       .map((name) => path.join(directory, name))[0],
-    hookFiles: [...entries.values()]
-      .filter((entry) => entry.isFile() && isHookName(entry.name))
-      .map(({ name }) => name),
+    hookFiles: hookFiles(entries.values()),
     ...(entries.has(REPLACES) && { replaces: await readLines(path.join(directory, REPLACES)) }),
   }
 }

@@ -1,5 +1,5 @@
 /** The hooks of a migration folder: files called before and after. */
-import { promises as fs, readdirSync } from 'node:fs'
+import { type Dirent, promises as fs, readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { StatementSyntax } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
@@ -16,14 +16,9 @@ export interface SqlHook {
 
 const NAME = /^(before|after)(?:\.(sh|bash|js|ts|(?:(up|down)\.)?sql))?$/
 
-/** Whether a file of this name in a migration's folder is a hook. */
-export function isHookName(name: string): boolean {
-  return NAME.test(name)
-}
-
-function filesIn(directory: string): string[] {
-  const entries = readdirSync(directory, { withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+/** The names of the hooks among the entries of a migration's folder. */
+export function hookFiles(entries: Iterable<Dirent>): string[] {
+  return [...entries].filter((entry) => entry.isFile() && NAME.test(entry.name)).map(({ name }) => name)
 }
 
 /**
@@ -31,16 +26,14 @@ function filesIn(directory: string): string[] {
  * @throws {MigrationInvalidError} for more than one `before` or `after`; the two ways of SQL count as one
  */
 export async function listHooks(migration: Migration): Promise<(ProgramHook | SqlHook)[]> {
-  const hooks = [...(migration.hookFiles ?? filesIn(migration.directory))]
-    .filter(isHookName)
-    .sort()
-    .map((entry): ProgramHook | SqlHook => {
-      const [, name, extension, way] = NAME.exec(entry)!
-      const when = name as 'before' | 'after'
-      const file = path.join(migration.directory, entry)
-      if (extension?.endsWith('sql')) return { when, kind: 'sql', direction: way === 'down' ? 'down' : 'up', file }
-      return { when, kind: (extension ?? 'executable') as ProgramHook['kind'], file }
-    })
+  const names = migration.hookFiles ?? hookFiles(readdirSync(migration.directory, { withFileTypes: true }))
+  const hooks = [...names].sort().map((entry): ProgramHook | SqlHook => {
+    const [, name, extension, way] = NAME.exec(entry)!
+    const when = name as 'before' | 'after'
+    const file = path.join(migration.directory, entry)
+    if (extension?.endsWith('sql')) return { when, kind: 'sql', direction: way === 'down' ? 'down' : 'up', file }
+    return { when, kind: (extension ?? 'executable') as ProgramHook['kind'], file }
+  })
   for (const when of ['before', 'after'] as const) {
     const own = hooks.filter((hook) => hook.when === when)
     const ways = new Set(own.map((hook) => (hook.kind === 'sql' ? hook.direction : 'program')))

@@ -24,7 +24,7 @@ export interface Migration {
   readonly snapshotPath: string | undefined
   /** The migrations that this one stands for (replaces.txt), oldest first; undefined for any but a squashed one. */
   readonly replaces?: readonly string[]
-  /** The names of the files that may be hooks, where the folder was listed. */
+  /** The names of its hooks, where the folder was listed. */
   readonly hookFiles?: readonly string[]
 }
 

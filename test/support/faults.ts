@@ -194,6 +194,13 @@ export class FaultCase {
     return { ...output, milliseconds: performance.now() - started }
   }
 
+  /** Runs the command, which ends with this code and says this. */
+  async ends(args: readonly string[], code: number, says: RegExp): Promise<Timed> {
+    const run = await this.rays(args)
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code, stderr: expect.stringMatching(says) })
+    return run
+  }
+
   /** Starts the command and lets it run. */
   start(args: readonly string[], options: RunOptions = {}): Running {
     let child!: ChildProcess
