@@ -46,8 +46,7 @@ export const sqlite: Engine = {
     const path = sqlitePath(url)
     if (existsSync(path)) return false
     mkdirSync(dirname(path), { recursive: true })
-    await create(path)
-    return true
+    return create(path)
   },
   rebuilds: (send) => new Rebuilds(send, syntax),
   withDatabase: withSqliteFile,

@@ -4,11 +4,25 @@
  * when the process ends, however that ends, so a file that is left behind holds nobody up.
  *
  * The file is made and removed only by who has the database's own write lock at that moment: no two are ever at it.
+ *
+ * The folder may be another user's, who has put something else under the file's name: nothing there is followed, opened or
+ * changed but a file of one name (see {@link makeEmpty}).
  */
-import { accessSync, chmodSync, chownSync, constants, existsSync, rmSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import type { Database } from 'better-sqlite3'
 import { EngineError } from '../engine.js'
-import { isBusy, type SqliteFileError } from './errors.js'
+import { isBusy, SqliteFileError } from './errors.js'
+import { makeEmpty, nodeAt } from './files.js'
 import { openBeside } from './session.js'
 
 /** SQLite does not tell who holds its lock. */
@@ -54,7 +68,8 @@ export class LastingLock {
 
   /** Whether another connection holds it. Changes nothing, and needs no right to write. */
   isHeld(): boolean {
-    if (this.#path === undefined || this.#own || !existsSync(this.#path)) return false
+    // No rays holds a lock on anything but a file, and opening a pipe would wait for ever.
+    if (this.#path === undefined || this.#own || !nodeAt(this.#path)?.isFile()) return false
     let probe: Database | undefined
     try {
       probe = openBeside(this.handle, this.#path, { readonly: true, fileMustExist: true, timeout: 0 })
@@ -63,7 +78,7 @@ export class LastingLock {
     } catch (error) {
       if (isBusy(error)) return true
       // Its holder has removed it.
-      if (!existsSync(this.#path)) return false
+      if (nodeAt(this.#path) === undefined || isNoDatabase(error)) return false
       throw error
     } finally {
       probe?.close()
@@ -80,7 +95,7 @@ export class LastingLock {
    * @throws {HeldBetweenError}
    */
   clear(): void {
-    if (this.#path === undefined || this.#own || !existsSync(this.#path)) return
+    if (this.#path === undefined || this.#own || nodeAt(this.#path) === undefined) return
     this.refuseHeld()
     this.#remove()
   }
@@ -88,26 +103,54 @@ export class LastingLock {
   /**
    * Takes it. The caller has the database's write lock. Where no file can be made (a folder that may only be read, in which a
    * database with a write-ahead log can still be written to), nothing is held.
-   * @throws {HeldBetweenError}
+   * @throws {HeldBetweenError}; {@link SqliteFileError} where something that is no such file has its name
    */
   take(): void {
     if (this.#path === undefined || this.#own) return
     this.clear()
     let file: Database | undefined
     try {
-      // SQLite would open without a word, and lock nothing, what may only be read.
-      if (existsSync(this.#path)) accessSync(this.#path, constants.W_OK)
-      file = openBeside(this.handle, this.#path)
+      const prepared = this.#prepare(this.#path)
+      file = openBeside(this.handle, this.#path, { fileMustExist: true })
       // SQLite prepares the first page of an empty file: with a journal on the disk, that would be a second file.
       file.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+      const now = nodeAt(this.#path)
+      if (now?.ino !== prepared.ino || now.dev !== prepared.dev)
+        throw foreign(this.#path, 'was replaced by another file')
     } catch (error) {
       file?.close()
       if (isBusy(error)) throw new HeldBetweenError()
       if (isRefused(error)) return
-      throw error
+      throw isNoDatabase(error) ? foreign(this.#path, 'is a file of another program') : error
     }
     this.#own = file
-    this.#resemble()
+  }
+
+  /** The file, made or left by a dead process, which SQLite may open. */
+  #prepare(path: string): Stats {
+    const { mode, uid, gid } = statSync(this.#database)
+    const made = makeEmpty(path, mode & 0o666)
+    if (made === undefined) {
+      const found = nodeAt(path)
+      if (!found?.isFile()) throw foreign(path, `is ${found?.isSymbolicLink() ? 'a symbolic link' : 'no file'}`)
+      if (found.nlink > 1) throw foreign(path, 'is a hard link to another file')
+      // SQLite would open without a word, and lock nothing, what may only be read.
+      accessSync(path, constants.W_OK)
+      return found
+    }
+    try {
+      // Who may write to the database may take the lock, also when it was left by another user: as SQLite does with its journal.
+      fchmodSync(made, mode & 0o666)
+      if (process.getuid?.() === 0) fchownSync(made, uid, gid)
+    } catch {
+      // Then it has the rights that new files have.
+    }
+    try {
+      return fstatSync(made)
+    } finally {
+      // Before SQLite opens it: closing a file gives up every lock that the process has on it.
+      closeSync(made)
+    }
   }
 
   /** @param alone whether the caller has the database's write lock: only then the file goes as well */
@@ -120,24 +163,25 @@ export class LastingLock {
 
   #remove(): void {
     try {
+      const found = nodeAt(this.#path!)
       // What has bytes in it is somebody's data.
-      if (statSync(this.#path!).size === 0) rmSync(this.#path!)
+      if (found?.isFile() && found.size === 0) rmSync(this.#path!)
     } catch {
-      // It is not there, or may not be removed: it holds nobody up.
-    }
-  }
-
-  /** Who may write to the database may take the lock, also when it was left by another user: as SQLite does with its journal. */
-  #resemble(): void {
-    try {
-      const { mode, uid, gid } = statSync(this.#database)
-      chmodSync(this.#path!, mode & 0o666)
-      if (process.getuid?.() === 0) chownSync(this.#path!, uid, gid)
-    } catch {
-      // Then it has the rights that new files have.
+      // It may not be removed: it holds nobody up.
     }
   }
 }
+
+function foreign(path: string, what: string): SqliteFileError {
+  return new SqliteFileError(
+    'other',
+    'LOCK_FILE',
+    `The migration lock cannot be taken: ${path} ${what}, which rays leaves alone.`,
+    { hint: 'Somebody who may write to that folder put it there. Look at it, remove it, and run the command again.' },
+  )
+}
+
+const isNoDatabase = (error: unknown) => (error as Partial<SqliteFileError>).code === 'SQLITE_NOTADB'
 
 /** The file system lets nobody, or not this user, make the file. */
 function isRefused(error: unknown): boolean {

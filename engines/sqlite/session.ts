@@ -1,11 +1,13 @@
 /** Opening a SQLite file, and waiting for other processes without standing still. */
-import { statSync } from 'node:fs'
+import { closeSync, readlinkSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Database } from 'better-sqlite3'
 import { type ConnectOptions, MissingDriverError } from '../engine.js'
 import { hearSignals } from '../process.js'
 import { isBusy, SqliteFileError } from './errors.js'
+import { makeEmpty, nodeAt } from './files.js'
 
 /** The driver waits this long inside SQLite, where nothing else of the process runs; the rest is waited outside. */
 const BUSY_MS = 100
@@ -59,13 +61,38 @@ export function openBeside(database: Database, path: string, options: BetterSqli
   return construct(database.constructor as typeof BetterSqlite3, path, options)
 }
 
-/** Creates an empty database file. */
-export async function create(path: string): Promise<void> {
+/**
+ * Creates an empty database file. Returns whether it did: false where one has the name by now.
+ * @param mode its rights, less the umask
+ * @throws {SqliteFileError} where a link of another user has the name
+ */
+export async function create(path: string, mode = 0o666): Promise<boolean> {
   const driver = await loadDriver()
-  const database = construct(driver, path, {})
+  const file = missingTarget(path)
+  const made = makeEmpty(file, mode)
+  if (made === undefined) return false
+  closeSync(made)
+  const database = construct(driver, file, { fileMustExist: true })
   // SQLite writes nothing for an empty database; one statement makes it a database for good.
   database.exec('PRAGMA user_version = 0; VACUUM')
   database.close()
+  return true
+}
+
+/** Where a link to nothing points. A link that another user has put there may lead anywhere this user may write. */
+function missingTarget(path: string, links = 0): string {
+  const found = nodeAt(path)
+  // SQLite and the operating system give up on links that lead to each other.
+  if (!found?.isSymbolicLink() || links > 40) return path
+  const user = process.geteuid?.()
+  if (user === undefined || found.uid === user || found.uid === 0)
+    return missingTarget(resolve(dirname(path), readlinkSync(path)), links + 1)
+  throw new SqliteFileError(
+    'permission',
+    'EPERM',
+    `The database file ${path} cannot be made: it is a symbolic link of another user, to a file that does not exist.`,
+    { hint: 'Name the file itself in the database URL, or remove the link.' },
+  )
 }
 
 function construct(driver: typeof BetterSqlite3, path: string, options: BetterSqlite3.Options): Database {

@@ -50,8 +50,8 @@ async function openConfigured(
   }
   if (sameFile(url, request.url))
     refuse('it is the main database, and a shadow database is emptied. Name another file.')
-  const created = !existsSync(path)
-  if (created) await create(path)
+  // Nobody else reads what is tried here, not even its names.
+  const created = !existsSync(path) && (await create(path, 0o600))
   const connection = new SqliteConnection(engine, await open(path, request.connect), `sqlite ${path}`, request.connect)
   try {
     await guardContents(connection, request, refuse)

@@ -214,7 +214,8 @@ function explained(error: unknown, connection: Connection): unknown {
   const info = connection.engine.explain(error)
   const known = info.code !== '' && info.kind !== 'other'
   if (error instanceof LockTimeoutError) return notFree(error, error.waitedMs)
-  if (error instanceof EngineError) return new FailedError(error.message, { cause: error })
+  if (error instanceof EngineError)
+    return new FailedError(error.message, { cause: error, ...(info.hint !== undefined && { hint: info.hint }) })
   if (!known) return error
   return new FailedError(redact(`The database said: ${info.message} (${info.code})`), {
     cause: error,

@@ -1,8 +1,12 @@
 /** What is SQLite's own: files, foreign keys that are switched off, other writers, stored times. */
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lchownSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,6 +19,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import {
   BadUrlError,
+  EngineError,
   ForeignKeyError,
   LockTimeoutError,
   ShadowRefusedError,
@@ -319,6 +324,25 @@ describeDatabases(
       })
     })
 
+    test('is made through a link to nothing of one own, and not through that of another user', async () => {
+      const [link, file] = [path.join(folder, 'new.db'), path.join(folder, 'data.db')]
+      symlinkSync('data.db', link)
+      if (process.getuid?.() === 0) {
+        lchownSync(link, 65534, 65534)
+        const error = await failure(engine.createDatabase(at('file:new.db'), connectOptions))
+        expect(error).toMatchObject({ kind: 'permission', message: expect.stringContaining(link) })
+        expect(existsSync(file)).toBe(false)
+        lchownSync(link, 0, 0)
+      }
+      expect(await engine.createDatabase(at('file:new.db'), connectOptions)).toBe(true)
+      expect(lstatSync(file).isFile()).toBe(true)
+      expect(await engine.createDatabase(at('file:new.db'), connectOptions)).toBe(false)
+      rmSync(file)
+      rmSync(link)
+      symlinkSync('new.db', link)
+      expect(await engine.createDatabase(at('file:new.db'), connectOptions)).toBe(false)
+    })
+
     test('a reader that holds up COMMIT is waited for', async () => {
       await db.query('CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (1)')
       const reader = await db.session()
@@ -401,6 +425,69 @@ describeDatabases(
           await (await first.holdLock!())()
         })
         expect(statSync(lockFile()).size).toBeGreaterThan(0)
+      })
+
+      describe('under its name lies', () => {
+        const target = () => path.join(folder, 'target')
+        const others: [string, () => void][] = [
+          ['a symbolic link to nothing', () => symlinkSync(target(), lockFile())],
+          [
+            'a symbolic link to an empty file',
+            () => {
+              writeFileSync(target(), '', { mode: 0o640 })
+              symlinkSync(target(), lockFile())
+            },
+          ],
+          [
+            'a symbolic link to a file',
+            () => {
+              writeFileSync(target(), 'mine', { mode: 0o640 })
+              symlinkSync(target(), lockFile())
+            },
+          ],
+          [
+            'a hard link to a file',
+            () => {
+              writeFileSync(target(), 'mine', { mode: 0o640 })
+              linkSync(target(), lockFile())
+            },
+          ],
+          ['a file of another program', () => writeFileSync(lockFile(), 'mine')],
+          ['a folder', () => mkdirSync(lockFile())],
+          ['a pipe', () => expect(spawnSync('mkfifo', [lockFile()]).status).toBe(0)],
+        ]
+        const seen = () => {
+          const found = lstatSync(target(), { throwIfNoEntry: false })
+          return found && [found.size, found.mode, found.uid, found.nlink]
+        }
+
+        test.each(others)('%s: it is named, left as it is, and holds up no transaction', async (_, lay) => {
+          if (process.getuid?.() === 0) chownSync(db.href.replace('file:', ''), 65534, 65534)
+          lay()
+          const before = [seen(), lstatSync(lockFile()).ino]
+          await use(async (connection) => {
+            expect(await connection.lockHolder()).toBeUndefined()
+            expect(await begun(connection)).toBeUndefined()
+            const error = await failure(connection.holdLock!())
+            expect(error).toBeInstanceOf(EngineError)
+            expect((error as Error).message).toContain(lockFile())
+            expect(engine.explain(error).hint).toMatch(/remove it/)
+            expect([seen(), lstatSync(lockFile()).ino]).toEqual(before)
+            rmSync(lockFile(), { recursive: true })
+            await (await connection.holdLock!())()
+          })
+        })
+
+        test('a hard link to an empty file: it goes, the file stays', async () => {
+          writeFileSync(target(), '', { mode: 0o640 })
+          linkSync(target(), lockFile())
+          await use(async (connection) => {
+            const release = await connection.holdLock!()
+            expect(lstatSync(lockFile()).ino).not.toBe(lstatSync(target()).ino)
+            await release()
+          })
+          expect([existsSync(lockFile()), lstatSync(target()).size]).toEqual([false, 0])
+        })
       })
 
       test('is not needed in memory', async () => {
