@@ -7,21 +7,20 @@ import { HOW_TO_GET, startMysql, startPostgres } from './servers.mjs'
 /** @param {{ maxWorkers: number, nonFlagArgs?: string[] }} config jest's */
 export default async function globalSetup({ maxWorkers, nonFlagArgs = [] }) {
   removeLeftovers()
-  const required = (process.env.RAYS_TEST_REQUIRE ?? '').split(',').filter(Boolean)
-  const unknown = required.filter((name) => !(name in HOW_TO_GET))
-  if (unknown.length > 0)
-    throw new Error(`RAYS_TEST_REQUIRE names ${unknown.join(', ')}; known: ${Object.keys(HOW_TO_GET).join(', ')}`)
+  const required = databasesIn('RAYS_TEST_REQUIRE') ?? []
+  const wanted = databasesIn('RAYS_TEST_DATABASES') ?? Object.keys(HOW_TO_GET)
   // One file is run by one worker.
   const workers = nonFlagArgs.length === 1 && nonFlagArgs[0].endsWith('.ts') ? 1 : maxWorkers
   const starting = {
-    postgresql: [startPostgres()],
+    postgresql: () => [startPostgres()],
     // The migration lock is one for a whole server of MySQL: workers that shared it would wait for each other's migrations.
-    mysql: Array.from({ length: process.env.RAYS_TEST_MYSQL_URL ? 1 : workers }, () => startMysql()),
-    sqlite: [sqlite()],
+    mysql: () => Array.from({ length: process.env.RAYS_TEST_MYSQL_URL ? 1 : workers }, () => startMysql()),
+    sqlite: () => [sqlite()],
   }
   globalThis.__raysServers = []
   const lines = []
-  for (const [name, start] of Object.entries(starting)) {
+  const started = Object.entries(starting).flatMap(([name, begin]) => (wanted.includes(name) ? [[name, begin()]] : []))
+  for (const [name, start] of started) {
     const settled = await Promise.allSettled(start)
     const servers = settled.flatMap(({ value }) => value ?? [])
     const reason = settled.find((each) => each.reason)?.reason.message ?? 'not found'
@@ -41,6 +40,15 @@ export default async function globalSetup({ maxWorkers, nonFlagArgs = [] }) {
     }
   }
   process.stderr.write(`\nDatabases: ${lines.join(', ')}\n`)
+}
+
+/** The databases that a variable lists, separated by commas; undefined where it is not set. */
+function databasesIn(variable) {
+  const names = process.env[variable]?.split(',').filter(Boolean)
+  const unknown = names?.filter((name) => !(name in HOW_TO_GET)) ?? []
+  if (unknown.length > 0)
+    throw new Error(`${variable} names ${unknown.join(', ')}; known: ${Object.keys(HOW_TO_GET).join(', ')}`)
+  return names
 }
 
 async function sqlite() {

@@ -10,7 +10,7 @@ export interface Server {
 export interface ServerOptions {
   readonly settings?: readonly string[]
   readonly own?: boolean
-  readonly place?: string
+  readonly programs?: string
 }
 export const HOW_TO_GET: Readonly<Record<string, string>>
 export function startPostgres(options?: ServerOptions): Promise<Server | undefined>

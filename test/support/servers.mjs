@@ -1,7 +1,7 @@
 // Private database servers for the tests: made in a temporary folder, on a free port, as an unprivileged user, and gone
 // afterwards. A server that was not started here is never stopped or configured.
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -12,23 +12,31 @@ import path from 'node:path'
 
 /** How to get what is missing, for the line that tells about skipped tests. */
 export const HOW_TO_GET = {
-  postgresql: 'install PostgreSQL (Debian: apt-get install postgresql) or set RAYS_TEST_POSTGRES_URL',
-  mysql: 'install MariaDB (Debian: apt-get install mariadb-server) or set RAYS_TEST_MYSQL_URL',
+  postgresql:
+    'install PostgreSQL (Debian: apt-get install postgresql), or set RAYS_TEST_POSTGRES_BIN to the folder of its programs or RAYS_TEST_POSTGRES_URL to a server',
+  mysql:
+    "install MariaDB (Debian: apt-get install mariadb-server), or set RAYS_TEST_MYSQL_BIN to the folder of its or MySQL's programs or RAYS_TEST_MYSQL_URL to a server",
   sqlite: 'npm rebuild better-sqlite3',
 }
 
 /**
- * A PostgreSQL server, or undefined where none is installed. RAYS_TEST_POSTGRES_URL names one to use instead: databases
- * are created and dropped there, nothing else is touched.
- * @param {{ settings?: string[], own?: boolean }} options more settings; own: never the given server
+ * A PostgreSQL server, or undefined where none is installed. RAYS_TEST_POSTGRES_BIN names the folder of the programs to
+ * run; RAYS_TEST_POSTGRES_URL a server to use instead: databases are created and dropped there, nothing else is touched.
+ * @param {{ settings?: string[], own?: boolean, programs?: string }} options more settings; own: never the given server;
+ *   programs: the folder of the programs to run
  * @returns {Promise<Server | undefined>}
  */
-export async function startPostgres({ settings: more = [], own = false } = {}) {
+export async function startPostgres({
+  settings: more = [],
+  own = false,
+  programs = process.env.RAYS_TEST_POSTGRES_BIN,
+} = {}) {
   const given = process.env.RAYS_TEST_POSTGRES_URL
   if (given && !own) return { url: given, version: 'as given', stop: async () => {} }
-  const initdb = find('initdb', postgresFolders())
-  const postgres = find('postgres', initdb ? [path.dirname(initdb), ...postgresFolders()] : [])
-  if (!initdb || !postgres) return undefined
+  const folders = programs ? [programs] : [...postgresFolders(), ...searchPath()]
+  const initdb = find('initdb', folders)
+  const postgres = find('postgres', folders)
+  if (!initdb || !postgres) return missing(programs, 'initdb and postgres')
   return privateServer('postgresql', async (folder, user, port) => {
     const data = path.join(folder, 'data')
     run(initdb, ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], user, folder)
@@ -55,21 +63,26 @@ export async function startPostgres({ settings: more = [], own = false } = {}) {
 }
 
 /**
- * A MariaDB server, or undefined where none is installed; RAYS_TEST_MYSQL_URL names one to use instead.
- * @param {{ settings?: string[], own?: boolean }} options more options of the server, such as `--lower-case-table-names=1`
+ * A MariaDB or MySQL server, or undefined where none is installed. RAYS_TEST_MYSQL_BIN names the folder of the programs to
+ * run, RAYS_TEST_MYSQL_URL a server to use instead.
+ * @param {{ settings?: string[], own?: boolean, programs?: string }} options more options of the server, such as
+ *   `--lower-case-table-names=1`; own: never the given server; programs: the folder of the programs to run
  * @returns {Promise<Server | undefined>}
  */
-export async function startMysql({ settings = [], own = false } = {}) {
+export async function startMysql({ settings = [], own = false, programs = process.env.RAYS_TEST_MYSQL_BIN } = {}) {
   const given = process.env.RAYS_TEST_MYSQL_URL
   if (given && settings.length === 0 && !own) return { url: given, version: 'as given', stop: async () => {} }
-  const folders = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/local/mysql/bin']
-  const install = find('mariadb-install-db', folders) ?? find('mysql_install_db', folders)
+  const folders = programs
+    ? [programs]
+    : ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin', '/usr/local/mysql/bin', ...searchPath()]
   const server = find('mariadbd', folders) ?? find('mysqld', folders)
-  if (!install || !server) return undefined
+  if (!server) return missing(programs, 'mariadbd or mysqld')
+  const version = text(server, ['--no-defaults', '--version'])
+  const product = /MariaDB/.test(version) ? mariadb(folders) : ORACLES
+  if (!product) return missing(programs, 'mariadb-install-db')
   return privateServer('mysql', async (folder, user, port) => {
     const data = path.join(folder, 'data')
-    const args = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db']
-    run(install, [...args, ...settings], user, folder)
+    product.initialise(server, ['--no-defaults', `--datadir=${data}`], settings, user, folder)
     return {
       command: server,
       args: [
@@ -84,17 +97,55 @@ export async function startMysql({ settings = [], own = false } = {}) {
         '--innodb-flush-log-at-trx-commit=0',
         // The operating system keeps what a killed server wrote; that is all that the tests need to be safe from.
         '--innodb-flush-method=nosync',
-        '--loose-sync-frm=0',
         '--innodb-buffer-pool-size=64M',
         '--max-connections=200',
+        ...product.settings,
         ...settings,
       ],
-      ready: /ready for connections/,
+      ready: product.ready(port),
       url: `mysql://root@127.0.0.1:${port}/`,
-      version: text(server, ['--version']).replace(/^.*Ver (\S+).*$/s, '$1'),
+      version: product.version(version),
       signal: 'KILL',
     }
   })
+}
+
+/** What MariaDB has of its own; undefined where the program that makes its data folder is missing. */
+function mariadb(folders) {
+  const install = find('mariadb-install-db', folders) ?? find('mysql_install_db', folders)
+  if (!install) return undefined
+  return {
+    initialise(server, args, settings, user, folder) {
+      const options = ['--auth-root-authentication-method=normal', '--skip-test-db']
+      run(install, [...args, ...options, ...besides(server, install), ...settings], user, folder)
+    },
+    settings: ['--loose-sync-frm=0'],
+    ready: () => /ready for connections/,
+    version: (text) => text.replace(/^.*Ver (\S+).*$/s, '$1'),
+  }
+}
+
+/** The installer looks for its other files where it was built for, unless told that it lies elsewhere. */
+function besides(server, install) {
+  const base = path.dirname(path.dirname(realpathSync(server)))
+  return path.dirname(path.dirname(realpathSync(install))) === base && base !== '/usr' ? [`--basedir=${base}`] : []
+}
+
+/** What Oracle's MySQL has of its own. */
+const ORACLES = {
+  initialise(server, args, settings, user, folder) {
+    run(server, [...args, '--initialize-insecure', ...settings], user, folder)
+  },
+  settings: ['--mysqlx=OFF', '--secure-file-priv=', '--innodb-redo-log-capacity=32M'],
+  // It says so once for the server that makes the data folder ready, without a port.
+  ready: (port) => new RegExp(`ready for connections.*port: ${port}\\b`),
+  version: (text) => text.replace(/^.*Ver (\S+).*$/s, 'MySQL $1'),
+}
+
+/** @throws where a folder of programs was named: its absence is a mistake then, not a reason to skip tests */
+function missing(programs, what) {
+  if (programs) throw new Error(`there is no ${what} in ${programs}`)
+  return undefined
 }
 
 /** Runs a server in a folder of its own, as another user where rays runs as root: neither server starts as root. */
@@ -235,8 +286,11 @@ function unprivileged(name) {
 }
 
 function find(name, folders) {
-  const all = [...folders, ...(process.env.PATH ?? '').split(path.delimiter)]
-  return all.map((folder) => path.join(folder, name)).find((file) => existsSync(file))
+  return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file))
+}
+
+function searchPath() {
+  return (process.env.PATH ?? '').split(path.delimiter)
 }
 
 /** Debian keeps the server's programs outside of PATH; the newest version first. */
