@@ -50,6 +50,11 @@ export class DatabaseUrl {
   }
 }
 
+/** Seconds of a URL as milliseconds that a timer can wait: Node takes more than that for none at all. */
+export function timerMs(seconds: number): number {
+  return Math.min(seconds * 1000, 2 ** 31 - 1)
+}
+
 const SECRET_PARAMETERS = /([?&](?:password|sslpassword|api_key|apikey|token)=)([^&#\s]*)/gi
 // A text without `://` is no URL, but may be one that lost its beginning, password and all; a file has no user.
 const USER_INFO = /^((?!file:|sqlite:)(?:[a-z][a-z0-9+.-]*:\/\/)?)(.*)$/is

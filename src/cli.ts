@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Argv, Options } from 'yargs'
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW, type ParsedArguments } from './cli/commands.js'
+import type { Argv } from 'yargs'
+import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW } from './cli/commands.js'
 import { createTerminal, type Terminal } from './cli/terminal.js'
-import { RaysError, UsageError } from './errors.js'
+import { type CommandLine, readLine } from './cli/words.js'
+import { RaysError } from './errors.js'
 import { expectShortRun } from './short-run.js'
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
@@ -14,23 +15,27 @@ const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 /** Runs one command line and sets the process's exit code. @param line the arguments after `rays` */
 export async function main(line: readonly string[]): Promise<void> {
   expectShortRun()
-  const { argv, rest } = separate(line)
+  const read = readLine(line)
+  const { spec, args } = read
   const controller = new AbortController()
-  const json = argv.includes('--json')
-  const color = !argv.includes('--no-color')
-  const input = !argv.includes('--no-input')
-  const terminal = createTerminal({ json, color, input, signal: controller.signal })
+  const json = args.json === true
+  const terminal = createTerminal({
+    json,
+    color: args.color !== false,
+    input: args.input !== false,
+    signal: controller.signal,
+  })
   const release = onSignals(controller, terminal)
   const stray = onStray(terminal)
   const abandoned = onAbandoned()
   ignoreClosedPipes()
-  let command = commandOf(wordsOf(argv)[0])?.name ?? ''
+  let command = spec === OVERVIEW ? '' : spec.name
   try {
-    const parsed = await parse(argv, terminal)
-    if (parsed === undefined) return
-    command = parsed.spec.name
+    if (read.wants) return await answer(read, terminal, json)
+    if (read.problem) throw await read.problem()
+    command = spec.name
     const { runCommand } = await import('./cli/run.js')
-    const outcome = await runCommand(parsed.spec, rest ? { ...parsed.args, rest } : parsed.args, terminal)
+    const outcome = await runCommand(spec, args, terminal)
     if (json)
       terminal.out(
         JSON.stringify(
@@ -48,13 +53,6 @@ export async function main(line: readonly string[]): Promise<void> {
     if (stray.seen) process.exitCode ||= 1
     leaveSoon()
   }
-}
-
-/** `rays prisma -- migrate status --schema x`: what stands behind `--` is for Prisma, whatever it looks like. */
-function separate(line: readonly string[]): { argv: readonly string[]; rest?: readonly string[] } {
-  const at = line.indexOf('--')
-  if (at === -1 || wordsOf(line)[0] !== 'prisma') return { argv: line }
-  return { argv: line.slice(0, at), rest: line.slice(at + 1) }
 }
 
 /** Timers and sockets that the code of a migration left open must not keep a finished command from ending. */
@@ -139,13 +137,23 @@ export function version(): string {
   return JSON.parse(readFileSync(file!, 'utf8')).version
 }
 
-/** The whole grammar. Also used to print the help of every command into the documentation. */
-export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, args: ParsedArguments) => void): Argv {
-  const own = commandOf(wordsOf(argv)[0])
+/** The help of a command, or of all of them. */
+async function help(spec: CommandSpec): Promise<string> {
+  const words = [...(spec === OVERVIEW ? [] : [spec.name]), '--help']
+  let printed = ''
+  const keep = (_error: unknown, _args: unknown, output: string) => {
+    printed = output
+  }
+  await helpWriter(words, spec).exitProcess(false).parseAsync(words, {}, keep)
+  return printed
+}
+
+/** Knows every command, but only for its help: the words of a line are read in cli/words.ts. */
+function helpWriter(words: readonly string[], spec: CommandSpec): Argv {
   // The CommonJS form of yargs 17 wraps lines between words, which its ES module does not, and loads in a quarter of the
-  // time of yargs 18: every command pays for it.
+  // time of yargs 18.
   const yargs = createRequire(import.meta.url)('yargs/yargs') as (argv: readonly string[]) => Argv
-  const parser = yargs([...argv])
+  const parser = yargs(words)
     .scriptName('rays')
     .usage('Migrations for Prisma that go both ways.\n\nUsage: $0 <command> [options]')
     .example('rays init', 'begin in a project')
@@ -153,29 +161,21 @@ export function grammar(argv: readonly string[], onCommand: (spec: CommandSpec, 
     .example('rays migrate', 'apply what is pending')
     .example('rays migrate --name -1', 'undo the last one')
     .example('rays status', 'see where things stand')
-    .parserConfiguration({ 'strip-aliased': true, 'greedy-arrays': false })
     .options(GLOBAL_OPTIONS)
     // Groups are printed in the order in which they are named: a command's own options before those of every command.
-    .group(Object.keys(own?.options ?? {}), 'Options:')
+    .group(Object.keys(spec.options), 'Options:')
     .group(Object.keys(GLOBAL_OPTIONS).concat('help', 'version'), 'Everywhere:')
     .version(version())
     .help()
     .alias('help', 'h')
     .wrap(100)
-    .strict()
-    .recommendCommands()
     .epilog('docs/commands.md describes every command; rays <command> --help prints its options.')
-  for (const spec of COMMANDS) {
-    parser.command(
-      [spec.usage, ...(spec.aliases ?? [])],
-      spec.purpose,
-      (builder) => {
-        builder.usage(`${sentence(spec.purpose)}\n\nUsage: rays ${spec.usage} [options]`).options(spec.options)
-        for (const [line, what] of spec.examples) builder.example(line, what)
-        return builder
-      },
-      (args) => onCommand(spec, args as ParsedArguments),
-    )
+  for (const { name, usage, aliases = [], purpose, options, examples } of COMMANDS) {
+    parser.command([usage, ...aliases], purpose, (builder) => {
+      builder.usage(`${sentence(purpose)}\n\nUsage: rays ${usage} [options]`).options(options)
+      if (name === spec.name) for (const [line, what] of examples) builder.example(line, what)
+      return builder
+    })
   }
   return parser
 }
@@ -184,104 +184,11 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
-async function parse(
-  line: readonly string[],
-  terminal: Terminal,
-): Promise<{ spec: CommandSpec; args: ParsedArguments } | undefined> {
-  // `rays help migrate`, as git and npm have it.
-  const argv = wordsOf(line)[0] === 'help' ? [...line.filter((word) => word !== 'help'), '--help'] : line
-  let chosen: { spec: CommandSpec; args: ParsedArguments } | undefined
-  let failure: Error | undefined
-  const parser = grammar(argv, (spec, args) => {
-    chosen = { spec, args }
-    // yargs would go on and write the command's help, which takes longer than all the rest of the parsing.
-    throw chosen
-  })
-    .exitProcess(false)
-    .fail((message, error) => {
-      failure = error ?? new Error(message)
-    })
-  let printed = ''
-  let args: unknown
-  try {
-    args = await parser.parseAsync([...argv], {}, (_error: unknown, _args: unknown, output: string) => {
-      printed = output
-    })
-  } catch (error) {
-    if (error !== chosen) throw error
-  }
-  if (failure) throw await usageError(failure.message, argv)
-  if (printed) {
-    const data = argv.includes('--version') ? { version: printed.trim() } : { help: printed }
-    const document = { command: commandOf(wordsOf(argv)[0])?.name ?? '', ok: true, data, warnings: [] }
-    terminal.out(argv.includes('--json') ? JSON.stringify(document, null, 2) : printed)
-    return undefined
-  }
-  const result = chosen ?? { spec: OVERVIEW, args: args as ParsedArguments }
-  refuseRepeated(result.spec, result.args)
-  return result
-}
-
-/** yargs makes a list of an option that is given twice; which of the two was meant is not for rays to guess. */
-function refuseRepeated(spec: CommandSpec, args: ParsedArguments): void {
-  for (const [name, option] of Object.entries<Options>({ ...GLOBAL_OPTIONS, ...spec.options })) {
-    if (option.type === 'array' || option.array === true || !Array.isArray(args[name])) continue
-    throw new UsageError(`--${name} is given ${args[name].length} times.`, { hint: 'Give it once.' })
-  }
-}
-
-/** The words of a command line that are neither options nor their values. */
-function wordsOf(argv: readonly string[], spec?: CommandSpec): string[] {
-  const options = Object.entries<Options>({ ...GLOBAL_OPTIONS, ...spec?.options })
-  const takesValue = (word: string) =>
-    options.some(
-      ([name, option]) =>
-        option.requiresArg === true &&
-        [name, option.alias ?? []].flat().some((n) => word === `--${n}` || (n.length === 1 && word === `-${n}`)),
-    )
-  return argv.filter((word, index) => !word.startsWith('-') && !(index > 0 && takesValue(argv[index - 1]!)))
-}
-
-function commandOf(word: string | undefined): CommandSpec | undefined {
-  return COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(word ?? ''))
-}
-
-async function usageError(message: string, argv: readonly string[]): Promise<UsageError> {
-  const word = wordsOf(argv)[0]
-  const spec = commandOf(word)
-  const { closest, distance } = await import('fastest-levenshtein')
-  if (!spec && word !== undefined) {
-    const near = closest(
-      word,
-      COMMANDS.flatMap((candidate) => [candidate.name, ...(candidate.aliases ?? [])]),
-    )
-    const meant = distance(word, near) <= 3 ? `Did you mean rays ${near}? ` : ''
-    return new UsageError(`Unknown command: ${word}.`, { hint: `${meant}rays --help lists the commands.` })
-  }
-  const help = spec ? `rays ${spec.name} --help` : 'rays --help'
-  const unknown = /^Unknown arguments?: (.+)$/m.exec(message)?.[1]?.split(', ')
-  if (!unknown) return new UsageError(message.trim(), { hint: `${help} lists the options.` })
-  const extra = wordsOf(argv, spec).slice(1)
-  if (spec && unknown.every((given) => extra.includes(given))) {
-    const meant = 'name' in spec.options ? `Did you mean --name ${unknown[0]}? ` : ''
-    return new UsageError(`rays ${spec.name} takes no ${unknown.join(', ')}.`, {
-      hint: `${meant}${help} lists the options.`,
-    })
-  }
-  const names = optionNames({ ...GLOBAL_OPTIONS, ...spec?.options })
-  const given = unknown.find((name) => !extra.includes(name))!
-  const near = closest(given, names)
-  const meant = distance(given, near) <= 3 ? `Did you mean --${near}? ` : ''
-  return new UsageError(`Unknown option: ${given.length === 1 ? '-' : '--'}${given}.`, {
-    hint: `${meant}${help} lists the options.`,
-  })
-}
-
-function optionNames(options: Record<string, Options>): string[] {
-  return Object.entries(options)
-    .flatMap(([name, option]) => [name, option.alias ?? []].flat())
-    .filter((name) => name.length > 1)
-    .concat('help', 'version')
+/** What `--help` and `--version` print. */
+async function answer({ wants, spec }: CommandLine, terminal: Terminal, json: boolean): Promise<void> {
+  const data = wants === 'version' ? { version: version() } : { help: await help(spec) }
+  const document = { command: spec === OVERVIEW ? '' : spec.name, ok: true, data, warnings: [] }
+  terminal.out(json ? JSON.stringify(document, null, 2) : Object.values(data).join())
 }
 
 /** Prints an error and returns the exit code. */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { BadUrlError } from '../engine.js'
-import { DatabaseUrl, ENCODE } from '../url.js'
+import { DatabaseUrl, ENCODE, timerMs } from '../url.js'
 
 /** Where a URL points, with its secrets. Never printed, never stored. */
 export interface MysqlTarget {
@@ -122,7 +122,7 @@ export function parseUrl(url: DatabaseUrl): MysqlTarget {
     user: decode(colon === -1 ? info : info.slice(0, colon)) || 'root',
     password: colon === -1 ? undefined : decode(info.slice(colon + 1)) || undefined,
     database,
-    connectTimeoutMs: timeout !== null && /^\d+$/.test(timeout) ? Number(timeout) * 1000 : undefined,
+    connectTimeoutMs: timeout !== null && /^\d+$/.test(timeout) ? timerMs(Number(timeout)) : undefined,
     tls: tlsOf(query, url.base, planetScale),
     planetScale,
   }

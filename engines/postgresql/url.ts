@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { BadUrlError } from '../engine.js'
-import { DatabaseUrl, ENCODE } from '../url.js'
+import { DatabaseUrl, ENCODE, timerMs } from '../url.js'
 import { IDENTIFIER_LIMIT } from './values.js'
 
 /** How much TLS: `prefer` falls back to plain text where the server has none (Prisma's default). */
@@ -97,7 +97,7 @@ export function parsePostgresUrl(url: DatabaseUrl): PostgresUrl {
       tls: host.startsWith('/') ? 'disable' : (TLS_MODES[sslmode] ?? 'prefer'),
       applicationName: param('application_name') || 'rays',
       options: param('options') ?? undefined,
-      connectTimeoutMs: connectTimeout === undefined ? undefined : connectTimeout * 1000,
+      connectTimeoutMs: connectTimeout === undefined ? undefined : timerMs(connectTimeout),
       tlsOptions: () => tlsOptions(parsed.searchParams, sslmode, host, url.base),
     } as const,
     'password',

@@ -1,5 +1,4 @@
 /** Every command of the command line in one table: words, options, examples. What they do is in src/commands. */
-import type { Options } from 'yargs'
 import { DEVELOP_COMMANDS } from './develop-commands.js'
 import { HISTORIES_COMMANDS } from './histories-commands.js'
 import { KNEX_COMMANDS } from './knex-commands.js'
@@ -10,36 +9,40 @@ import {
   GENERATE,
   LOCK_TIMEOUT,
   MAKING_OPTIONS,
+  type NumberOption,
+  type Options,
   SINGLE_TRANSACTION,
   VERIFY,
 } from './options.js'
 
-/** What yargs hands over: flags in camel case. */
-export type ParsedArguments = Record<string, unknown> & { readonly $0: string; readonly _: (string | number)[] }
+/** What was given, read: flags in camel case, and the command's words by their names. */
+export type ParsedArguments = Readonly<Record<string, unknown>>
 
 export interface CommandSpec {
   readonly name: string
-  /** With positional arguments, for yargs. */
+  /** With the words that it takes: `<needed>`, `[optional]`, `[many..]`. */
   readonly usage: string
+  /** Its word may be a number, so that a 1 behind a switch is not the switch's. */
+  readonly counts?: true
   readonly aliases?: readonly string[]
   /** One line: what it is for. */
   readonly purpose: string
-  readonly options: Record<string, Options>
+  readonly options: Options
   /** Command lines and what they do. */
   readonly examples: readonly (readonly [string, string])[]
 }
 
 export const GLOBAL_OPTIONS = {
-  conf: { type: 'string', describe: 'which raysconfig file', requiresArg: true },
-  env: { type: 'string', describe: 'which of the environments of the configuration', requiresArg: true },
+  conf: { type: 'string', describe: 'which raysconfig file' },
+  env: { type: 'string', describe: 'which of the environments of the configuration' },
   log: { type: 'boolean', describe: 'show every statement with its time' },
   json: { type: 'boolean', describe: 'print one JSON document' },
   input: { type: 'boolean', describe: 'ask questions (--no-input never asks)', default: true },
   color: { type: 'boolean', describe: 'colours (--no-color for none)', default: true },
   y: { type: 'boolean', alias: 'yes', describe: 'answer yes where data would be lost' },
-} as const satisfies Record<string, Options>
+} as const satisfies Options
 
-const STATEMENT_TIMEOUT: Options = { type: 'number', requiresArg: true, describe: 'seconds a statement may run' }
+const STATEMENT_TIMEOUT: NumberOption = { type: 'number', takes: 'seconds', describe: 'seconds a statement may run' }
 
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -55,7 +58,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     aliases: ['baseline'],
     purpose: 'start managing an existing database: the first migration, recorded as applied',
     options: {
-      name: { type: 'string', requiresArg: true, default: 'init', describe: 'the name of the first migration' },
+      name: { type: 'string', default: 'init', describe: 'the name of the first migration' },
       reset: { type: 'boolean', describe: 'empty the database first' },
       verify: VERIFY,
       'clear-shadow': CLEAR_SHADOW,
@@ -69,7 +72,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     aliases: ['makemigrations', 'make'],
     purpose: "write a migration from the schema's changes, without applying it",
     options: {
-      name: { type: 'string', alias: 'n', requiresArg: true, describe: 'the name of the migration' },
+      name: { type: 'string', alias: 'n', describe: 'the name of the migration' },
       blank: { type: 'boolean', describe: 'write an empty migration where nothing changed' },
       autoresolve: { type: 'boolean', describe: 'group operations whose ups and downs do not pair, without a note' },
       check: { type: 'boolean', describe: 'exit 1 if a migration is missing; write nothing' },
@@ -99,7 +102,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       name: {
         type: 'string',
         alias: ['to', 'target'],
-        requiresArg: true,
         describe: 'target: a name or a unique part, a timestamp, zero, +N, -N',
       },
       fake: { type: 'boolean', describe: 'change the record only' },
@@ -117,11 +119,15 @@ export const COMMANDS: readonly CommandSpec[] = [
       'fail-on-destructive': { type: 'boolean', describe: 'refuse migrations that lose data' },
       'lock-timeout': LOCK_TIMEOUT,
       'statement-timeout': STATEMENT_TIMEOUT,
-      'op-timeout': { type: 'number', requiresArg: true, describe: 'seconds an operation may take' },
+      'op-timeout': { type: 'number', takes: 'seconds', describe: 'seconds an operation may take' },
       resume: { type: 'boolean', describe: 'go on with a migration that was left unfinished' },
       undo: { type: 'boolean', describe: 'go back from a migration that was left unfinished' },
-      'retry-op': { type: 'number', requiresArg: true, describe: 'the operation in doubt was not done' },
-      'skip-op': { type: 'number', requiresArg: true, describe: 'the operation in doubt, or the next one, was done' },
+      'retry-op': { type: 'number', takes: 'an operation', describe: 'the operation in doubt was not done' },
+      'skip-op': {
+        type: 'number',
+        takes: 'an operation',
+        describe: 'the operation in doubt, or the next one, was done',
+      },
     },
     examples: [
       ['rays migrate', 'apply all pending migrations'],

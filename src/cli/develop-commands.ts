@@ -1,5 +1,4 @@
 /** The commands of the development loop: words, options, examples. */
-import type { Options } from 'yargs'
 import type { CommandSpec } from './commands.js'
 import {
   CLEAR_SHADOW,
@@ -7,6 +6,7 @@ import {
   FAIL_ON_DESTRUCTIVE,
   GENERATE,
   MAKING_OPTIONS,
+  type Options,
   SINGLE_TRANSACTION,
   VERIFY,
 } from './options.js'
@@ -18,7 +18,7 @@ const STEPPING = {
   'fail-on-destructive': FAIL_ON_DESTRUCTIVE,
   'single-transaction': SINGLE_TRANSACTION,
   generate: GENERATE,
-} as const satisfies Record<string, Options>
+} as const satisfies Options
 
 export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
   {
@@ -26,7 +26,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     usage: 'save [words..]',
     purpose: "write a migration from the schema's changes, after showing them and asking for its name",
     options: {
-      name: { type: 'string', alias: 'n', requiresArg: true, describe: 'the name of the migration' },
+      name: { type: 'string', alias: 'n', describe: 'the name of the migration' },
       'create-db': CREATE_DB,
       autoresolve: { type: 'boolean', describe: 'group operations whose ups and downs do not pair, without a note' },
       verify: VERIFY,
@@ -42,6 +42,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'up',
     usage: 'up [target]',
+    counts: true,
     purpose: 'apply migrations, after showing what changes and asking',
     options: { ...STEPPING, 'create-db': CREATE_DB },
     examples: [
@@ -54,6 +55,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'down',
     usage: 'down [target]',
+    counts: true,
     purpose: 'undo migrations, after showing what changes and asking',
     options: STEPPING,
     examples: [
@@ -67,7 +69,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     usage: 'commit [words..]',
     purpose: 'make a migration of what was pushed to the database, recorded as applied; no data is touched',
     options: {
-      name: { type: 'string', alias: 'n', requiresArg: true, describe: 'the name of the migration' },
+      name: { type: 'string', alias: 'n', describe: 'the name of the migration' },
       ...MAKING_OPTIONS,
       autoresolve: { type: 'boolean', describe: 'group operations whose ups and downs do not pair, without a note' },
       verify: VERIFY,
@@ -79,6 +81,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'redo',
     usage: 'redo [count]',
+    counts: true,
     purpose: 'undo the last migrations and apply them again',
     options: { 'fail-on-destructive': FAIL_ON_DESTRUCTIVE, generate: GENERATE },
     examples: [
@@ -98,7 +101,7 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     usage: 'reset',
     purpose: 'empty the database, apply all migrations, and seed it',
     options: {
-      confirm: { type: 'string', requiresArg: true, describe: 'the name of the database, so that it is the right one' },
+      confirm: { type: 'string', describe: 'the name of the database, so that it is the right one' },
       seed: { type: 'boolean', default: true, describe: 'run the seed command (--no-seed skips it)' },
       generate: GENERATE,
     },

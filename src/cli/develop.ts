@@ -1,5 +1,6 @@
 /** Runs the commands of the development loop. */
 import type { MakeMigrationOptions } from '../commands/makemigration.js'
+import { readNumber } from '../config/values.js'
 import { UsageError } from '../errors.js'
 import type { ParsedArguments } from './commands.js'
 import * as text from './develop-text.js'
@@ -80,7 +81,7 @@ export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
   redo: async (context, args, terminal) => {
     const { redo } = await import('../commands/redo.js')
     const data = await redo(context, {
-      ...(args.count !== undefined && { count: Number(args.count) }),
+      ...(args.count !== undefined && { count: readNumber(String(args.count)) ?? Number.NaN }),
       ...(args.generate !== undefined && { generate: flag(args, 'generate') }),
       failOnDestructive: flag(args, 'failOnDestructive'),
       y: flag(args, 'y'),

@@ -8,12 +8,11 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
     usage: 'doctor',
     purpose: 'compare history, folders, database and schema object by object; a repair for each finding',
     options: {
-      adopt: { type: 'string', requiresArg: true, describe: 'write a migration for what was changed by hand' },
+      adopt: { type: 'string', describe: 'write a migration for what was changed by hand' },
       revert: { type: 'boolean', describe: 'undo what was changed by hand' },
       ignore: {
         type: 'string',
         array: true,
-        requiresArg: true,
         describe: 'leave an object alone from now on (rays-ignore.txt beside the migrations)',
       },
       check: { type: 'boolean', describe: 'exit 1 if there are findings' },
@@ -30,7 +29,7 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
     usage: 'squash <range..>',
     purpose: 'make one migration of many, proven to lead to the same structure',
     options: {
-      name: { type: 'string', requiresArg: true, describe: 'the name of the new migration' },
+      name: { type: 'string', describe: 'the name of the new migration' },
       'dry-run': { type: 'boolean', describe: 'show the migration; write nothing' },
       'clear-shadow': CLEAR_SHADOW,
     },
@@ -47,7 +46,6 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
       own: {
         type: 'string',
         array: true,
-        requiresArg: true,
         describe: 'which are yours; default: those that are applied',
       },
       generate: GENERATE,

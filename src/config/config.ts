@@ -116,7 +116,8 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const get = (name: OptionName) =>
     found.get(name)?.value ??
     ('fallback' in OPTIONS[name] ? (OPTIONS[name] as { fallback: unknown }).fallback : undefined)
-  const ms = (name: OptionName) => (get(name) as number) * 1000
+  // Whole milliseconds: servers round, and 0 is no limit for them.
+  const ms = (name: OptionName) => Math.ceil((get(name) as number) * 1000)
   return Object.freeze({
     root,
     file: place.file,

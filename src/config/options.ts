@@ -1,4 +1,5 @@
 /** The options of raysconfig, in one table: name, kind, environment variable, default, and what it is for. */
+import { isSeconds, MOST_SECONDS, readNumber, readSwitch } from './values.js'
 
 export interface OptionSpec {
   readonly kind: 'string' | 'string-or-null' | 'boolean' | 'number' | 'choice' | 'strings' | 'function'
@@ -66,6 +67,13 @@ export function variableName(option: string): string {
   return `RAYS_${option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 }
 
+/** JSON has no bigint, no NaN and no function. */
+function shown(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'function'
+    ? String(value)
+    : (JSON.stringify(value) ?? String(value))
+}
+
 /**
  * Checks one value. Returns the value in its right type, or what is wrong with it.
  * @param text the value came from the environment or the command line, as text
@@ -73,10 +81,12 @@ export function variableName(option: string): string {
 export function checkOption(name: OptionName, value: unknown, text: boolean): { value: unknown } | { problem: string } {
   const spec: OptionSpec = OPTIONS[name]
   const wrong = (expected: string) => ({
-    problem: `${name} must be ${expected}, ${Number.isNaN(value) ? 'and that is none' : `not ${JSON.stringify(value) ?? String(value)}`}`,
+    problem: `${name} must be ${expected}, not ${shown(value)}`,
   })
   switch (spec.kind) {
     case 'string':
+      // An empty path would be the folder around it.
+      if (text && value === '' && name !== 'databaseUrl') return wrong('a path')
       return typeof value === 'string' ? { value } : wrong('a string')
     case 'string-or-null':
       if (text && value === '') return { value: null }
@@ -84,16 +94,14 @@ export function checkOption(name: OptionName, value: unknown, text: boolean): { 
         ? { value: value === '' ? null : value }
         : wrong('a string or null')
     case 'boolean': {
-      if (typeof value === 'boolean') return { value }
-      if (text && /^(1|true|yes|on)$/i.test(String(value))) return { value: true }
-      if (text && /^(0|false|no|off|)$/i.test(String(value))) return { value: false }
-      return wrong('true or false')
+      const read = text && typeof value === 'string' ? readSwitch(value) : value
+      return typeof read === 'boolean' ? { value: read } : wrong('true or false')
     }
     case 'number': {
-      const number = text && String(value).trim() !== '' ? Number(value) : value
-      return typeof number === 'number' && Number.isFinite(number) && number >= 0
+      const number = text && typeof value === 'string' ? readNumber(value) : value
+      return typeof number === 'number' && isSeconds(number)
         ? { value: number }
-        : wrong('a number of seconds, 0 or more')
+        : wrong(`a number of seconds from 0 to ${MOST_SECONDS}`)
     }
     case 'choice':
       return spec.choices!.includes(value as string)

@@ -86,8 +86,8 @@ describe('a command line that is wrong: exit 2, and nothing on stdout', () => {
     [
       'a word for a number',
       ['migrate', '--lock-timeout', 'abc'],
-      /a number of seconds/,
-      /^Fix: Correct each where it comes from/m,
+      /--lock-timeout cannot be "abc": it takes a number of seconds/,
+      /rays migrate --help/,
     ],
     ['a word like no command', ['xyzzyxyzzy'], /Unknown command: xyzzyxyzzy\./, /^Fix: rays --help lists/m],
     [
@@ -117,6 +117,13 @@ describe('a command line that is wrong: exit 2, and nothing on stdout', () => {
       /Did you mean --name add_lastname\?/,
     ],
     ['an option without its value', ['migrate', '--name'], /name/, /rays migrate --help/],
+    [
+      'a switch with a word of its own',
+      ['migrate', '--plan', 'false'],
+      /--plan false: .* behind =/,
+      /rays migrate --help/,
+    ],
+    ['a switch with an odd value', ['migrate', '--plan=x.json'], /--plan cannot be "x\.json"/, /rays migrate --help/],
     ['an option given twice', ['migrate', '--name', 'a', '--to', 'b'], /--name is given 2 times/, /once/],
     ['a choice that is none', ['makemigration', '--from', 'nowhere'], /from/, /rays makemigration --help/],
   ])('%s', async (_, args, message, hint) => {
@@ -128,6 +135,17 @@ describe('a command line that is wrong: exit 2, and nothing on stdout', () => {
     expect(stderr).toMatch(/\nFix: /)
     expect(stderr).toMatch(hint)
     expect(stderr).not.toMatch(/\n +at /)
+  })
+
+  test.each(['--json=true', '--json=1', '--json=YES'])('%s prints a document, --json=0 does not', async (flag) => {
+    for (const args of [['statsu'], ['migrate', '--plan='], ['migrate', '--name='], ['status']]) {
+      const { code, stdout, stderr } = await run([...args, flag])
+      expect([code, stderr]).toEqual([2, ''])
+      expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { message: expect.any(String) } })
+      const plain = await run([...args, '--json=0'])
+      expect([plain.code, plain.stdout]).toEqual([2, ''])
+      expect(plain.stderr).toMatch(/^Error: /)
+    }
   })
 
   test('with --json it is one document on stdout', async () => {
@@ -158,16 +176,6 @@ describe('a command line that is wrong: exit 2, and nothing on stdout', () => {
       })
     },
   )
-})
-
-test('the words after makemigration are the name', async () => {
-  const { grammar } = await import('../../../src/cli.js')
-  let words: unknown
-  const argv = ['makemigration', 'add', 'last', 'name', '--blank']
-  await grammar(argv, (_, args) => {
-    words = args.words
-  }).parseAsync(argv)
-  expect(words).toEqual(['add', 'last', 'name'])
 })
 
 describe('rays alone', () => {

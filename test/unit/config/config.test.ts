@@ -321,6 +321,59 @@ describe('each option', () => {
     expect((await load({ env, flags: { lockTimeout: 3 } })).lockTimeoutMs).toBe(3000)
   })
 
+  test.each([
+    ['yes', true],
+    ['1', true],
+    ['True', true],
+    ['0', false],
+    ['off', false],
+  ])('a switch of the environment means what it says: %s', async (text, meant) => {
+    project({ 'raysconfig.js': js({ singleTransaction: !meant }) })
+    expect((await load({ env: { RAYS_SINGLE_TRANSACTION: text } })).singleTransaction).toBe(meant)
+  })
+
+  test.each(['', ' ', 'y', '2', 'true ', 'plan.json'])('and is refused where it says nothing: %j', async (text) => {
+    project({ 'raysconfig.js': js({ singleTransaction: true }) })
+    const { message } = await problems({ env: { RAYS_SINGLE_TRANSACTION: text } })
+    expect(message).toContain('singleTransaction must be true or false')
+  })
+
+  test.each(['', ' 5', '10s', '1e3', '0x10', '-1', 'NaN', 'Infinity', '2147484', '9'.repeat(400)])(
+    'a time is plain digits, and none that cannot be waited: %j',
+    async (text) => {
+      project()
+      for (const name of ['LOCK', 'STATEMENT', 'CONNECT', 'OPERATION']) {
+        const { message } = await problems({ env: { [`RAYS_${name}_TIMEOUT`]: text } })
+        expect(message).toContain('a number of seconds from 0 to 2147483')
+      }
+    },
+  )
+
+  test.each(["'10s'", "'10'", 'NaN', 'Infinity', '-1', '1e12', 'true', 'null', '10n', '[10]'])(
+    'raysconfig has no time %s',
+    async (value) => {
+      project({ 'raysconfig.js': `module.exports = { lockTimeout: ${value} }` })
+      expect((await problems()).message).toContain('lockTimeout must be a number of seconds from 0 to 2147483')
+    },
+  )
+
+  test.each(["'yes'", "'false'", '1', '0', 'null', '[]'])('raysconfig has no switch %s', async (value) => {
+    project({ 'raysconfig.js': `module.exports = { singleTransaction: ${value}, generate: ${value} }` })
+    expect((await problems()).message).toMatch(
+      /generate must be true or false.*singleTransaction must be true or false/s,
+    )
+  })
+
+  test('the longest time and the shortest one are none of the two that mean no limit', async () => {
+    project({ 'raysconfig.js': js({ lockTimeout: 2147483, statementTimeout: 0.0001 }) })
+    expect(await load()).toMatchObject({ lockTimeoutMs: 2147483000, statementTimeoutMs: 1 })
+  })
+
+  test('an empty path is none', async () => {
+    project()
+    expect((await problems({ env: { RAYS_MIGRATIONS_DIR: '' } })).message).toContain('migrationsDir must be a path')
+  })
+
   test('the result cannot be changed', async () => {
     project()
     expect(Object.isFrozen(await load())).toBe(true)
@@ -349,11 +402,11 @@ describe('all problems are told at once', () => {
       'unknown option migrationDir; did you mean migrationsDir?',
       'unknown option toString',
       'verboseLogging must be true or false, not "yes" (raysconfig)',
-      'lockTimeout must be a number of seconds, 0 or more, not -1 (raysconfig)',
+      'lockTimeout must be a number of seconds from 0 to 2147483, not -1 (raysconfig)',
       'lock must be "session" or "transaction", not "none" (raysconfig)',
       'externalTables must be a list of names',
       'generate must be true or false, not "perhaps" (RAYS_GENERATE)',
-      'statementTimeout must be a number of seconds, 0 or more, not "soon" (RAYS_STATEMENT_TIMEOUT)',
+      'statementTimeout must be a number of seconds from 0 to 2147483, not "soon" (RAYS_STATEMENT_TIMEOUT)',
       '10 problems',
     ])
       expect(error.message).toContain(part)

@@ -1,0 +1,307 @@
+/**
+ * Reads a command line. The table of options decides, in this one place: what a word cannot mean is refused before
+ * anything is opened, and no switch is ever taken for off because its value was not understood. Node splits the words.
+ */
+import { parseArgs } from 'node:util'
+import { isSeconds, MOST_SECONDS, readNumber, readSwitch } from '../config/values.js'
+import { type RaysErrorOptions, UsageError } from '../errors.js'
+import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW, type ParsedArguments } from './commands.js'
+import type { Option, Options, Switch } from './options.js'
+
+export interface CommandLine {
+  readonly spec: CommandSpec
+  readonly args: ParsedArguments
+  /** `--help` and `--version`: what else the line says does not count. */
+  readonly wants: 'help' | 'version' | undefined
+  /** What is wrong with the line: nothing may run. */
+  readonly problem: (() => Promise<UsageError>) | undefined
+}
+
+/** Options that are answered without a command. */
+const ANSWERED = {
+  help: { type: 'boolean', alias: 'h', describe: 'show help' },
+  version: { type: 'boolean', describe: 'show version number' },
+} as const satisfies Options
+
+type Value = boolean | number | string | string[]
+
+/** One option as it stands in the line. */
+interface Given {
+  /** As it was typed, without its value: `--lock-timeout`, `-y`. */
+  readonly typed: string
+  readonly name: string
+  readonly option: Option
+  readonly no: boolean
+  readonly value: string | undefined
+  /** The value stands behind `=`. */
+  readonly inline: boolean
+  /** The word that follows, where it is no option. */
+  readonly next: string | undefined
+}
+
+interface Split {
+  readonly given: readonly Given[]
+  readonly words: readonly string[]
+  /** What stands behind `--`, as it is. */
+  readonly rest: readonly string[]
+  /** The first word that looks like an option and is none. */
+  readonly unknown: string | undefined
+}
+
+/** @param line the arguments after `rays` */
+export function readLine(line: readonly string[]): CommandLine {
+  const first = split(line, EVERY_OPTION).words[0]
+  const asked = first === 'help'
+  const argv = asked ? line.filter((_, index) => index !== line.indexOf('help')) : line
+  const word = asked ? split(argv, EVERY_OPTION).words[0] : first
+  const known = word === undefined ? OVERVIEW : commandOf(word)
+  const spec = known ?? OVERVIEW
+  const read = split(argv, { ...GLOBAL_OPTIONS, ...ANSWERED, ...spec.options })
+  const problems: string[] = []
+  const values = valuesOf({ ...GLOBAL_OPTIONS, ...ANSWERED, ...spec.options }, read.given, spec, problems)
+  const { help, version, ...options } = values
+  // Prisma's own words are for Prisma, whatever they look like; elsewhere `--` says that what follows is no option.
+  const behind = spec.name === 'prisma' ? [] : read.rest
+  const positions = positionsOf(spec, [...read.words, ...behind].slice(word === undefined ? 0 : 1))
+  const args = { ...options, ...positions.values, ...(spec.name === 'prisma' && { rest: [...read.rest] }) }
+  const problem = () => {
+    if (word !== undefined && known === undefined) return () => unknownCommand(word)
+    if (read.unknown !== undefined) return () => unknownOption(read.unknown ?? '', spec)
+    const text = problems[0] ?? positions.problem
+    return text === undefined ? undefined : async () => refusal(text, spec, positions.hint)
+  }
+  return {
+    spec,
+    args,
+    wants: help === true || asked ? 'help' : version === true ? 'version' : undefined,
+    problem: problem(),
+  }
+}
+
+/** Before the command is known, these say which options take the next word. */
+const EVERY_OPTION: Options = Object.assign({}, ...COMMANDS.map(({ options }) => options), GLOBAL_OPTIONS, ANSWERED)
+
+/** Every spelling of an option: `dry-run`, `dryRun`, its aliases. */
+export function spellings(name: string, { alias = [] }: Option): string[] {
+  const camel = camelCase(name)
+  return [name, ...(camel === name ? [] : [camel]), ...[alias].flat()]
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function split(line: readonly string[], options: Options): Split {
+  const known = new Map<string, { name: string; option: Option }>()
+  for (const [name, option] of Object.entries(options))
+    for (const spelling of spellings(name, option)) known.set(spelling, { name, option })
+  const end = line.indexOf('--')
+  // `-n=x` as `--n=x`: Node would take the sign for a part of the value.
+  const args = line.map((word, at) => (/^-[a-z]=/i.test(word) && (end === -1 || at < end) ? `-${word}` : word))
+  const { tokens } = parseArgs({
+    args,
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries(
+      [...known].map(([spelling, { option }]) => [
+        spelling,
+        { type: option.type === 'boolean' ? 'boolean' : 'string', ...(spelling.length === 1 && { short: spelling }) },
+      ]),
+    ),
+  })
+  const given: Given[] = []
+  const words: string[] = []
+  const rest: string[] = []
+  let unknown: string | undefined
+  let ended = false
+  const targets = new Set<number>()
+  for (const [at, token] of tokens.entries()) {
+    if (token.kind === 'option-terminator') ended = true
+    else if (token.kind === 'positional') (ended ? rest : words).push(token.value)
+    else if (/^-\d+$/.test(args[token.index] ?? '')) {
+      // `rays up -1`: a number, of which Node makes one option for each digit.
+      if (!targets.has(token.index)) words.push(args[token.index] ?? '')
+      targets.add(token.index)
+    } else {
+      const no = !known.has(token.name) && token.name.startsWith('no-')
+      const found = known.get(no ? token.name.slice(3) : token.name)
+      const short = !token.rawName.startsWith('--')
+      // `-name x`: not -n with `ame`.
+      if (found === undefined || (short && token.inlineValue === true))
+        unknown ??= line[token.index]?.replace(/=.*$/s, '')
+      else {
+        const follower = tokens[at + 1]
+        given.push({
+          typed: typedOf(line[token.index] ?? '', token.rawName),
+          ...found,
+          no,
+          value: token.value,
+          inline: token.inlineValue === true,
+          next: follower?.kind === 'positional' ? follower.value : undefined,
+        })
+      }
+    }
+  }
+  return { given, words, rest, unknown }
+}
+
+/** `-n=x` was read as `--n=x`. */
+function typedOf(word: string, rawName: string): string {
+  return /^-[a-z]=/i.test(word) ? rawName.slice(1) : rawName
+}
+
+function valuesOf(
+  options: Options,
+  given: readonly Given[],
+  spec: CommandSpec,
+  problems: string[],
+): Record<string, Value | undefined> {
+  const values: Record<string, Value | undefined> = {}
+  for (const [name, option] of Object.entries(options)) {
+    const all = given.filter((one) => one.name === name)
+    const value = all.length === 0 ? defaultOf(option) : readGiven(option, all, spec, problems)
+    if (value !== undefined) values[camelCase(name)] = value
+  }
+  return values
+}
+
+function defaultOf(option: Option): Value | undefined {
+  return 'default' in option ? option.default : undefined
+}
+
+function readGiven(option: Option, all: readonly Given[], spec: CommandSpec, problems: string[]): Value | undefined {
+  if (option.type === 'boolean') return switchOf(option, all, spec, problems)
+  const without = all.find(({ no }) => no)
+  if (without !== undefined) {
+    if (!('none' in option)) problems.push(`${without.typed} means nothing: ${takes(without.name, option)}`)
+    else if (without.inline) problems.push(`${without.typed} takes no value.`)
+    else if (all.some(({ no }) => !no)) problems.push(`--${without.name} and ${without.typed} exclude each other.`)
+    return false
+  }
+  const values = all.flatMap((one) => {
+    const value = oneValue(option, one, problems)
+    return value === undefined ? [] : [value]
+  })
+  if ('array' in option) return values.map(String)
+  if (all.length > 1) problems.push(`--${all[0]?.name} is given ${all.length} times; give it once.`)
+  return values[0]
+}
+
+function switchOf(option: Switch, all: readonly Given[], spec: CommandSpec, problems: string[]): boolean | undefined {
+  const values = all.map((one): boolean | undefined => {
+    if (one.no && one.inline) problems.push(`${one.typed} takes no value: --${one.name}=yes or --${one.name}=no.`)
+    else if (one.inline) {
+      const value = readSwitch(one.value ?? '')
+      const got = one.value === '' ? 'is empty' : `cannot be ${JSON.stringify(one.value)}`
+      if (value === undefined) problems.push(`${one.typed} ${got}: ${takes(one.name, option)}`)
+      return value
+    } else if (mistakenFor(one, spec)) {
+      problems.push(
+        `${one.typed} ${one.next}: the value of a switch stands behind =. ${capitalTakes(one.name, option)}`,
+      )
+    }
+    return !one.no
+  })
+  if (new Set(values).size > 1) problems.push(`--${all[0]?.name} is given ${all.length} times, on and off.`)
+  return values[0]
+}
+
+/** The next word looks like the switch's value. A number is one only where the command takes none. */
+function mistakenFor({ next }: Given, spec: CommandSpec): boolean {
+  if (next === undefined || readSwitch(next) === undefined) return false
+  return !(spec.counts === true && /^\d$/.test(next))
+}
+
+function oneValue(option: Exclude<Option, Switch>, one: Given, problems: string[]): string | number | undefined {
+  const { value, typed, name } = one
+  const expected = takes(name, option)
+  // Only a number may begin with a sign (`--name -1`): another option that follows is no value.
+  const missing = value === undefined || (!one.inline && /^-(?!\d+$)/.test(value))
+  if (missing || value.trim() === '') {
+    problems.push(`${typed} ${missing ? 'is given no value' : 'is empty'}: ${expected}`)
+    return undefined
+  }
+  if (option.type === 'string') {
+    if (!('choices' in option) || option.choices === undefined || option.choices.includes(value)) return value
+    problems.push(`${typed} cannot be ${JSON.stringify(value)}: ${expected}`)
+    return undefined
+  }
+  const number = readNumber(value)
+  const fits = option.takes === 'seconds' ? isSeconds : Number.isSafeInteger
+  if (number !== undefined && fits(number)) return number
+  problems.push(`${typed} cannot be ${JSON.stringify(value)}: ${expected}`)
+  return undefined
+}
+
+/** What an option takes, as a sentence. */
+function takes(name: string, option: Option): string {
+  if (option.type === 'boolean') return `it takes =true or =false (1, yes, on; 0, no, off), or nothing: --${name}.`
+  if (option.type === 'number') {
+    return option.takes === 'seconds'
+      ? `it takes a number of seconds, at most ${MOST_SECONDS}: --${name} 30.`
+      : `it takes the number of an operation: --${name} 2.`
+  }
+  if ('choices' in option && option.choices) return `it takes ${option.choices.join(' or ')}.`
+  return `it takes a value (${option.describe}).`
+}
+
+const capitalTakes = (name: string, option: Option) => takes(name, option).replace(/^it/, 'It')
+
+interface Positions {
+  readonly values: Readonly<Record<string, string | string[]>>
+  readonly problem?: string
+  readonly hint?: string
+}
+
+/** Gives the words of a line the names that the command's usage has for them: `import <format> <folder>`. */
+function positionsOf(spec: CommandSpec, words: readonly string[]): Positions {
+  const values: Record<string, string | string[]> = {}
+  const empty = words.find((word) => word.trim() === '')
+  if (empty !== undefined) return { values, problem: `rays ${spec.name} is given an empty word.` }
+  const left = [...words]
+  for (const [, needed, name = '', many] of spec.usage.matchAll(/([<[])(\w+)(\.\.)?[\]>]/g)) {
+    const taken = left.splice(0, many ? left.length : 1)
+    if (taken.length === 0 && needed === '<') return { values, problem: `rays ${spec.name} needs <${name}>.` }
+    if (many) values[name] = taken
+    else if (taken[0] !== undefined) values[name] = taken[0]
+  }
+  if (left.length === 0) return { values }
+  const meant = 'name' in spec.options ? `Did you mean --name ${left[0]}? ` : ''
+  return { values, problem: `rays ${spec.name} takes no ${left.join(', ')}.`, hint: meant }
+}
+
+export function commandOf(word: string): CommandSpec | undefined {
+  return COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(word))
+}
+
+const helpOf = (spec: CommandSpec) => (spec === OVERVIEW ? 'rays --help' : `rays ${spec.name} --help`)
+
+function refusal(message: string, spec: CommandSpec, before = ''): UsageError {
+  const options: RaysErrorOptions = { hint: `${before}${helpOf(spec)} lists the options.` }
+  return new UsageError(message, options)
+}
+
+async function unknownCommand(word: string): Promise<UsageError> {
+  const near = await nearest(
+    word,
+    COMMANDS.flatMap(({ name, aliases = [] }) => [name, ...aliases]),
+  )
+  return new UsageError(`Unknown command: ${word}.`, {
+    hint: `${near === undefined ? '' : `Did you mean rays ${near}? `}rays --help lists the commands.`,
+  })
+}
+
+async function unknownOption(typed: string, spec: CommandSpec): Promise<UsageError> {
+  const names = Object.entries<Option>({ ...GLOBAL_OPTIONS, ...ANSWERED, ...spec.options })
+    .flatMap(([name, option]) => [name, ...[option.alias ?? []].flat()])
+    .filter((name) => name.length > 1)
+  const bare = typed.replace(/^-+/, '')
+  const near = bare.length === 1 ? undefined : await nearest(bare, names)
+  return refusal(`Unknown option: ${typed}.`, spec, near === undefined ? '' : `Did you mean --${near}? `)
+}
+
+async function nearest(word: string, words: readonly string[]): Promise<string | undefined> {
+  const { closest, distance } = await import('fastest-levenshtein')
+  const near = closest(word, words)
+  return distance(word, near) <= 3 ? near : undefined
+}
