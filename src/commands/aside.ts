@@ -1,8 +1,9 @@
 /** Moves folders out of the way: all of them, or none, and never over another. */
 import { existsSync } from 'node:fs'
-import { mkdir, rmdir } from 'node:fs/promises'
+import { rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { FailedError } from '../errors.js'
+import { makeFolder } from '../files.js'
 import { moveWhole } from '../migrations/drafts.js'
 
 export interface Move {
@@ -26,7 +27,7 @@ export async function moveAll(folder: string, moves: readonly Move[]): Promise<v
   const done: Move[] = []
   let made: string | undefined
   try {
-    made = await mkdir(folder, { recursive: true })
+    made = await makeFolder(folder)
     for (const move of moves) {
       await moveWhole(move.from, move.to)
       done.push(move)

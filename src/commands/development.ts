@@ -4,10 +4,11 @@
  * next `makemigration` or `save` puts all of them into one migration and records it; no data is touched.
  */
 import { readFileSync, watch } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { CommitUnknownError, type Connection, type Structure } from '../../engines/engine.js'
 import { DecisionError, FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
+import { renameDurably } from '../files.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import { appliedOf } from '../history/squashed.js'
 import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
@@ -236,7 +237,7 @@ async function asWatched(root: string, name: string): Promise<string> {
   let stamp = BigInt(name.slice(0, 14))
   for (;;) {
     try {
-      await rename(path.join(root, name), path.join(root, `watch-${stamp}`))
+      await renameDurably(path.join(root, name), path.join(root, `watch-${stamp}`))
       return `watch-${stamp}`
     } catch (error) {
       if (!/ENOTEMPTY|EEXIST/.test(String((error as NodeJS.ErrnoException).code))) throw error

@@ -1,11 +1,12 @@
 /** `rays import knex <folder>`: plain Knex migrations become migrations of rays, by running them on a shadow database. */
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rename } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { bindPlaceholders } from '../../engines/sql/placeholders.js'
 import { FailedError, UsageError } from '../errors.js'
+import { renameDurably } from '../files.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { isKnexForm, type KnexForm, type Statement, usesAnswers } from '../knex/form.js'
 import { folderNameOf, isKnexFile } from '../knex/names.js'
@@ -263,7 +264,7 @@ async function write({ config }: Context, project: Project, found: Found): Promi
     provider: project.engine.provider,
   })
   // Knex's own timestamp, so that the order stays.
-  await rename(written.directory, path.join(config.migrationsDir, found.name))
+  await renameDurably(written.directory, path.join(config.migrationsDir, found.name))
 }
 
 /** In a database that does not exist yet, nothing has run. */

@@ -1,9 +1,9 @@
 /** `rays knex convert`: migrations made by Prisma get an editable migration.mjs in Knex's form, with a way down. */
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { replaceFile } from '../files.js'
 import { renderKnexMigration } from '../knex/form.js'
 import { recordOperations } from '../knex/record.js'
-import { replaceFile } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
 import { adopt } from './adopt.js'
 import type { Context } from './host.js'

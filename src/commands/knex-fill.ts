@@ -1,12 +1,12 @@
 /** `rays knex fill`: the schema's changes, both ways, for the file that `knex migrate:make` just made. */
 import { existsSync } from 'node:fs'
-import { rename as move, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { UsageError } from '../errors.js'
+import { renameDurably, replaceFile } from '../files.js'
 import { renderKnexMigration } from '../knex/form.js'
 import { folderNameOf, moduleOf } from '../knex/names.js'
 import { recordOperations } from '../knex/record.js'
-import { replaceFile } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
 import { compareNames } from '../text.js'
 import type { Context } from './host.js'
@@ -57,10 +57,10 @@ export async function knexFill(context: Context, options: KnexFillOptions): Prom
   const keeps = newest === undefined || compareNames(stem, newest) > 0
   const name = keeps ? stem : last.name
   const directory = path.join(config.migrationsDir, name)
-  if (name !== last.name) await move(path.join(config.migrationsDir, last.name), directory)
+  if (name !== last.name) await renameDurably(path.join(config.migrationsDir, last.name), directory)
   const target = keeps ? file : path.join(path.dirname(file), `${name}${path.extname(file)}`)
   if (target !== file) {
-    await move(file, target)
+    await renameDurably(file, target)
     host.note(`Renamed to ${path.basename(target)}: it must be newer than ${newest}.`)
   }
   await fill(context, target, directory, last.notes)

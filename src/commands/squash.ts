@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from '../../engines/engine.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, UsageError } from '../errors.js'
+import { settle } from '../files.js'
 import { runOperation } from '../history/operation.js'
 import { plan } from '../history/plan.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -475,6 +476,7 @@ async function write(
   })
   await copyKept(written.directory, made)
   await writeFile(path.join(written.directory, 'replaces.txt'), `${at.replaces.join('\n')}\n`)
+  await settle(written.directory)
   const name = `${last.timestamp ?? written.name.slice(0, 14)}_${at.slug}`
   const moves = range.map(({ directory, name: original }) => ({ from: directory, to: freePath(aside, original) }))
   await moveAll(aside, [...moves, { from: written.directory, to: path.join(config.migrationsDir, name) }])

@@ -1,9 +1,10 @@
 /** The migrations folder: listed, read, written. The only file that touches it. */
-import { hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { promises as fs, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { FailedError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
+import { appear, makeFolder, renameDurably, replaceFile, syncFolder, writeDurably } from '../files.js'
 import { SNAPSHOT } from '../schema/prisma-schema.js'
 import { bullets, compareNames } from '../text.js'
 import { isDraft, withDraft, withDraftIn } from './drafts.js'
@@ -210,7 +211,7 @@ export async function writeMigration(
   migration: NewMigration,
 ): Promise<{ name: string; directory: string }> {
   try {
-    await fs.mkdir(root, { recursive: true })
+    await makeFolder(root)
     const name = await withDraft(root, async (draft) => {
       await fs.mkdir(draft)
       await writeFiles(draft, migration)
@@ -285,7 +286,7 @@ export async function hideSnapshots(files: readonly string[]): Promise<string[]>
   const hidden: string[] = []
   for (const file of files) {
     try {
-      await fs.rename(file, file + HIDDEN)
+      await renameDurably(file, file + HIDDEN)
       hidden.push(file + HIDDEN)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
@@ -299,6 +300,7 @@ export async function replaceSnapshot(directory: string, snapshot: NewMigration[
   for (const name of [SNAPSHOT, SNAPSHOT + HIDDEN])
     await fs.rm(path.join(directory, name), { recursive: true, force: true })
   await writeSnapshot(directory, snapshot)
+  await syncFolder(directory)
 }
 
 /**
@@ -313,7 +315,7 @@ export async function completeMigration(
     await withDraftIn(migration.directory, async (draft) => {
       await fs.mkdir(draft)
       await writeSnapshot(draft, files.snapshot)
-      await fs.rename(path.join(draft, SNAPSHOT), path.join(migration.directory, SNAPSHOT))
+      await appear(path.join(draft, SNAPSHOT), path.join(migration.directory, SNAPSHOT))
     })
   }
   const write = async (name: string, text: string | undefined) => {
@@ -328,16 +330,6 @@ export async function completeMigration(
   if (migration.codeFile === undefined) await write('migration.js', files.code)
 }
 
-async function writeDurably(file: string, text: string): Promise<void> {
-  const handle = await fs.open(file, 'wx', 0o644)
-  try {
-    await handle.writeFile(text, 'utf8')
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
 /** Renames the draft to the first free name whose timestamp is greater than the newest folder's. */
 async function claimName(root: string, draft: string, migration: NewMigration): Promise<string> {
   for (;;) {
@@ -348,7 +340,7 @@ async function claimName(root: string, draft: string, migration: NewMigration): 
     const name = `${nextTimestamp(migration.at ?? new Date(), newest)}_${migration.safeName}`
     try {
       // rename(2) refuses a target folder that has content, so of two writers of one name exactly one wins.
-      await fs.rename(draft, path.join(root, name))
+      await appear(draft, path.join(root, name))
       return name
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
@@ -382,20 +374,6 @@ async function writeLockFile(root: string, provider: string): Promise<void> {
     '',
   ].join('\n')
   await replaceFile(file, text)
-}
-
-/** Replaces a file's content by an atomic rename. */
-export async function replaceFile(file: string, text: string): Promise<void> {
-  const draft = `${file}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`
-  const mode = (await fs.stat(file).catch(() => undefined))?.mode
-  try {
-    await writeDurably(draft, text)
-    if (mode !== undefined) await fs.chmod(draft, mode & 0o777)
-    await fs.rename(draft, file)
-  } catch (error) {
-    await fs.rm(draft, { force: true }).catch(() => undefined)
-    throw error
-  }
 }
 
 /**

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
 import { isAlive } from '../../engines/process.js'
+import { appear, renameDurably } from '../files.js'
 
 const DRAFT = /^rays-new-(\d+)-[0-9a-f]{12}$/
 
@@ -77,20 +78,20 @@ export async function copyWhole(from: string, to: string, change?: (copy: string
   await withDraft(path.dirname(to), async (draft) => {
     await fs.cp(from, draft, { recursive: true, verbatimSymlinks: true })
     await change?.(draft)
-    await fs.rename(draft, to)
+    await appear(draft, to)
   })
 }
 
 /** Moves a file or a folder to a path that does not exist yet, on whatever file system that is. */
 export async function moveWhole(from: string, to: string): Promise<void> {
   try {
-    await fs.rename(from, to)
+    await renameDurably(from, to)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
     await copyWhole(from, to)
     // A folder goes at once, too, where its file system can rename it.
     if ((await fs.stat(from)).isDirectory())
-      await withDraft(path.dirname(from), (draft) => fs.rename(from, draft)).catch(() => undefined)
+      await withDraft(path.dirname(from), (draft) => renameDurably(from, draft)).catch(() => undefined)
     await fs.rm(from, { recursive: true, force: true })
   }
 }

@@ -1,5 +1,4 @@
 /** The Prisma schema of a project: one file or a folder of files. Reading never writes; writing is one function. */
-import { randomBytes } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
 import type { Provider } from '../../engines/engine.js'
@@ -7,6 +6,7 @@ import { type Block, blocksOf, isConfig, lineAt, type Property, propertiesOf, ty
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { DatabaseUrl } from '../../engines/url.js'
 import { ConfigError, SchemaInvalidError, UsageError } from '../errors.js'
+import { makeFolder, replaceFile, syncFolder } from '../files.js'
 import { compareNames } from '../text.js'
 import type { SchemaChange } from './models.js'
 
@@ -325,8 +325,14 @@ export async function writeSchema(schema: PrismaSchema, change: SchemaChange): P
     })
   }
   try {
-    for (const file of change.write) await replaceFile(inside(file.path), file.content)
-    for (const name of change.remove) await fs.unlink(inside(name))
+    for (const file of change.write) {
+      await makeFolder(path.dirname(inside(file.path)))
+      await replaceFile(inside(file.path), file.content, true)
+    }
+    for (const name of change.remove) {
+      await fs.unlink(inside(name))
+      await syncFolder(path.dirname(inside(name)))
+    }
   } catch (error) {
     const { code, path: where } = error as NodeJS.ErrnoException
     throw new UsageError(`The schema could not be written: ${code ?? String(error)}${where ? ` at ${where}` : ''}`, {
@@ -338,30 +344,4 @@ export async function writeSchema(schema: PrismaSchema, change: SchemaChange): P
 
 function outside(name: string, root: string): UsageError {
   return new UsageError(`${name} lies outside of the schema folder ${root}; it was not written`)
-}
-
-/** The file is at any time the old one or the new one, whole. */
-async function replaceFile(location: string, content: string): Promise<void> {
-  // A link stays a link: what it names is replaced.
-  const file = await fs.realpath(location).catch(() => location)
-  const mode = await fs.stat(file).then(
-    (stat) => stat.mode & 0o7777,
-    () => undefined,
-  )
-  await fs.mkdir(path.dirname(file), { recursive: true })
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`)
-  try {
-    const handle = await fs.open(temporary, 'wx', mode)
-    try {
-      if (mode !== undefined) await handle.chmod(mode)
-      await handle.writeFile(content)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await fs.rename(temporary, file)
-  } catch (error) {
-    await fs.rm(temporary, { force: true })
-    throw error
-  }
 }

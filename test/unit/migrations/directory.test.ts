@@ -3,6 +3,7 @@ import { promises as fs } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { FailedError, MigrationInvalidError, UsageError } from '../../../src/errors.js'
+import { replaceFile } from '../../../src/files.js'
 import {
   checksum,
   checksumMatches,
@@ -12,7 +13,6 @@ import {
   readLockProvider,
   readScript,
   readSnapshot,
-  replaceFile,
   safeName,
   writeMigration,
 } from '../../../src/migrations/directory.js'
