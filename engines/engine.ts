@@ -422,6 +422,9 @@ export interface Shadow {
   dispose(): Promise<void>
 }
 
+/** `perhaps`: a pooler may stand before it, or it is another place in the same one. */
+export type Relation = 'same' | 'perhaps' | 'other'
+
 export interface Engine {
   readonly provider: Provider
   /** The driver's package name, for the message when it is not installed. */
@@ -444,6 +447,8 @@ export interface Engine {
   namespace(url: DatabaseUrl): string | undefined
   /** True where a URL asks for transaction pooling (`pgbouncer=true`). */
   pooled(url: DatabaseUrl): boolean
+  /** Whether two URLs of this database mean one, by what they say alone. @throws Error for a malformed URL */
+  relation(a: DatabaseUrl, b: DatabaseUrl): Relation
   /** @throws Error whose `explain` has kind connection, authentication, missing-database ... */
   connect(url: DatabaseUrl, options: ConnectOptions): Promise<Connection>
   /** Creates the database where it is missing. Returns whether it was created. */

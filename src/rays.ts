@@ -213,7 +213,9 @@ export function createRays(options: RaysOptions = {}): Rays {
     refuseUnknown(name, given, known)
     const command = await load()
     if (options.signal?.aborted) throw new InterruptedError('Interrupted before it began; nothing was changed.')
-    return command({ config: await configuration(options), host: hostOf(options) }, given)
+    const [config, host] = [await configuration(options), hostOf(options)]
+    for (const warning of config.warnings) host.warn(warning)
+    return command({ config, host }, given)
   }
   const commands = Object.entries<Entry<Command>>(COMMANDS).map(([name, entry]) => [
     name,

@@ -8,7 +8,7 @@ import { Session } from './session.js'
 import { MYSQL_SYNTAX } from './settings.js'
 import { CHARACTER_SET, openShadow } from './shadow.js'
 import { readStructure } from './structure.js'
-import { describeTarget, parseUrl, withDatabase } from './url.js'
+import { describeTarget, parseUrl, relation, withDatabase } from './url.js'
 import { literal, NAME_LIMIT, neutral, quote, sample } from './values.js'
 
 const DATABASE_EXISTS = 1007
@@ -49,6 +49,7 @@ export const mysql: Engine = {
   describe: (url) => describeTarget(parseUrl(url)),
   namespace: () => undefined,
   pooled: () => false,
+  relation: (a, b) => relation(parseUrl(a), parseUrl(b)),
   connect: async (url, options) => MysqlConnection.open(mysql, parseUrl(url), options),
   createDatabase,
   withDatabase,

@@ -1,7 +1,7 @@
 /** MySQL URLs as Prisma understands them. mysql2 never sees the URL itself: it would act on every parameter it knows. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { BadUrlError } from '../engine.js'
+import { BadUrlError, type Relation } from '../engine.js'
 import { DatabaseUrl, ENCODE, timerMs } from '../url.js'
 
 /** Where a URL points, with its secrets. Never printed, never stored. */
@@ -132,6 +132,21 @@ export function parseUrl(url: DatabaseUrl): MysqlTarget {
 export function describeTarget(target: MysqlTarget): string {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host
   return `mysql ${target.socketPath ?? `${host}:${target.port}`}/${target.database}`
+}
+
+/** Whether two URLs mean one database. */
+export function relation(a: MysqlTarget, b: MysqlTarget): Relation {
+  const server = ({ host, port, socketPath }: MysqlTarget) =>
+    socketPath !== undefined || /^(?:localhost|127(?:\.\d+){3}|::1)$/i.test(host)
+      ? `localhost:${socketPath === undefined ? port : ''}`
+      : `${host.toLowerCase()}:${port}`
+  const [first, second] = [server(a), server(b)]
+  // A socket has no port: it may be that of any server here.
+  const beside = first !== second && (first === 'localhost:' || second === 'localhost:')
+  if (first !== second && !(beside && first.startsWith('localhost:') && second.startsWith('localhost:'))) return 'other'
+  if (a.database === b.database) return beside ? 'perhaps' : 'same'
+  // Servers may be set to take upper and lower case for one.
+  return a.database.toLowerCase() === b.database.toLowerCase() ? 'perhaps' : 'other'
 }
 
 /** The same URL with another database. */

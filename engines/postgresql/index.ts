@@ -5,7 +5,7 @@ import { explainPostgres } from './errors.js'
 import { open } from './session.js'
 import { createDatabase, openShadow } from './shadow.js'
 import { readStructure } from './structure.js'
-import { describePostgres, parsePostgresUrl, withPostgresDatabase } from './url.js'
+import { describePostgres, parsePostgresUrl, postgresRelation, withPostgresDatabase } from './url.js'
 import { IDENTIFIER_LIMIT, literal, neutral, quote, sample } from './values.js'
 
 const syntax: StatementSyntax = {
@@ -36,6 +36,7 @@ export const postgresql: Engine = {
   describe: (url) => describePostgres(parsePostgresUrl(url)),
   namespace: (url) => parsePostgresUrl(url).schema,
   pooled: (url) => parsePostgresUrl(url).pooled,
+  relation: (a, b) => postgresRelation(parsePostgresUrl(a), parsePostgresUrl(b)),
   async connect(url, options) {
     const session = await open(url, options)
     try {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { BadUrlError } from '../engine.js'
+import { BadUrlError, type Relation } from '../engine.js'
 import { DatabaseUrl, ENCODE, timerMs } from '../url.js'
 import { IDENTIFIER_LIMIT } from './values.js'
 
@@ -156,6 +156,46 @@ export function isLoopback(host: string): boolean {
 export function samePostgresDatabase(a: PostgresUrl, b: PostgresUrl): boolean {
   const host = (url: PostgresUrl) => (isLoopback(url.host) || url.host.startsWith('/') ? 'localhost' : url.host)
   return host(a) === host(b) && a.port === b.port && a.database === b.database
+}
+
+/** Ports that poolers have by custom: PgBouncer, Supabase. */
+const POOLER_PORTS: ReadonlySet<number> = new Set([6432, 6543])
+
+/** The server behind an address; hosters that give a database two names have rules for them. */
+function serverOf(url: PostgresUrl): { readonly name: string; readonly pooled: boolean; readonly known: boolean } {
+  const pooled = url.pooled || POOLER_PORTS.has(url.port)
+  const host = url.host
+  if (isLoopback(host) || host.startsWith('/')) return { name: 'localhost', pooled, known: false }
+  if (/\.neon\.tech$/.test(host))
+    return {
+      name: host.replace(/^([^.]*)-pooler\./, '$1.'),
+      pooled: pooled || /^[^.]*-pooler\./.test(host),
+      known: true,
+    }
+  if (/^(?:pooled\.)?db\.prisma\.io$/.test(host))
+    return { name: 'db.prisma.io', pooled: pooled || host.startsWith('pooled.'), known: true }
+  const direct = /^db\.([a-z0-9]+)\.supabase\.(?:co|com)$/.exec(host)?.[1]
+  if (direct !== undefined) return { name: `supabase ${direct}`, pooled, known: true }
+  const project = /\.pooler\.supabase\.com$/.test(host) ? /\.([a-z0-9]+)$/.exec(url.user)?.[1] : undefined
+  if (project !== undefined) return { name: `supabase ${project}`, pooled: true, known: true }
+  return { name: host, pooled, known: false }
+}
+
+/**
+ * Whether two URLs mean one database: a pooled and a direct address do. Users, passwords and parameters make no difference;
+ * the schema does not make it another database, but another place in it.
+ */
+export function postgresRelation(a: PostgresUrl, b: PostgresUrl): Relation {
+  const [first, second] = [serverOf(a), serverOf(b)]
+  const between = first.pooled !== second.pooled
+  if (first.name !== second.name) {
+    const hidden = between && !first.known && !second.known && a.database === b.database
+    return hidden ? 'perhaps' : 'other'
+  }
+  if (a.port !== b.port && !between && !(first.pooled && first.known)) return 'other'
+  // Poolers may have names of their own for a database.
+  if (a.database !== b.database) return between ? 'perhaps' : 'other'
+  return a.schema === b.schema ? 'same' : 'perhaps'
 }
 
 /** The URL with another database name. */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import type { Engine, StatementSyntax } from '../engine.js'
 import { SqliteConnection } from './connection.js'
 import { explainSqlite } from './errors.js'
+import { sameFile } from './files.js'
 import { Rebuilds } from './rebuilds.js'
 import { create, open } from './session.js'
 import { openShadow } from './shadow.js'
@@ -38,6 +39,7 @@ export const sqlite: Engine = {
   describe: describeSqlite,
   namespace: () => undefined,
   pooled: () => false,
+  relation: (a, b) => (sameFile(sqlitePath(a), sqlitePath(b)) ? 'same' : 'other'),
   async connect(url, options) {
     const handle = await open(sqlitePath(url), options)
     return new SqliteConnection(sqlite, handle, describeSqlite(url), options)

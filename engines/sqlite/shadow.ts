@@ -1,11 +1,12 @@
 /** Shadow databases of SQLite: in memory, or a configured file that is emptied. */
-import { existsSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Engine, type Shadow, ShadowRefusedError, type ShadowRequest } from '../engine.js'
 import { holdsStrangers } from '../shadow-contents.js'
 import { DatabaseUrl } from '../url.js'
 import { SqliteConnection } from './connection.js'
+import { sameFile } from './files.js'
 import { create, open, openInMemory } from './session.js'
 import { sqlitePath, withSqliteFile } from './url.js'
 import { quote } from './values.js'
@@ -48,7 +49,7 @@ async function openConfigured(
   const refuse = (why: string, clearable = false): never => {
     throw new ShadowRefusedError(`The shadow database ${path} is refused: ${why}`, clearable)
   }
-  if (sameFile(url, request.url))
+  if (sameFile(path, sqlitePath(request.url)))
     refuse('it is the main database, and a shadow database is emptied. Name another file.')
   // Nobody else reads what is tried here, not even its names.
   const created = !existsSync(path) && (await create(path, 0o600))
@@ -71,16 +72,6 @@ async function openConfigured(
     }
   }
   return { connection, dispose }
-}
-
-/** By path, by what the path resolves to, and by the file on the disk. */
-function sameFile(a: DatabaseUrl, b: DatabaseUrl): boolean {
-  const [first, second] = [sqlitePath(a), sqlitePath(b)]
-  if (first === second) return true
-  if (!existsSync(first) || !existsSync(second)) return false
-  if (realpathSync(first) === realpathSync(second)) return true
-  const [x, y] = [statSync(first, { bigint: true }), statSync(second, { bigint: true })]
-  return x.dev === y.dev && x.ino === y.ino
 }
 
 async function guardContents(

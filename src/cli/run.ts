@@ -17,6 +17,7 @@ import type { Terminal } from './terminal.js'
 export async function runCommand(spec: CommandSpec, args: ParsedArguments, terminal: Terminal): Promise<Outcome> {
   const config = await configured(args)
   for (const url of [config.databaseUrl, config.shadowDatabaseUrl]) if (url) terminal.hide(url.secrets)
+  for (const warning of config.warnings) terminal.warn(warning)
   if (args.log === true || config.verboseLogging) terminal.verbose()
   const { onStatement: _, ...quiet } = terminal
   const host = args.log === true || config.verboseLogging ? terminal : quiet
@@ -135,6 +136,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   ...HISTORIES_HANDLERS,
   ...KNEX_HANDLERS,
   config: async (context, args, terminal) => {
+    if (context.config.refusal !== undefined) terminal.warn(context.config.refusal)
     const data = text.configValues(context.config)
     return show(data, text.config(data, terminal), args, terminal)
   },

@@ -5,6 +5,7 @@ import { engineFor, providerOfUrl } from '../../engines/index.js'
 import type { DiffOptions, SchemaEngine, SchemaFile } from '../../engines/schema-engine.js'
 import { DatabaseUrl, redact } from '../../engines/url.js'
 import type { Config } from '../config/config.js'
+import { refuseUnfitUrl } from '../config/unfit-url.js'
 import {
   ConfigError,
   DecisionError,
@@ -76,6 +77,7 @@ export function namespaceOf(config: Config, engine: Engine): string | undefined 
 }
 
 function checkUrl(config: Config, provider: Provider, engine: Engine): void {
+  refuseUnfitUrl(config)
   const url = config.databaseUrl
   if (url === undefined) return
   const meant = providerOfUrl(url)
@@ -111,6 +113,7 @@ async function checkLockFile(migrationsDir: string, provider: Provider): Promise
 
 /** The database URL. @throws {ConfigError} where nothing names one */
 export function requireUrl(config: Config): DatabaseUrl {
+  refuseUnfitUrl(config)
   if (config.databaseUrl) return config.databaseUrl
   throw new ConfigError('No database URL is set.', {
     hint: 'Set DATABASE_URL in the environment or in .env, or databaseUrl in raysconfig.js.',

@@ -10,7 +10,9 @@ import { loadDotenv } from './dotenv.js'
 import { selectEnvironment, urlFromParts } from './environment.js'
 import type { ProjectHooks } from './hooks.js'
 import { checkOption, OPTIONS, type OptionName, variableName } from './options.js'
-import { findPrismaConfig, type PrismaConfig, readPrismaConfig } from './prisma-config.js'
+import { findPrismaConfig, type PrismaConfig, type PrismaEnvironment, readPrismaConfig } from './prisma-config.js'
+import { directAddresses, isPrismaAddress } from './prisma-postgres.js'
+import { compareWithPrisma, type Named } from './two-databases.js'
 
 /** Values that the datasource block of a schema can give. */
 export interface DatasourceUrls {
@@ -29,6 +31,10 @@ export interface Config {
   readonly prismaConfigFile: string | undefined
   readonly schemaPath: string
   readonly migrationsDir: string
+  /** One line each, told by whatever command it is. */
+  readonly warnings: readonly string[]
+  /** Why no command may open the database: rays would take for it what Prisma takes for another. */
+  readonly refusal: string | undefined
   /** Undefined where nothing names a database; commands that need one say so. */
   readonly databaseUrl: DatabaseUrl | undefined
   readonly shadowDatabaseName: string | null
@@ -83,7 +89,8 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const selected = selectEnvironment(await readRaysConfig(place.file, problems), wanted, env, problems)
   const raw = selected.values
   const prismaFile = findPrismaConfig(root)
-  const prisma = prismaFile === undefined ? undefined : await readPrisma(prismaFile, problems)
+  const prisma =
+    prismaFile === undefined ? undefined : await readPrisma(prismaFile, { root, env, added: dotenv }, problems)
 
   const found = new Map<OptionName, Found>()
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
@@ -104,7 +111,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const datasource = await options.readDatasource(schema.value)
   const url = databaseUrl(found, env, dotenv, prisma, datasource, problems)
   const urlBase = sqliteBase(url, prisma, schemaFolder)
-  const shadow = shadowUrl(found, prisma, datasource, env)
+  const shadow = shadowUrl(found, prisma, datasource, env) ?? url?.shadow
   if (problems.length > 0) {
     throw new ConfigError(
       `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${bullets(problems)}`,
@@ -113,6 +120,9 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
       },
     )
   }
+  const main = url && { url: new DatabaseUrl(url.value, urlBase), origin: url.origin }
+  const two = main && (await compareWithPrisma(main, databaseOfPrisma(prisma, datasource, env, schemaFolder)))
+  const refused = two !== undefined && !two.perhaps && FALLBACKS.has(main?.origin ?? '')
   const get = (name: OptionName) =>
     found.get(name)?.value ??
     ('fallback' in OPTIONS[name] ? (OPTIONS[name] as { fallback: unknown }).fallback : undefined)
@@ -125,7 +135,9 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     prismaConfigFile: prismaFile,
     schemaPath: schema.value,
     migrationsDir: migrations.value,
-    databaseUrl: url === undefined ? undefined : new DatabaseUrl(url.value as string, urlBase),
+    warnings: Object.freeze(two === undefined || refused ? [] : [two.message]),
+    refusal: refused ? two.message : undefined,
+    databaseUrl: main?.url,
     shadowDatabaseName: get('shadowDatabaseName') as string | null,
     shadowDatabaseUrl: shadow === undefined ? undefined : new DatabaseUrl(shadow.value as string, urlBase),
     verboseLogging: get('verboseLogging') as boolean,
@@ -259,11 +271,15 @@ async function checkNames(value: Record<string, unknown>, file: string, problems
   }
 }
 
-async function readPrisma(file: string, problems: string[]): Promise<PrismaConfig | undefined> {
+async function readPrisma(
+  file: string,
+  environment: PrismaEnvironment,
+  problems: string[],
+): Promise<PrismaConfig | undefined> {
   try {
-    return await readPrismaConfig(file)
+    return await readPrismaConfig(file, environment)
   } catch (error) {
-    problems.push(`${path.basename(file)} cannot be loaded: ${messageOf(error)}`)
+    problems.push(`${path.relative(environment.root, file)} cannot be loaded: ${messageOf(error)}`)
     return undefined
   }
 }
@@ -327,7 +343,7 @@ function schemaPath(
       value: path.resolve(given.origin === 'raysconfig' ? base : root, given.value as string),
       origin: given.origin,
     }
-  if (prisma?.schema) return { value: prisma.schema, origin: path.basename(prisma.file) }
+  if (prisma?.schema) return { value: prisma.schema, origin: prisma.name }
   const inPackage = schemaOfPackage(root)
   if (inPackage !== undefined) return { value: inPackage, origin: 'package.json' }
   const places = ['schema.prisma', path.join('prisma', 'schema.prisma'), path.join('prisma', 'schema')].map((p) =>
@@ -346,7 +362,7 @@ function migrationsDir(
 ): { value: string; origin: string } {
   const given = found.get('migrationsDir')
   if (given) return { value: path.resolve(base, given.value as string), origin: given.origin }
-  if (prisma?.migrations) return { value: prisma.migrations, origin: path.basename(prisma.file) }
+  if (prisma?.migrations) return { value: prisma.migrations, origin: prisma.name }
   const inside = path.join(schemaFolder, 'migrations')
   const beside = path.join(path.dirname(schemaFolder), 'migrations')
   const folder = isFolder(schema) && !existsSync(inside) && existsSync(beside) ? beside : inside
@@ -358,6 +374,15 @@ function fromSchema(expression: DatasourceUrls['url'], env: NodeJS.ProcessEnv): 
   return (expression.kind === 'env' ? env[expression.name] : expression.value) || undefined
 }
 
+/** Places that nobody names on purpose for this run: there Prisma's word counts as much. */
+const FALLBACKS: ReadonlySet<string> = new Set(['.env', 'the schema', 'SUPABASE_DB_HOST', 'DB_HOST'])
+
+interface FoundUrl extends Found {
+  readonly value: string
+  /** The shadow database that the address of a local service names. */
+  readonly shadow?: Found
+}
+
 function databaseUrl(
   found: Map<OptionName, Found>,
   env: NodeJS.ProcessEnv,
@@ -365,31 +390,58 @@ function databaseUrl(
   prisma: PrismaConfig | undefined,
   datasource: DatasourceUrls | undefined,
   problems: string[],
-): Found | undefined {
+): FoundUrl | undefined {
   const direct = fromSchema(datasource?.directUrl, env)
+  const indirect = fromSchema(datasource?.url, env)
   const parts = urlFromParts(env, datasource?.provider)
-  const candidates: [unknown, string][] = [
-    [found.get('databaseUrl')?.value, found.get('databaseUrl')?.origin ?? ''],
-    [env.DATABASE_URL, dotenv.has('DATABASE_URL') ? '.env' : 'DATABASE_URL'],
-    [prisma?.directUrl ?? prisma?.url, prisma ? path.basename(prisma.file) : ''],
-    [direct ?? fromSchema(datasource?.url, env), 'the schema'],
-    [parts?.value, parts?.origin ?? ''],
-  ]
-  const first = candidates.find(([value]) => typeof value === 'string' && value !== '')
+  const ofPrisma = prisma?.name ?? ''
+  const candidates = (
+    [
+      [found.get('databaseUrl')?.value, found.get('databaseUrl')?.origin ?? ''],
+      [env.DATABASE_URL, dotenv.has('DATABASE_URL') ? path.basename(dotenv.get('DATABASE_URL')!) : 'DATABASE_URL'],
+      [prisma?.directUrl ?? prisma?.url, ofPrisma],
+      [direct ?? indirect, 'the schema'],
+      [parts?.value, parts?.origin ?? ''],
+    ] as const
+  ).flatMap(([value, origin]) => (typeof value === 'string' && value !== '' ? [{ value, origin }] : []))
+  const first = candidates[0]
   if (!first) return undefined
-  const value = String(first[0])
-  if (!/^([a-z][a-z0-9+.-]*:\/\/|file:|sqlite:)/i.test(value)) {
-    problems.push(`databaseUrl (${first[1]}) is no database URL: it must begin with postgresql://, mysql:// or file:`)
+  if (!/^([a-z][a-z0-9+.-]*:\/\/|file:|sqlite:)/i.test(first.value)) {
+    problems.push(
+      `databaseUrl (${first.origin}) is no database URL: it must begin with postgresql://, mysql:// or file:`,
+    )
     return undefined
   }
-  return { value, origin: first[1] }
+  const local = directAddresses(first.value)
+  if (local !== undefined) {
+    const origin = `${first.origin}, out of its api_key`
+    return { value: local.url, origin, ...(local.shadow && { shadow: { value: local.shadow, origin } }) }
+  }
+  // Prisma has two addresses for a database behind a service: one for queries, and one for migrations.
+  return (isPrismaAddress(first.value) && candidates.find(({ value }) => !isPrismaAddress(value))) || first
 }
 
-/** Prisma 7 resolves a SQLite path from the folder of prisma.config.ts, Prisma 6 from the folder of the schema. */
+/** Every address that Prisma's configuration has for the database: first the one that Prisma migrates. */
+function databaseOfPrisma(
+  prisma: PrismaConfig | undefined,
+  datasource: DatasourceUrls | undefined,
+  env: NodeJS.ProcessEnv,
+  schemaFolder: string,
+): Named[] {
+  const named = (value: string | undefined, base: string, origin: string) =>
+    value ? [{ url: new DatabaseUrl(directAddresses(value)?.url ?? value, base), origin }] : []
+  const base = prisma?.urlBase ?? schemaFolder
+  const ofConfig = [prisma?.directUrl, prisma?.url].flatMap((value) => named(value, base, prisma?.name ?? ''))
+  if (ofConfig.length > 0) return ofConfig
+  return [datasource?.directUrl, datasource?.url].flatMap((expression) =>
+    named(fromSchema(expression, env), schemaFolder, 'the schema'),
+  )
+}
+
+/** Prisma 7 resolves paths in URLs from the folder where it is run, Prisma 6 from the folder of the schema. */
 function sqliteBase(url: Found | undefined, prisma: PrismaConfig | undefined, schemaFolder: string): string {
-  const fromPrisma =
-    prisma?.url !== undefined && (url === undefined || prisma.url === url.value || url.origin !== 'raysconfig')
-  return fromPrisma ? path.dirname(prisma.file) : schemaFolder
+  const known = url === undefined || url.value === prisma?.url || !['raysconfig', 'the schema'].includes(url.origin)
+  return (known ? prisma?.urlBase : undefined) ?? schemaFolder
 }
 
 function shadowUrl(
@@ -400,7 +452,7 @@ function shadowUrl(
 ): Found | undefined {
   const own = found.get('shadowDatabaseUrl')
   if (own) return own.value === null ? undefined : own
-  if (prisma?.shadowDatabaseUrl) return { value: prisma.shadowDatabaseUrl, origin: path.basename(prisma.file) }
+  if (prisma?.shadowDatabaseUrl) return { value: prisma.shadowDatabaseUrl, origin: prisma.name }
   const inSchema = fromSchema(datasource?.shadowDatabaseUrl, env)
   return inSchema === undefined ? undefined : { value: inSchema, origin: 'the schema' }
 }

@@ -5,6 +5,7 @@ import type { Knex } from 'knex'
 import { sqlitePath } from '../../engines/sqlite/url.js'
 import { DatabaseUrl } from '../../engines/url.js'
 import type { Config } from '../config/config.js'
+import { refuseUnfitUrl } from '../config/unfit-url.js'
 import { ConfigError } from '../errors.js'
 import { dialectOf, type KnexClient, type KnexQuery, requireKnex } from './dialects.js'
 import { insertOnce, type KnexTable, noteBatch, syncToKnex } from './histories.js'
@@ -160,7 +161,9 @@ function connectionOf(config: Knex.Config, Base: ClientClass, settings: () => Pr
   const file = typeof given === 'string' && provider === 'sqlite' && /^(file|sqlite):/i.test(given) ? given : undefined
   if (given === undefined || file !== undefined) {
     const provided = async () => {
-      const url = (await settings()).config.databaseUrl
+      const own = (await settings()).config
+      refuseUnfitUrl(own)
+      const url = own.databaseUrl
       if (file !== undefined && url?.reveal() !== file)
         return { filename: sqlitePath(new DatabaseUrl(file, process.cwd())) }
       if (url === undefined)

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { inspect } from 'node:util'
 import { type Config, type DatasourceUrls, type LoadConfigOptions, loadConfig } from '../../../src/config/config.js'
 import { OPTIONS, variableName } from '../../../src/config/options.js'
+import { refuseUnfitUrl } from '../../../src/config/unfit-url.js'
 import { ConfigError } from '../../../src/errors.js'
 import { type Compiled, compile } from '../../support/compiled.js'
 
@@ -490,6 +491,255 @@ describe('prisma.config.ts', () => {
   )
 })
 
+describe('the file of Prisma’s that is read', () => {
+  const ENDINGS = ['js', 'ts', 'mjs', 'cjs', 'mts', 'cts']
+  // In the order in which Prisma 7.10 looks for them.
+  const places = [
+    ...['prisma7.config', '.config/prisma7'].flatMap((base) => ENDINGS.map((end) => `${base}.${end}`)),
+    ...['prisma.config', '.config/prisma', '.config/prisma.config'].flatMap((base) => [
+      ...ENDINGS.map((end) => `${base}.${end}`),
+      ...ENDINGS.map((end) => `${base}/index.${end}`),
+    ]),
+  ]
+  const text = (name: string) => {
+    const code = `{ datasource: { url: '${url(encodeURIComponent(name))}' } }`
+    return /\.c[jt]s$/.test(name) ? `module.exports = ${code}\n` : `export default ${code}\n`
+  }
+
+  test.each(places)('may be %s, and is named', async (name) => {
+    project({ [name]: text(name) })
+    const config = await load()
+    expect([named(config), config.prismaConfigFile, config.origins.databaseUrl]).toEqual([
+      encodeURIComponent(name),
+      path.join(root, name),
+      name,
+    ])
+  })
+
+  test('of two is the one that Prisma takes', async () => {
+    for (const name of [...places].reverse()) {
+      project({ [name]: text(name) })
+      expect((await load()).prismaConfigFile).toBe(path.join(root, name))
+    }
+  })
+
+  test('is prisma.config.ts beside prisma7.config.ts where the installed Prisma knows no other', async () => {
+    project({ 'prisma7.config.ts': text('new'), 'prisma.config.ts': text('old') })
+    const installed = async (version: string) => {
+      project({ 'node_modules/prisma/package.json': JSON.stringify({ name: 'prisma', version }) })
+      return named(await load())
+    }
+    for (const version of ['6.19.3', '7.9.1']) expect(await installed(version)).toBe('old')
+    for (const version of ['7.10.0', '7.11.2', '8.0.0-rc.1']) expect(await installed(version)).toBe('new')
+  })
+
+  test('is what its function returns', async () => {
+    project({ 'prisma7.config.ts': `export default async () => ({ datasource: { url: '${url('made')}' } })` })
+    expect(named(await load())).toBe('made')
+  })
+})
+
+describe('what Prisma’s configuration takes from the environment', () => {
+  const config = (lines: string, name = 'DATABASE_URL') =>
+    `${lines}\nimport { defineConfig } from 'prisma/config'\nexport default defineConfig({ datasource: { url: process.env["${name}"] } })\n`
+
+  test('is .env where it imports dotenv/config, as prisma init writes it', async () => {
+    project({ 'prisma7.config.ts': config("import 'dotenv/config'"), '.env': 'DATABASE_URL=file:./dev.db\n' })
+    const loaded = await loadInProcess()
+    expect(loaded).toMatchObject({ url: 'file:./dev.db', warnings: [] })
+    expect(loaded.refusal).toBeUndefined()
+  })
+
+  test('is .env all the same where something else reads it, as Bun does', async () => {
+    project({ 'prisma7.config.ts': config('', 'MY_URL'), '.env': `MY_URL=${url('mine')}\n` })
+    expect(await loadInProcess()).toMatchObject({ url: url('mine'), origins: { databaseUrl: 'prisma7.config.ts' } })
+  })
+
+  test('is the file that it reads itself, whatever .env says', async () => {
+    project({
+      'prisma7.config.ts': `import { readFileSync } from 'node:fs'
+        process.env.DATABASE_URL ??= readFileSync('${path.join(root, '.env.local')}', 'utf8').slice('DATABASE_URL='.length).trim()
+        export default { datasource: { url: process.env.DATABASE_URL } }`,
+      '.env': `DATABASE_URL=${url('env')}\n`,
+      '.env.local': `DATABASE_URL=${url('local')}\n`,
+    })
+    const loaded = await loadInProcess()
+    expect(loaded).toMatchObject({ url: url('env') })
+    expect(loaded.refusal).toMatch(/host:5432\/env.*\(\.env\).*prisma7\.config\.ts.*host:5432\/local/)
+    expect(loaded.refusal).not.toContain('secret')
+  })
+})
+
+describe('rays and Prisma mean', () => {
+  const prisma7 = (href: string, more = '') => ({
+    'prisma7.config.ts': `export default { datasource: { url: '${href}'${more} } }`,
+  })
+  const verdict = async (sources: Sources = {}) => {
+    const { refusal, warnings } = await load(sources)
+    expect(refusal === undefined || warnings.length === 0).toBe(true)
+    return refusal !== undefined ? 'refused' : warnings.length > 0 ? 'told' : 'one'
+  }
+  const both = async (ours: string, theirs: string) => {
+    project({ ...prisma7(theirs), '.env': `DATABASE_URL="${ours}"\n` })
+    return verdict()
+  }
+
+  test.each([
+    ['postgresql://u:p@localhost:5432/app', 'postgres://other:q@127.0.0.1/app?schema=public'],
+    ['postgresql://u@LOCALHOST/app?connection_limit=1', 'postgresql://u@[::1]:5432/app?sslmode=disable'],
+    ['postgresql://u@localhost/app?host=/var/run/postgresql', 'postgresql://u@localhost/app'],
+    ['postgresql://u@db:6432/app?pgbouncer=true', 'postgresql://u@db:5432/app'],
+    ['postgresql://u@db:6543/app', 'postgresql://u@db/app'],
+    [
+      'postgresql://u@ep-a-b-1-pooler.eu-central-1.aws.neon.tech/app',
+      'postgresql://u@ep-a-b-1.eu-central-1.aws.neon.tech/app',
+    ],
+    [
+      'postgresql://postgres.abc:p@aws-0-eu.pooler.supabase.com:6543/postgres?pgbouncer=true',
+      'postgresql://postgres:p@db.abc.supabase.co:5432/postgres',
+    ],
+    [
+      'postgresql://postgres.abc:p@aws-0-eu.pooler.supabase.com:6543/postgres',
+      'postgresql://postgres.abc:p@aws-0-eu.pooler.supabase.com:5432/postgres',
+    ],
+    ['postgres://k:s@pooled.db.prisma.io/postgres', 'postgres://k:s@db.prisma.io:5432/postgres'],
+    ['mysql://u:p@localhost/app', 'mysql://root@127.0.0.1:3306/app?sslaccept=strict'],
+    ['file:./dev.db', 'file:dev.db?connection_limit=1'],
+    ['file:./prisma/../dev.db', 'file:./dev.db'],
+  ])('one database: %s and %s', async (ours, theirs) => {
+    expect(await both(ours, theirs)).toBe('one')
+    expect(await both(theirs, ours)).toBe('one')
+  })
+
+  test.each([
+    ['postgresql://u@pooler.internal:6432/app', 'postgresql://u@db.internal/app'],
+    ['postgresql://u@db/app?schema=a', 'postgresql://u@db/app?schema=b'],
+    ['postgresql://u@db:25061/pool?pgbouncer=true', 'postgresql://u@db:25060/app'],
+    ['mysql://u@localhost/app?socket=/run/mysqld.sock', 'mysql://u@localhost:3307/app'],
+    ['postgresql://u@db/app', 'prisma+postgres://accelerate.prisma-data.net/?api_key=hunter2'],
+  ])('perhaps two, which is told: %s and %s', async (ours, theirs) => {
+    expect(await both(ours, theirs)).toBe('told')
+  })
+
+  test.each([
+    ['postgresql://u@db/app', 'postgresql://u@db/other'],
+    ['postgresql://u@db:5432/app', 'postgresql://u@db:5433/app'],
+    ['postgresql://u@staging/app', 'postgresql://u@production/app'],
+    ['postgresql://u@pool-a:6432/app', 'postgresql://u@pool-b:6432/app'],
+    [
+      'postgresql://postgres.abc:p@aws-0-eu.pooler.supabase.com:6543/postgres',
+      'postgresql://postgres:p@db.xyz.supabase.co/postgres',
+    ],
+    ['postgresql://u@ep-a.neon.tech/app', 'postgresql://u@ep-b-pooler.neon.tech/app'],
+    ['mysql://u@db/app', 'mysql://u@db/other'],
+    ['mysql://u@db:3306/app', 'mysql://u@db:3307/app'],
+    ['file:./dev.db', 'file:./real.db'],
+    ['file:./dev.db', 'postgresql://u@db/app'],
+    ['file:./dev.db', 'libsql://db.turso.io'],
+  ])('two databases, and what only .env says is refused: %s and %s', async (ours, theirs) => {
+    expect(await both(ours, theirs)).toBe('refused')
+  })
+
+  test('one file of SQLite, by whatever link', async () => {
+    mkdirSync(path.join(root, 'data'))
+    symlinkSync('data', path.join(root, 'link'))
+    expect(await both('file:./link/dev.db', 'file:./data/dev.db')).toBe('one')
+    writeFileSync(path.join(root, 'data', 'dev.db'), '')
+    symlinkSync('data/dev.db', path.join(root, 'dev.db'))
+    expect(await both('file:./dev.db', 'file:./link/dev.db')).toBe('one')
+  })
+
+  test('the direct or the pooled address of one database', async () => {
+    const files = prisma7('postgresql://u@direct/app', ", directUrl: 'postgresql://u@migrations/app'")
+    for (const ours of ['postgresql://u@direct/app', 'postgresql://u@migrations/app']) {
+      project({ ...files, '.env': `DATABASE_URL=${ours}\n` })
+      expect(await verdict()).toBe('one')
+    }
+    project({ '.env': 'DATABASE_URL=postgresql://u@pool:6432/app\n', 'prisma7.config.ts': 'export default {}' })
+    const datasource: DatasourceUrls = {
+      url: { kind: 'env', name: 'DATABASE_URL' },
+      directUrl: { kind: 'literal', value: 'postgresql://u@db/app' },
+    }
+    expect(await verdict({ datasource })).toBe('one')
+  })
+
+  test('two, in Prisma 6, where the schema names another variable than .env', async () => {
+    project({ '.env': `DATABASE_URL=${url('a')}\nSHOP_URL=${url('b')}\n` })
+    expect(await verdict({ datasource: { url: { kind: 'env', name: 'SHOP_URL' } } })).toBe('refused')
+    expect(await verdict({ datasource: { url: { kind: 'env', name: 'DATABASE_URL' } } })).toBe('one')
+  })
+
+  test.each<[string, Record<string, string>, Sources]>([
+    ['the command line', {}, { flags: { databaseUrl: url('ours') } }],
+    ['RAYS_DATABASE_URL', {}, { env: { RAYS_DATABASE_URL: url('ours') } }],
+    ['raysconfig', { 'raysconfig.js': js({ databaseUrl: url('ours') }) }, {}],
+    ['--conf', { 'staging.js': js({ databaseUrl: url('ours') }) }, { conf: 'staging.js' }],
+    ['--env', { '.env.staging': `DATABASE_URL=${url('ours')}\n` }, { environment: 'staging' }],
+    ['DATABASE_URL', {}, { env: { DATABASE_URL: url('ours') } }],
+  ])('two, and %s wins with one line that names both', async (_, files, sources) => {
+    project({ ...prisma7(url('theirs')), ...files })
+    const config = await load(sources)
+    expect([named(config), config.refusal]).toEqual(['ours', undefined])
+    expect(config.warnings).toEqual([
+      expect.stringMatching(/^[^\n]*host:5432\/ours[^\n]*prisma7\.config\.ts[^\n]*host:5432\/theirs[^\n]*$/),
+    ])
+    expect(config.warnings[0]).not.toContain('secret')
+  })
+})
+
+describe('prisma+postgres://', () => {
+  const key = (said: object, encoding: 'base64' | 'base64url' = 'base64url') =>
+    encodeURIComponent(Buffer.from(JSON.stringify(said)).toString(encoding))
+  const said = {
+    databaseUrl: 'postgres://postgres:hunter2@localhost:51214/template1?sslmode=disable',
+    name: 'default',
+    shadowDatabaseUrl: 'postgres://postgres:hunter2@localhost:51215/template1?x=>>>???',
+  }
+  test.each(['localhost:51213', '127.0.0.1', '[::1]:51213'])('of %s is the address in its key', async (host) => {
+    for (const encoding of ['base64', 'base64url'] as const) {
+      project({ '.env': `DATABASE_URL="prisma+postgres://${host}/?api_key=${key(said, encoding)}"\n` })
+      const config = await load()
+      expect(config.databaseUrl?.reveal()).toBe(said.databaseUrl)
+      expect(config.shadowDatabaseUrl?.reveal()).toBe(said.shadowDatabaseUrl)
+      expect(config.origins.databaseUrl).toBe('.env, out of its api_key')
+      expect(inspect(config, { depth: 9 })).not.toMatch(/hunter2|eyJ/)
+    }
+  })
+
+  test('gives no shadow database where one is configured', async () => {
+    project({ 'raysconfig.js': js({ shadowDatabaseUrl: url('shadow') }) })
+    const env = { DATABASE_URL: `prisma+postgres://localhost:1/?api_key=${key(said)}` }
+    expect((await load({ env })).shadowDatabaseUrl?.reveal()).toBe(url('shadow'))
+  })
+
+  test.each([
+    'prisma+postgres://accelerate.prisma-data.net/?api_key=hunter2',
+    'prisma://accelerate.prisma-data.net/?api_key=hunter2',
+    'prisma+postgres://localhost:51213/',
+    'prisma+postgres://localhost:51213/?api_key=hunter2',
+    `prisma+postgres://localhost:51213/?api_key=${key({ databaseUrl: 'file:./dev.db', secret: 'hunter2' })}`,
+    `prisma+postgres://evil.example/?api_key=${key(said)}`,
+  ])('%s: it says where the direct address is, unless the project has one', async (href) => {
+    project({ '.env': `DATABASE_URL="${href}"\n` })
+    const config = await load()
+    const refuse = () => refuseUnfitUrl(config)
+    expect(refuse).toThrow(ConfigError)
+    expect(refuse).toThrow(/\.env.*no migrations/)
+    try {
+      refuse()
+    } catch (error) {
+      expect((error as ConfigError).hint).toMatch(/direct address/)
+      expect(inspect(error)).not.toMatch(/hunter2|eyJ/)
+    }
+    const datasource: DatasourceUrls = {
+      url: { kind: 'env', name: 'DATABASE_URL' },
+      directUrl: { kind: 'literal', value: url('direct') },
+    }
+    const direct = await load({ datasource })
+    expect([named(direct), direct.origins.databaseUrl, direct.refusal]).toEqual(['direct', 'the schema', undefined])
+  })
+})
+
 describe('the schema and the migrations, where nothing names them', () => {
   test.each<[string, Record<string, string>, string, string]>([
     ['prisma/schema.prisma', {}, 'prisma/schema.prisma', 'prisma/migrations'],
@@ -528,6 +778,20 @@ describe('a relative SQLite path starts from', () => {
     project({ 'prisma.config.ts': `export default { datasource: { url: 'file:./dev.db' } }` })
     expect(await base({})).toBe(root)
     expect(await base({ env: { DATABASE_URL: 'file:./dev.db' } })).toBe(root)
+  })
+
+  test('the project’s folder where a file in .config names the URL, or the variable that it names is not set', async () => {
+    project({ '.config/prisma.ts': `export default { datasource: { url: 'file:./dev.db' } }` })
+    expect(await base({})).toBe(root)
+    rmSync(path.join(root, '.config'), { recursive: true })
+    project({ 'prisma7.config.ts': 'export default { datasource: { url: process.env.RAYS_TEST_NOT_SET } }' })
+    expect(await base({ env: { RAYS_DATABASE_URL: 'file:./dev.db' } })).toBe(root)
+  })
+
+  test('the schema’s folder where prisma.config.ts is of Prisma 6', async () => {
+    const theirs = `engine: 'classic', datasource: { url: 'file:./dev.db' }`
+    project({ 'prisma.config.ts': `export default { ${theirs} }` })
+    expect(await base({})).toBe(path.join(root, 'prisma'))
   })
 })
 
