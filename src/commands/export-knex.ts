@@ -3,12 +3,13 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { replaceFile } from '../files.js'
-import { renderKnexMigration, type Statement, usesAnswers } from '../knex/form.js'
+import { type Holding, inKnexTransaction, renderExported, withoutSwitches } from '../knex/exported.js'
+import { type Statement, usesAnswers } from '../knex/form.js'
 import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { recordOperations } from '../knex/record.js'
 import { readScript } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
-import type { Migration } from '../migrations/migration.js'
+import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { folders, openProject, type Project } from './project.js'
@@ -27,6 +28,9 @@ export interface ExportKnexResult {
   readonly incomplete: readonly string[]
 }
 
+/** What puts the check of SQLite's foreign keys off, for every migration that comes later. */
+const DEFERS = /\bDEFERRABLE\b|\bdefer_foreign_keys\b/i
+
 /** @throws {RaysError} */
 export async function exportKnex(context: Context, options: ExportKnexOptions = {}): Promise<ExportKnexResult> {
   const project = await openProject(context)
@@ -38,14 +42,17 @@ export async function exportKnex(context: Context, options: ExportKnexOptions = 
   const all = await folders(project)
   const there = (await readdir(folder)).filter(isKnexFile)
   const present = new Set(there.flatMap((file) => [path.parse(file).name, folderNameOf(file)]))
+  let defers = false
   for (const migration of all) {
+    defers ||= DEFERS.test(await readScript(migration))
     // Knex would run a second file of the same migration, too.
     if (present.has(migration.name)) continue
     const file = path.join(folder, `${migration.name}.js`)
-    const { up, down, transaction, reads } = withOwnTransaction(await statementsOf(project, migration))
-    const notes = reads ? ['This migration asks for rows. Bring over by hand what it does with them.'] : []
-    const provider = project.engine.provider
-    await replaceFile(file, renderKnexMigration({ up, down, notes: [], head: notes, provider, module, transaction }))
+    const { reads, ...statements } = await statementsOf(project, migration)
+    const head = reads ? ['This migration asks for rows. Bring over by hand what it does with them.'] : []
+    const { provider } = project.engine
+    defers ||= [...statements.up, ...(statements.down ?? [])].some(({ sql }) => DEFERS.test(sql))
+    await replaceFile(file, renderExported({ ...statements, notes: [], head, provider, module, defers }))
     written.push(file)
     if (reads) {
       incomplete.push(file)
@@ -58,45 +65,41 @@ export async function exportKnex(context: Context, options: ExportKnexOptions = 
 interface Statements {
   readonly up: readonly Statement[]
   readonly down: readonly Statement[] | undefined
-  readonly transaction: boolean
+  readonly holding: Holding
   readonly reads: boolean
   readonly foreignKeysOff: boolean
-}
-
-/**
- * In Knex's transaction SQLite ignores the pragma, and dropping the old of a rebuilt table would empty its children: such a
- * migration begins its own transaction after the pragma.
- */
-function withOwnTransaction(statements: Statements): Statements {
-  if (!statements.foreignKeysOff) return statements
-  const wrap = (list: readonly Statement[]) => [
-    { sql: 'PRAGMA foreign_keys=OFF' },
-    { sql: 'BEGIN' },
-    ...list.filter(({ sql }) => !/^\s*PRAGMA\s+foreign_keys\b/i.test(sql)),
-    { sql: 'COMMIT' },
-    { sql: 'PRAGMA foreign_keys=ON' },
-  ]
-  const { up, down } = statements
-  return { ...statements, up: wrap(up), down: down && wrap(down), transaction: false }
 }
 
 async function statementsOf({ engine }: Project, migration: Migration): Promise<Statements> {
   const loaded = await loadMigration(migration, { runScript: async () => undefined })
   if (migration.codeFile === undefined) {
     const up = splitStatements(await readScript(migration), engine.syntax).map(({ text }) => ({ sql: text }))
-    const { foreignKeysOff } = loaded
-    return { up, down: up.length === 0 ? [] : undefined, transaction: true, reads: false, foreignKeysOff }
+    return held({ up, down: up.length === 0 ? [] : undefined, reads: false }, loaded)
   }
-  const up = await recordOperations(loaded.operations, 'up')
-  const down = await recordOperations(loaded.operations, 'down')
+  // Knex's own transactions inside of a migration are parts of one.
+  const control = !loaded.transaction && loaded.knex === undefined
+  const up = await recordOperations(loaded.operations, 'up', control)
+  const down = await recordOperations(loaded.operations, 'down', control)
   const directions = [up, down]
   // Knex tells its code the keys and the number of rows; a client of rays tells rows only.
   const uses = loaded.knex !== undefined && usesAnswers(await readFile(migration.codeFile, 'utf8'))
-  return {
-    up: up?.statements ?? [],
-    down: down?.statements,
-    transaction: loaded.transaction,
-    reads: directions.some((each) => each?.reads === true || (uses && each?.counts === true)),
-    foreignKeysOff: loaded.foreignKeysOff,
-  }
+  const reads = directions.some((each) => each?.reads === true || (uses && each?.counts === true))
+  return held({ up: up?.statements ?? [], down: down?.statements, reads }, loaded)
+}
+
+/**
+ * A migration is in Knex's transaction where it can: then Knex's row is, too. In it SQLite ignores the pragma that switches
+ * foreign keys off, and PostgreSQL does not let the next migration use a value that this one adds to an enum: they begin
+ * their own.
+ */
+function held(
+  statements: Pick<Statements, 'up' | 'down' | 'reads'>,
+  { transaction, foreignKeysOff }: Pick<LoadedMigration, 'transaction' | 'foreignKeysOff'>,
+): Statements {
+  if (!transaction) return { ...statements, foreignKeysOff, holding: 'none' }
+  const { up, down } = statements
+  const own = (list: readonly Statement[]) => withoutSwitches(inKnexTransaction(list), foreignKeysOff)
+  const addsValue = [...up, ...(down ?? [])].some(({ sql }) => /\bALTER\s+TYPE\b[^;]*\bADD\s+VALUE\b/i.test(sql))
+  const holding = foreignKeysOff || addsValue ? 'own' : 'knex'
+  return { ...statements, up: own(up), down: down && own(down), foreignKeysOff, holding }
 }

@@ -8,6 +8,7 @@ import { bindPlaceholders } from '../../engines/sql/placeholders.js'
 import { FailedError, UsageError } from '../errors.js'
 import { renameDurably } from '../files.js'
 import { stopIfInterrupted } from '../interruption.js'
+import { withoutHelpers } from '../knex/exported.js'
 import { isKnexForm, type KnexForm, type Statement, usesAnswers } from '../knex/form.js'
 import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { knexOver } from '../knex/over-client.js'
@@ -151,7 +152,7 @@ class Import {
     const up = await this.#record(code, 'up', file)
     const after = await this.#introspect(schemaEngine, schema.files)
     const notes: string[] = []
-    const source = await readFile(file, 'utf8')
+    const source = withoutHelpers(await readFile(file, 'utf8'))
     notes.push(...notesOf('up', up, source))
     let back: RecordingClient | undefined
     let down: Found['down'] = 'missing'

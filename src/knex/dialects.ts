@@ -1,4 +1,5 @@
 /** What Knex calls the databases, and how each of its drivers answers. */
+import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -125,12 +126,14 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     // Repeatable reads: a plain SELECT shows what was committed when the transaction first read.
     latest: ' LOCK IN SHARE MODE',
     alone: async (session, table, timeoutMs) => {
-      // The name is one for the whole server, and has room for 64 characters.
-      const name = `CONCAT('rays_knex_', MD5(CONCAT(DATABASE(), ' ', '${table.replace(/'/g, "''")}')))`
+      // The name is one for the whole server, and has room for 64 characters. Not every server has a function that hashes.
+      const [at] = await session.raw('SELECT DATABASE() AS name')
+      const hash = createHash('sha256').update(`${at?.name} ${table}`).digest('hex')
+      const name = `rays_knex_${hash.slice(0, 40)}`
       const seconds = Math.max(1, Math.ceil(timeoutMs / 1000))
-      const [row] = await session.raw(`SELECT GET_LOCK(${name}, ${seconds}) AS got`)
+      const [row] = await session.raw(`SELECT GET_LOCK('${name}', ${seconds}) AS got`)
       if (Number(row?.got) !== 1) throw new LockTimeoutError('another session', timeoutMs)
-      const release = `SELECT RELEASE_LOCK(${name})`
+      const release = `SELECT RELEASE_LOCK('${name}')`
       // What a transaction wrote, others see only after it has ended.
       return session.transacting && (await openOnMysql(session))
         ? { later: release }

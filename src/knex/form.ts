@@ -74,6 +74,21 @@ export interface RenderKnex {
   readonly transaction?: boolean
   /** Comment lines at the top. */
   readonly head?: readonly string[]
+  readonly wrapping?: Wrapping
+}
+
+/** What is around the statements of each direction. */
+export interface Wrapping {
+  /** Calls to which the statements are given as a function, the outermost first, each up to its last argument. */
+  readonly calls: readonly string[]
+  /** Inside of them: statements before and after, which are not themselves inside of `call`. */
+  readonly inside?: {
+    readonly before: readonly string[]
+    readonly call: string | undefined
+    readonly after: readonly string[]
+  }
+  /** The functions that are called, as they stand at the end of the file. */
+  readonly helpers: readonly string[]
 }
 
 /** The text of a migration in Knex's form. */
@@ -86,7 +101,7 @@ export function renderKnexMigration(migration: RenderKnex): string {
       ? `exports.${way} = async function ${way}(knex)`
       : `export async function ${way}(knex${type})${returns}`
   const end = module === 'commonjs' ? '};' : '}'
-  const body = (statements: readonly Statement[]) => statements.map((statement) => render(statement, provider))
+  const body = (statements: readonly Statement[]) => wrapped(statements, provider, migration.wrapping)
   const up = [`${name('up')} {`, ...body(migration.up), end]
   const notes = migration.notes.map((note) => `  // ${note.replace(/\s+/g, ' ')}`)
   const down = [
@@ -103,13 +118,32 @@ export function renderKnexMigration(migration: RenderKnex): string {
     ...(migration.head ?? []).map((line) => `// ${line}`),
     ...(module === 'typescript' ? ["import type { Knex } from 'knex';"] : []),
   ]
-  return `${[head, up, down, config]
+  const helpers = (migration.wrapping?.helpers ?? []).map((helper) => [helper])
+  return `${[head, up, down, config, ...helpers]
     .filter((part) => part.length > 0)
     .map((part) => part.join('\n'))
     .join('\n\n')}\n`
 }
 
-function render({ sql, params = [] }: Statement, provider: Provider): string {
+/** The lines of a direction. */
+function wrapped(statements: readonly Statement[], provider: Provider, wrapping?: Wrapping): string[] {
+  const { calls = [], inside } = wrapping ?? {}
+  const render = (list: readonly Statement[]) => list.map((statement) => line(statement, provider))
+  const texts = (list: readonly string[] = []) => render(list.map((sql) => ({ sql })))
+  const within = (call: string, lines: readonly string[]) => [
+    `  await ${call}async (knex) => {`,
+    ...lines.map((each) => `  ${each}`),
+    '  });',
+  ]
+  if (statements.length === 0) return []
+  const all = inside?.call === undefined ? render(statements) : within(inside.call, render(statements))
+  return calls.reduceRight(
+    (lines, call) => within(call, lines),
+    [...texts(inside?.before), ...all, ...texts(inside?.after)],
+  )
+}
+
+function line({ sql, params = [] }: Statement, provider: Provider): string {
   const marks = params.length > 0
   // Knex takes `?` for a parameter: everywhere on PostgreSQL, elsewhere only beside parameters.
   const escaped = marks

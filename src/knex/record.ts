@@ -18,11 +18,16 @@ const READS = /^\s*(SELECT|SHOW|DESCRIBE|EXPLAIN|PRAGMA\s+\w+\s*\(|PRAGMA\s+\w+\
 /** Statements whose answer is a key or a number of rows, but for those by which Knex builds a table of SQLite's anew. */
 const COUNTED = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|WITH)\b(?!\s+INTO\s+[`"]?_knex_temp)/i
 const RETURNING = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|WITH)\b[\s\S]*\bRETURNING\b/i
-const CONTROL = /^\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b/i
+const CONTROL = /^\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b/i
+
+/** Whether a statement begins or ends a transaction, or a part of one. */
+export function controlsTransaction(sql: string): boolean {
+  return CONTROL.test(sql)
+}
 
 /** Whether a statement changes something by itself: it neither reads nor begins or ends a transaction. */
 export function isChange(sql: string): boolean {
-  return !READS.test(sql) && !CONTROL.test(sql)
+  return !READS.test(sql) && !controlsTransaction(sql)
 }
 
 /** A client that notes what goes through it to `next`, or to nothing. */
@@ -31,9 +36,12 @@ export class RecordingClient implements AnsweringClient {
   reads = false
   readonly answer?: (sql: string, params?: readonly unknown[]) => Promise<Answer>
   readonly #next: AnsweringClient | undefined
+  readonly #control: boolean
 
-  constructor(next?: AnsweringClient) {
+  /** @param control statements that begin and end transactions are noted, too */
+  constructor(next?: AnsweringClient, control = false) {
     this.#next = next
+    this.#control = control
     if (next?.answer === undefined) return
     this.answer = (sql, params) => {
       this.reads ||= RETURNING.test(sql)
@@ -63,18 +71,21 @@ export class RecordingClient implements AnsweringClient {
 
   #note(sql: string, params?: readonly unknown[]): void {
     if (READS.test(sql)) this.reads ||= !CATALOG.test(sql)
-    else if (isChange(sql)) this.statements.push({ sql, ...(params && params.length > 0 && { params }) })
+    else if (this.#control || isChange(sql))
+      this.statements.push({ sql, ...(params && params.length > 0 && { params }) })
   }
 }
 
 /**
  * What one direction of operations would send. Undefined where one has no such direction, or fails without a database.
+ * @param control with the statements that begin and end transactions
  */
 export async function recordOperations(
   operations: readonly Operation[],
   direction: 'up' | 'down',
+  control = false,
 ): Promise<Recording | undefined> {
-  const client = new RecordingClient()
+  const client = new RecordingClient(undefined, control)
   const { query, execute } = client
   const order = direction === 'up' ? operations : [...operations].reverse()
   for (const pair of order) {
