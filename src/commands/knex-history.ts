@@ -87,6 +87,7 @@ export async function knexHistory(context: Context, connection: Connection): Pro
   // Where a folder belongs to a file of Knex's, the file's name is there.
   const found = (await connection.raw(`SELECT name FROM ${target}`)).map((row) => String(row.name))
   return {
+    title: `Knex's history ${table.name}`,
     removal(name) {
       const names = new Set([name, ...found.filter((other) => folderNameOf(other) === name)])
       return `DELETE FROM ${target} WHERE name IN (${[...names].map(literal).join(', ')})`

@@ -15,7 +15,7 @@ import { DecisionError, InterruptedError, LockError, RaysError, UsageError } fro
 import { interrupted } from '../interruption.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
-import { bullets } from '../text.js'
+import { bullets, capital } from '../text.js'
 import type { ExecuteOptions } from './executor.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
 import {
@@ -57,6 +57,9 @@ export interface Resumption {
   readonly skip?: number
 }
 
+/** What was only tried is rolled back. */
+class Tried extends Error {}
+
 /** The answer to the COMMIT of an operation was lost; a new session found that nothing of it had been done. */
 class RolledBackAtCommit extends OperationFailure {}
 
@@ -95,6 +98,7 @@ export class Journal {
   /** Runs the migration from its beginning. */
   async run(): Promise<void> {
     const present = await this.#recorder.count(this.#name)
+    await this.#tryElsewhere()
     if (this.#options.direction === 'up') {
       if (present > 0) throw this.#changedMeanwhile()
       if (this.#loaded.operations.length > 0) this.#note = { ...this.#note, state: 'running' }
@@ -113,6 +117,27 @@ export class Journal {
       await this.#recorder.update(this.#id, { finishedAt: null, logs: JSON.stringify(this.#note) })
     }
     await this.#go()
+  }
+
+  /**
+   * Tries what the other history is told in the end, and takes it back: what refuses it (a trigger, a right, a full disk) is
+   * met before anything is done, and nothing has to be brought back. Going down, rows would be gone by then.
+   * @throws {FailedError} nothing was run
+   */
+  async #tryElsewhere(): Promise<void> {
+    const { connection, direction, other } = this.#options
+    const tried = direction === 'up' ? other?.addition?.(this.#name) : other?.removal(this.#name)
+    if (other === undefined || tried === undefined) return
+    try {
+      await connection.transaction({}, async () => {
+        await connection.change(tried)
+        throw new Tried()
+      })
+    } catch (error) {
+      if (error instanceof Tried) return
+      const what = `${capital(other.title)} could not be told of it, so nothing of it was run.`
+      throw operationError(error, { connection, direction }, this.#loaded, what)
+    }
   }
 
   /** What it would write of an up of one operation, to be sent together with that ({@link Connection.atOnce}). */
@@ -249,9 +274,13 @@ export class Journal {
     } catch (error) {
       throw await this.#failed(error)
     }
-    await this.#finish().catch(async (error: unknown) => {
-      throw await this.#unrecorded(error)
-    })
+    try {
+      await this.#finish()
+    } catch (error) {
+      this.#finished = false
+      const { kind } = this.#options.connection.engine.explain(error)
+      throw await (kind === 'connection' ? this.#unrecorded(error) : this.#failed(error))
+    }
   }
 
   /** All operations were done, and their row could not be brought to its end. */
@@ -268,8 +297,17 @@ export class Journal {
   async #finish(): Promise<void> {
     if (this.#finished) return
     this.#finished = true
+    const { connection, other } = this.#options
+    const both = this.#note.dir === 'up' ? other?.addition !== undefined : other !== undefined && !this.#keepsRow()
+    // Of two histories neither is ahead of the other.
+    if (both && !(await connection.inTransaction())) await connection.transaction({}, () => this.#writeEnd())
+    else await this.#writeEnd()
+  }
+
+  async #writeEnd(): Promise<void> {
     if (this.#note.dir === 'up') {
       const { finished } = this.#note
+      await this.#recorder.addElsewhere(this.#name)
       await this.#recorder.update(this.#id, {
         finishedAt: finished ? new Date(finished) : new Date(),
         logs: this.#endLogs(),
@@ -298,23 +336,27 @@ export class Journal {
     if (this.#note.state !== 'running') await this.#write({ state: 'running' })
     const inTransaction = this.#loaded.transaction && !connection.engine.transactionalDdl
     let whole = false
+    let done = false
     const work = async () => {
       try {
         await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction: up ? 'up' : 'down' })
+        done = true
+        await this.#noteDone(next)
       } catch (error) {
         // DDL commits what came before it; without any, the transaction is still open and takes everything back.
         this.#takenBack = inTransaction && (await connection.inTransaction())
         throw error
       }
-      await this.#noteDone(next)
       whole = await connection.inTransaction()
     }
     try {
       if (inTransaction) await connection.transaction({}, work)
       else await work()
     } catch (error) {
-      // The note in memory may be ahead of what was committed.
-      this.#note = { ...this.#note, op: operation, state: 'running' }
+      // The note in memory may be ahead of what was committed; where the operation stays, and could only not be noted, it is not.
+      const lost = error instanceof CommitUnknownError || connection.engine.explain(error).kind === 'connection'
+      const stays = done && !this.#takenBack && !lost
+      this.#note = { ...this.#note, ...(stays ? { op: next, state: 'idle' } : { op: operation, state: 'running' }) }
       this.#finished = false
       if (!(error instanceof CommitUnknownError)) throw error
       await this.#afterUnknownCommit(error, next, whole)

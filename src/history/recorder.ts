@@ -61,8 +61,15 @@ export type HistorySession = Pick<Connection, 'raw' | 'change' | 'script' | 'his
 
 /** Another tool's history of the same migrations, in the same database. */
 export interface OtherHistory {
+  /** What it is called, for messages. */
+  readonly title: string
   /** The statement, without parameters, that takes a migration out of it; it may find nothing to do. */
   removal(name: string): string
+  /**
+   * The statement, likewise, that puts a migration into it as applied, unless it is there; undefined where it learns of that
+   * by itself later.
+   */
+  addition?(name: string): string
 }
 
 /** Reads and writes the history over one connection. */
@@ -145,6 +152,12 @@ export class Recorder {
   insertApplied(name: string, checksum: string, at = new Date(), note?: RaysNote): Promise<string> {
     const logs = note === undefined ? '' : JSON.stringify(note)
     return this.insert({ name, checksum, startedAt: at, finishedAt: at, logs, steps: 0 })
+  }
+
+  /** Puts a migration into the other history, if it has to be told. */
+  async addElsewhere(name: string): Promise<void> {
+    const sql = this.#other?.addition?.(name)
+    if (sql !== undefined) await this.#connection.change(sql)
   }
 
   /**

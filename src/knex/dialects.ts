@@ -45,6 +45,8 @@ export interface Dialect {
   readonly historyExists: string
   /** Appended to a SELECT so that it sees what was committed since the transaction began. */
   readonly latest: string
+  /** The time of a row in Knex's history, as SQL. */
+  now(): string
   /** How a session shuts out others while it brings Knex's history in step with Prisma's. */
   alone(session: Shutting, table: string, timeoutMs: number): Promise<Alone>
   /** Whether a transaction is open on the connection, whoever began it; false where nobody can tell. */
@@ -88,6 +90,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     },
     historyExists: `SELECT 1 AS found WHERE to_regclass(quote_ident(current_schema()) || '."_prisma_migrations"') IS NOT NULL`,
     latest: '',
+    now: () => 'CURRENT_TIMESTAMP',
     // Stronger than what an INSERT takes, so that a migration that Knex is recording is waited for, too.
     alone: async ({ raw, transacting }, table, timeoutMs) => {
       const lock = `LOCK TABLE ${table} IN SHARE ROW EXCLUSIVE MODE`
@@ -125,6 +128,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
       "SELECT 1 AS found FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '_prisma_migrations'",
     // Repeatable reads: a plain SELECT shows what was committed when the transaction first read.
     latest: ' LOCK IN SHARE MODE',
+    now: () => 'CURRENT_TIMESTAMP',
     alone: async (session, table, timeoutMs) => {
       // The name is one for the whole server, and has room for 64 characters. Not every server has a function that hashes.
       const [at] = await session.raw('SELECT DATABASE() AS name')
@@ -153,6 +157,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     lasting: (connection) => ('memory' in connection ? new LastingLock(connection as Database) : undefined),
     historyExists: "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = '_prisma_migrations'",
     latest: '',
+    now: () => String(Date.now()),
     alone: async (session, _table, timeoutMs) => {
       // Knex took its own lock by writing.
       if (session.transacting) return {}

@@ -1,6 +1,6 @@
 /** Knex's history and Prisma's kept in step: of the migrations in the project's folder both tell the same. */
 import type { Engine } from '../../engines/engine.js'
-import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
+import { type MigrationRecord, nextBatch, type OtherHistory, Recorder, records } from '../history/recorder.js'
 import { type Absorbed, absorbed, asAbsorbed } from '../history/squashed.js'
 import { checksum, readScript } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
@@ -39,6 +39,31 @@ const NOTHING: Synced = { added: [], removed: [], absorbed: [], untold: [] }
 export function quoted({ engine }: { readonly engine: Pick<Engine, 'quote'> }, { name, schema }: KnexTable): string {
   const { quote } = engine
   return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`
+}
+
+/**
+ * Knex's history, told of a migration together with Prisma's: what Knex itself does after it has run one would come too late
+ * where it fails.
+ * @param names Knex's name of each folder, by the folder's name
+ * @param batch the one that Knex runs; undefined: the next
+ */
+export function besidePrisma(
+  session: KnexSession,
+  table: KnexTable,
+  names: Listed['names'],
+  batch: number | undefined,
+): Required<OtherHistory> {
+  const target = quoted(session, table)
+  const { literal } = session.engine
+  const named = (name: string) => literal(names.get(name) ?? name)
+  const next =
+    batch === undefined ? `(SELECT COALESCE(MAX(batch), 0) + 1 AS batch FROM ${target})` : `(SELECT ${batch} AS batch)`
+  return {
+    title: `Knex's history ${table.name}`,
+    removal: (name) => `DELETE FROM ${target} WHERE name = ${named(name)}`,
+    addition: (name) =>
+      `INSERT INTO ${target} (name, batch, migration_time) SELECT ${named(name)}, run.batch, ${session.dialect.now()} FROM ${next} AS run WHERE NOT EXISTS (SELECT 1 FROM ${target} AS same WHERE same.name = ${named(name)})`,
+  }
 }
 
 /** The names in Knex's history. */
@@ -210,22 +235,28 @@ function inBatches(applied: readonly MigrationRecord[], names: ReadonlyMap<strin
 }
 
 /**
- * Knex's own INSERT of a migration that it has run. Where its row in Prisma's table was committed before, somebody else
- * may have brought Knex's table in step meanwhile: of the two rows Knex's stays.
+ * Knex's own INSERT of a migration that it has run. Its row is there already ({@link besidePrisma}), perhaps in another batch;
+ * where others had run it while Knex waited, it may not be.
+ * @returns undefined where there was nothing to insert
  */
 export async function insertOnce<T>(
   session: KnexSession,
   table: KnexTable,
-  name: string,
+  { name, batch }: { readonly name: string; readonly batch: number },
   lockTimeoutMs: number,
   insert: () => Promise<T>,
-): Promise<T> {
-  if (session.engine.transactionalDdl && session.client.transacting) return insert()
+): Promise<T | undefined> {
   const target = quoted(session, table)
-  return session.alone(target, lockTimeoutMs, async () => {
-    await session.change(`DELETE FROM ${target} WHERE name = ${session.syntax.placeholder(1)}`, [name])
-    return insert()
-  })
+  const p = session.syntax.placeholder
+  const present = async () => {
+    const rows = await session.raw(`SELECT batch FROM ${target} WHERE name = ${p(1)}${session.dialect.latest}`, [name])
+    if (rows.some((row) => Number(row.batch) !== batch))
+      await session.change(`UPDATE ${target} SET batch = ${p(1)} WHERE name = ${p(2)}`, [batch, name])
+    return rows.length > 0
+  }
+  if (await present()) return undefined
+  if (session.engine.transactionalDdl && session.client.transacting) return insert()
+  return session.alone(target, lockTimeoutMs, async () => ((await present()) ? undefined : insert()))
 }
 
 function byTime(a: MigrationRecord, b: MigrationRecord): number {

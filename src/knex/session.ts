@@ -121,9 +121,9 @@ export class KnexSession implements Client, JournalSession {
     }
   }
 
-  /** One transaction around one operation where the journal asks for it; it ends the one that Knex began. */
+  /** One transaction where the journal asks for it; on MySQL it ends the one that Knex began. */
   async transaction<T>(_options: object, work: () => Promise<T>): Promise<T> {
-    await this.raw('START TRANSACTION')
+    await this.raw('BEGIN')
     try {
       const result = await work()
       await this.raw('COMMIT')

@@ -3,13 +3,13 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Knex } from 'knex'
 import { DecisionError, RaysError, UsageError } from '../errors.js'
 import { Journal } from '../history/journal.js'
-import { type MigrationRecord, nextBatch, Recorder } from '../history/recorder.js'
+import { type MigrationRecord, nextBatch, type OtherHistory, Recorder } from '../history/recorder.js'
 import { checksum, listMigrations, readScript } from '../migrations/directory.js'
 import { type LoadOptions, loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration, OperationFunction } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
 import { type KnexForm, needsForeignKeysOff } from './form.js'
-import { type KnexTable, knexNames, type Listed, readHistory } from './histories.js'
+import { besidePrisma, type KnexTable, knexNames, type Listed, readHistory } from './histories.js'
 import { folderNameOf } from './names.js'
 import { isChange } from './record.js'
 import { KnexSession } from './session.js'
@@ -42,12 +42,16 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
   /** Of the migrations that Knex has asked for since it last listed them, one needs SQLite's foreign keys switched off. */
   foreignKeysOff = false
 
+  /** The last batch, where Knex has asked for it: what it runs is in the next one. */
+  lastBatch: number | undefined
+
   constructor(options: SourceOptions) {
     this.#options = options
   }
 
   getMigrations(loadExtensions: readonly string[]): Promise<Entry[]> {
     this.foreignKeysOff = false
+    this.lastBatch = undefined
     return this.#list(loadExtensions)
   }
 
@@ -161,7 +165,10 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     const journalled = !(session.engine.transactionalDdl && session.transacting)
     // The journal ends Knex's transaction as DDL does, and must not read what was true before the lock was there.
     if (journalled && session.transacting) await session.raw('COMMIT')
-    const recorder = new Recorder(session)
+    const { names } = await this.listed()
+    const batch = this.lastBatch === undefined ? undefined : this.lastBatch + 1
+    const other = besidePrisma(session, this.#options.table(), names, batch)
+    const recorder = new Recorder(session, other)
     let known = await readHistory(session)
     if (known === undefined) {
       await recorder.create()
@@ -175,7 +182,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
       await recorder.insertApplied(name, loaded.checksum)
       known = (await readHistory(session)) ?? []
     }
-    if (journalled) return this.#journal(step, known)
+    if (journalled) return this.#journal(step, known, other)
     const startedAt = new Date()
     if (code) await code[direction](knex)
     else {
@@ -191,11 +198,16 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
       const logs = JSON.stringify({ rays: 1, batch: nextBatch(known), ...(js && { js }) })
       const steps = Math.max(1, operations.length)
       await recorder.insert({ name, checksum, startedAt, finishedAt: new Date(), logs, steps })
+      await recorder.addElsewhere(name)
     }
   }
 
   /** Where no transaction holds the whole migration: with the journal of rays, so that rays can mend what a failure leaves. */
-  async #journal({ knex, session, loaded, code, direction }: Step, known: readonly MigrationRecord[]): Promise<void> {
+  async #journal(
+    { knex, session, loaded, code, direction }: Step,
+    known: readonly MigrationRecord[],
+    other: OtherHistory,
+  ): Promise<void> {
     const { operations } = code
       ? { operations: [[this.#inKnex('up', code, knex, session), this.#inKnex('down', code, knex, session)] as const] }
       : await this.#load(loaded.migration, { runScript: (script) => session.script(script) })
@@ -204,6 +216,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
       direction,
       records: known,
       batch: nextBatch(known),
+      other,
       operationTimeoutMs: 0,
       unguarded: true,
     }
