@@ -10,6 +10,7 @@
  *  5. either a {@link Connection.adapter} for Prisma's engine in this process or a planner of its own (`Engine.planner`);
  *  6. the contract suite in `test/engines` must pass for it.
  */
+import type { AdapterFactory } from './prisma-adapter.js'
 import type { SchemaEngine } from './schema-engine.js'
 import type { DatabaseUrl } from './url.js'
 
@@ -473,8 +474,27 @@ export interface Engine {
   neutral(type: string): string | undefined
   /** Reads the structure of the namespaces (none: the connection's own). Extensions count as objects, not as structure. */
   structure(connection: Connection, schemas?: readonly string[]): Promise<Structure>
+  /** Where Prisma's engine in this process mistakes default expressions. */
+  readonly expressions?: DefaultExpressions
   /** The database's own diff and introspection, where Prisma's engine in this process has none. */
   planner?(): Promise<SchemaEngine>
+}
+
+/** How default expressions are told to Prisma's engine where it would take them for texts. */
+export interface DefaultExpressions {
+  /**
+   * What the engine is told in place of an expression: a mark, which it takes for a text, or that it is the present time.
+   * Undefined: it is a value, and none.
+   * @param expression as in `dbgenerated`, or as the database tells it @param type of the field, or of the column
+   */
+  marked(
+    expression: string,
+    type: string,
+  ): { readonly now: true } | { readonly now: false; readonly mark: string } | undefined
+  /** A text with expressions in place of marks. */
+  plain(text: string): string
+  /** The adapter by which the engine is told so of a database. */
+  adapter(factory: AdapterFactory): AdapterFactory
 }
 
 /** Base of the errors that engines raise on purpose; drivers' errors pass through and are told by `Engine.explain`. */

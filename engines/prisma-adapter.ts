@@ -120,20 +120,25 @@ export function adapterOf(driver: AdapterDriver) {
  * engine writes them into the schema that it reads from a database, and then refuses that schema.
  */
 export function withoutPartialIndexes(factory: AdapterFactory): AdapterFactory {
-  const hiding = async (connecting: Promise<Outcome<Adapter>>): Promise<Outcome<Adapter>> => {
+  return withResults(factory, ordinaryIndexes)
+}
+
+/** The adapter with other answers to what the engine asks. */
+export function withResults(factory: AdapterFactory, change: (result: ResultSet) => ResultSet): AdapterFactory {
+  const changing = async (connecting: Promise<Outcome<Adapter>>): Promise<Outcome<Adapter>> => {
     const connected = await connecting
     if (!connected.ok) return connected
     const adapter = connected.value
     const queryRaw = async (query: AdapterQuery) => {
       const result = await adapter.queryRaw(query)
-      return result.ok ? { ok: true as const, value: ordinaryIndexes(result.value) } : result
+      return result.ok ? { ok: true as const, value: change(result.value) } : result
     }
     return { ok: true, value: { ...adapter, queryRaw } }
   }
   return {
     ...factory,
-    connect: () => hiding(factory.connect()),
-    connectToShadowDb: () => hiding(factory.connectToShadowDb()),
+    connect: () => changing(factory.connect()),
+    connectToShadowDb: () => changing(factory.connectToShadowDb()),
   }
 }
 

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import type { Engine, StatementSyntax } from '../engine.js'
 import { SqliteConnection } from './connection.js'
 import { explainSqlite } from './errors.js'
+import { expressions } from './expressions.js'
 import { sameFile } from './files.js'
 import { Rebuilds } from './rebuilds.js'
 import { create, open } from './session.js'
@@ -54,6 +55,7 @@ export const sqlite: Engine = {
   withDatabase: withSqliteFile,
   openShadow: (request) => openShadow(sqlite, request),
   explain: explainSqlite,
+  expressions,
   history: () => historyDialect,
   sample,
   neutral,

@@ -4,6 +4,7 @@ import type { SchemaEngine, SchemaState } from '../../engines/schema-engine.js'
 import type { DatabaseUrl } from '../../engines/url.js'
 import { invalidSchema } from '../errors.js'
 import { withWholeDefaults } from './defaults.js'
+import { withExpressions } from './expressions.js'
 import { forEngine } from './prisma-schema.js'
 import { rememberTexts } from './remember.js'
 
@@ -41,7 +42,11 @@ async function anySchemaEngine(
   if (kind === 'prisma-cli')
     return withWholeDefaults(await (await import('./prisma-cli.js')).createPrismaCliEngine(engine, options))
   if (engine.planner) return inOurWords(await engine.planner())
-  return withWholeDefaults((await import('./wasm-engine.js')).createWasmEngine(options))
+  const { createWasmEngine } = await import('./wasm-engine.js')
+  const { expressions, syntax } = engine
+  if (expressions === undefined) return withWholeDefaults(createWasmEngine(options))
+  const wasm = createWasmEngine({ ...options, adapter: expressions.adapter })
+  return withWholeDefaults(withExpressions(wasm, expressions, syntax))
 }
 
 /** Engines know nothing of rays' errors, nor of what schemas of older Prisma versions may hold: both are translated here. */

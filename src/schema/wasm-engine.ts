@@ -11,7 +11,11 @@ export interface WasmEngineOptions {
   /** The namespace that unqualified names mean when no database is asked: the URL's `schema`. Default `public`. */
   readonly namespace?: string
   readonly onLog?: EngineLog
+  /** Put around the adapter of each database that the engine is to read. */
+  readonly adapter?: Around
 }
+
+type Around = (factory: AdapterFactory) => AdapterFactory
 
 /** What Prisma's engine writes for two equal states (Prisma: sql-migration-connector, render_script). */
 const EMPTY_SCRIPT = '-- This is an empty migration.'
@@ -19,6 +23,7 @@ const EMPTY_SCRIPT = '-- This is an empty migration.'
 /** The schema engine over `@prisma/schema-engine-wasm`. The module is loaded at the first call. */
 export function createWasmEngine(options: WasmEngineOptions = {}): SchemaEngine {
   const runtime = createWasmRuntime(options.onLog)
+  const around = options.adapter ?? ((factory) => factory)
 
   async function withEngine<T>(adapter: unknown, work: (engine: OpenEngine) => Promise<T>): Promise<T> {
     let engine: OpenEngine | undefined
@@ -34,7 +39,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): SchemaEngine 
 
   return {
     diff: async (from, to, diffOptions = {}) => {
-      const plan = await planDiff(from, to, options.namespace ?? 'public')
+      const plan = await planDiff(from, to, options.namespace ?? 'public', around)
       if (plan === undefined) return { empty: true, script: EMPTY_SCRIPT, summary: '' }
       return withEngine(plan.adapter, async (engine) => {
         const run = (script: boolean) =>
@@ -56,7 +61,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): SchemaEngine 
     introspect: async (connection, context) => {
       const schema = { path: '/', layout: context.length > 1 ? 'folder' : 'file', files: context } as const
       const datasource = datasourceOf(context)
-      const found = await withEngine(await liveAdapter({ connection, context }), (engine) =>
+      const found = await withEngine(await liveAdapter(around, { connection, context }), (engine) =>
         engine.call<{ schema: { files: SchemaFile[] } }>('introspect', {
           schema: { files: forEngine(context) },
           baseDirectoryPath: '/',
@@ -99,7 +104,12 @@ interface DiffPlan {
 }
 
 /** The engine's words for a diff, and the database it goes to; undefined where nothing is compared with nothing. */
-async function planDiff(from: SchemaState, to: SchemaState, namespace: string): Promise<DiffPlan | undefined> {
+async function planDiff(
+  from: SchemaState,
+  to: SchemaState,
+  namespace: string,
+  around: Around,
+): Promise<DiffPlan | undefined> {
   const states = [from, to]
   const schemas = states.flatMap((state) =>
     state.kind === 'schema' ? [state.files] : state.kind === 'database' ? [state.context] : [],
@@ -115,7 +125,7 @@ async function planDiff(from: SchemaState, to: SchemaState, namespace: string): 
   const live = states.flatMap((state) => (state.kind === 'database' ? [state] : []))
   const [first, second] = live
   return {
-    adapter: first ? await liveAdapter(first, second) : staticAdapter(providers[0]!, namespace),
+    adapter: first ? await liveAdapter(around, first, second) : staticAdapter(providers[0]!, namespace),
     from: target(from, false, providers[0]!),
     to: target(to, from.kind === 'database', providers[0]!),
   }
@@ -145,10 +155,10 @@ interface Live {
 }
 
 /** A live session, and a second one where two databases are compared. */
-async function liveAdapter(live: Live, other?: Live): Promise<unknown> {
-  const adapter = await adapterOver(live)
+async function liveAdapter(around: Around, live: Live, other?: Live): Promise<unknown> {
+  const adapter = around(await adapterOver(live))
   if (!other) return adapter
-  const second = await adapterOver(other)
+  const second = around(await adapterOver(other))
   return { ...adapter, connectToShadowDb: () => second.connect() }
 }
 
