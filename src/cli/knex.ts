@@ -10,8 +10,11 @@ const shown = (root: string, file: string) => path.relative(root, file) || file
 const init: Handler = async (context, args, terminal) => {
   const { knexInit } = await import('../commands/knex-init.js')
   const data = await knexInit(context, { y: args.y === true })
-  const lines = data.steps.map((step) => step.text)
-  return show(data, [...lines, 'Next: npx knex migrate:latest'].join('\n'), args, terminal)
+  const left = data.steps.filter(({ state }) => state === 'left')
+  for (const step of left) context.host.warn(`Left to do: ${step.text}`)
+  const lines = data.steps.filter((step) => !left.includes(step)).map((step) => step.text)
+  const next = [...lines, 'Next: npx knex migrate:latest'].join('\n')
+  return show(data, next, args, terminal, left.length > 0 ? 1 : undefined)
 }
 
 const convert: Handler = async (context, args, terminal) => {

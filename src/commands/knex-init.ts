@@ -18,6 +18,7 @@ import { snapshotOf, tableNames } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
 import { inRoot, knexfileOf, knexTable, loadKnexfile, recordKnexRuns, tableOf } from './knex-history.js'
 import { isEsm } from './module-kind.js'
+import { withExternalTables } from './prisma-config-edit.js'
 import { folders, openProject, type Project, withConnection, withLock } from './project.js'
 import { insideSchemaFolder } from './schema-file.js'
 
@@ -28,8 +29,11 @@ export interface KnexInitOptions {
 
 export interface KnexInitStep {
   readonly step: 'knexfile' | 'script' | 'tables' | 'history'
-  /** present: it was there already. manual: the text says what to do. */
-  readonly state: 'done' | 'present' | 'declined' | 'manual' | 'skipped'
+  /**
+   * present: it was there already. manual: it is for a person to do, as the text says. left: rays could not do it, and the
+   * text says what is left to do; the command ends with 1.
+   */
+  readonly state: 'done' | 'present' | 'declined' | 'manual' | 'left' | 'skipped'
   readonly text: string
 }
 
@@ -121,10 +125,14 @@ async function tables(context: Context, project: Project, sure: Sure): Promise<S
     return { state: 'present', text: `${path.basename(file)} names Knex's tables as external.` }
   const list = names.map((name) => `'${name}'`).join(', ')
   const lines = `  experimental: { externalTables: true },\n  tables: { external: [${list}] },\n`
-  const text = await readFile(file, 'utf8')
-  const changed = text.replace(/(export default (?:defineConfig\()?\{\n)/, `$1${lines}`)
-  if (changed === text || /^\s*(tables|experimental)\s*:/m.test(text)) {
-    return { state: 'manual', text: `Add Knex's tables to ${path.basename(file)}:\n${lines}` }
+  const missing = names.filter((name) => !config.externalTables.includes(name))
+  const changed = await withExternalTables(file, missing)
+  if (changed === undefined) {
+    const name = path.basename(file)
+    return {
+      state: 'left',
+      text: `${name} could not be changed. Add Knex's tables to it by hand, or Prisma would drop them:\n${lines}`,
+    }
   }
   if (!(await sure(`Name Knex's tables as external in ${path.basename(file)}?`)))
     return { state: 'declined', text: `${path.basename(file)} would need:\n${lines}` }
@@ -151,7 +159,10 @@ async function models({ host }: Context, project: Project, sure: Sure, table: Kn
   const block = knexModels(engine.provider, table.name)
   if (block === undefined || table.schema !== undefined) {
     const list = [table.name, `${table.name}_lock`].map((name) => (table.schema ? `${table.schema}.${name}` : name))
-    return { state: 'manual', text: `Name Knex's tables in externalTables of raysconfig.js: ${list.join(', ')}.` }
+    return {
+      state: 'left',
+      text: `Prisma can have no models of Knex's tables. Name them by hand in externalTables of raysconfig.js: ${list.join(', ')}.`,
+    }
   }
   if (!(await sure("Add models for Knex's tables, which Prisma's client ignores, to the schema, and their migration?")))
     return { state: 'declined', text: `The schema would need:\n${block}` }
