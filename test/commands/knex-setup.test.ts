@@ -1,7 +1,6 @@
 /** What a project needs before Knex runs its migrations: Prisma's configuration, and types in every setting of modules. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import ts from 'typescript'
 import { describeDatabases, type FreshDatabase } from '../support/databases.js'
 import { type KnexProject, knexProject } from '../support/knex.js'
 
@@ -77,6 +76,8 @@ describeDatabases(
       // Nothing else has changed.
       const rest = (each: string) => each.replace(/\s*\b(?:experimental|tables): \{[^{}]*\},?|\s/g, '')
       expect(rest(after)).toBe(rest(before))
+      // Node keeps a CommonJS module that it has loaded.
+      if (file.endsWith('.cjs')) return
       const again = await project.rays(['knex', 'init', '--y', '--json'])
       expect(again.json<{ data: { steps: { step: string; state: string }[] } }>().data.steps).toContainEqual(
         expect.objectContaining({ step: 'tables', state: 'present' }),
@@ -89,7 +90,7 @@ describeDatabases(
       ['whose list is computed', `const list = []\nexport default { tables: { external: list }, ${ENTRIES} }\n`],
       [
         'that another part overrides',
-        `const rest = { tables: { external: [] } }\nexport default { ${ENTRIES}, ...rest }\n`,
+        `const rest = JSON.parse('{"tables":{"external":[]}}')\nexport default { ${ENTRIES}, ...rest }\n`,
       ],
       ['that refuses external tables', `export default { experimental: { externalTables: false }, ${ENTRIES} }\n`],
     ])('a configuration %s is left as it is: rays knex init says so, and ends with 1', async (_, before) => {
@@ -100,7 +101,7 @@ describeDatabases(
         expect.stringMatching(/Left to do: prisma\.config\.ts .*by hand[\s\S]*knex_migrations_lock/),
       ])
       // The other steps are done.
-      expect(run.stdout).toContain('Wrote knexfile.mjs')
+      expect(run.stdout).toContain('Added the script create-migration')
       expect(text('prisma.config.ts')).toBe(before)
     })
 
@@ -110,36 +111,30 @@ describeDatabases(
           "import { type AdapterOptions, knexFilePrismaAdapter } from 'prisma-rays/knex'\n\nconst options: AdapterOptions = { root: '.' }\nexport default knexFilePrismaAdapter({ client: 'pg', migrations: { directory: './migrations' } }, options)\n",
         'wrong.ts': "import { knexFilePrismaAdapter } from 'prisma-rays/knex'\n\nknexFilePrismaAdapter(7)\n",
       })
-      const { ModuleKind, ModuleResolutionKind } = ts
-      for (const [module, moduleResolution] of [
-        [ModuleKind.CommonJS, ModuleResolutionKind.Node10],
-        [ModuleKind.Node16, ModuleResolutionKind.Node16],
-        [ModuleKind.NodeNext, ModuleResolutionKind.NodeNext],
-        [ModuleKind.ESNext, ModuleResolutionKind.Bundler],
-      ]) {
-        const told = (file: string) => {
-          const options = {
-            module,
-            moduleResolution,
-            strict: true,
-            noEmit: true,
-            esModuleInterop: true,
-            preserveSymlinks: true,
-            target: ts.ScriptTarget.ES2022,
-            types: ['node'],
-            skipLibCheck: true,
-          }
-          const program = ts.createProgram([path.join(project.folder, file)], {
-            ...options,
-            typeRoots: [path.join(project.folder, 'node_modules/@types')],
-          } as ts.CompilerOptions)
-          return ts
-            .getPreEmitDiagnostics(program)
-            .map(({ messageText, code }) => [code, ts.flattenDiagnosticMessageText(messageText, ' ').slice(0, 200)])
-        }
-        expect([moduleResolution, told('knexfile.ts')]).toEqual([moduleResolution, []])
-        expect([moduleResolution, told('wrong.ts')]).toEqual([moduleResolution, [[2345, expect.any(String)]]])
-      }
+      const out = await project.node(`import ts from 'typescript'
+const said = []
+for (const [module, moduleResolution] of [['CommonJS', 'Node10'], ['Node16', 'Node16'], ['NodeNext', 'NodeNext'], ['ESNext', 'Bundler']])
+  for (const file of ['knexfile.ts', 'wrong.ts']) {
+    const program = ts.createProgram([file], {
+      module: ts.ModuleKind[module],
+      moduleResolution: ts.ModuleResolutionKind[moduleResolution],
+      target: ts.ScriptTarget.ES2022,
+      strict: true,
+      noEmit: true,
+      esModuleInterop: true,
+      skipLibCheck: true,
+      preserveSymlinks: true,
+      types: ['node'],
+    })
+    said.push([moduleResolution, file, ts.getPreEmitDiagnostics(program).map(({ code }) => code)])
+  }
+console.log(JSON.stringify(said))`)
+      expect(JSON.parse(out.stdout)).toEqual(
+        ['Node10', 'Node16', 'NodeNext', 'Bundler'].flatMap((resolution) => [
+          [resolution, 'knexfile.ts', []],
+          [resolution, 'wrong.ts', [2345]],
+        ]),
+      )
       const same = await project.node(`import { createRequire } from 'node:module'
 import { knexFilePrismaAdapter } from 'prisma-rays/knex'
 console.log(createRequire(import.meta.url)('prisma-rays/knex').knexFilePrismaAdapter === knexFilePrismaAdapter)`)
