@@ -26,9 +26,10 @@ export async function withExternalTables(file: string, names: readonly string[])
   }
 }
 
-async function told(file: string): Promise<Omit<PrismaConfig, 'file'> | undefined> {
+async function told(file: string): Promise<Omit<PrismaConfig, 'file' | 'name'> | undefined> {
   try {
-    const { file: _, ...rest } = await readPrismaConfig(file)
+    const environment = { root: path.dirname(file), env: process.env, added: new Map<string, string>() }
+    const { file: _file, name: _name, ...rest } = await readPrismaConfig(file, environment)
     return rest
   } catch {
     return undefined
