@@ -20,6 +20,7 @@ import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
 import type { SchemaState } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
+import { afterwards, expectWritable } from './files.js'
 import type { Context, Host } from './host.js'
 import { type MakeMigrationOptions, type MakeMigrationResult, makeMigration } from './makemigration.js'
 import { makeRecorded } from './prepare.js'
@@ -401,6 +402,7 @@ async function undo(context: Context, yes: boolean): Promise<string[]> {
   const entries = (await developmentOf(config)).reverse()
   if (entries.length === 0) return []
   const project = await openProject(context)
+  await expectWritable([folderOf(config), ...entries.map(({ directory }) => directory)])
   if (!yes) {
     const sure = await host.confirm({
       message: `Undo ${entries.length} change${entries.length === 1 ? '' : 's'} of the database, with the values in what they added?`,
@@ -413,14 +415,23 @@ async function undo(context: Context, yes: boolean): Promise<string[]> {
       const undone: string[] = []
       for (const migration of entries) {
         const there = await run({ project, host, connection }, migration, 'down', undone)
-        await rm(migration.directory, { recursive: true, force: true })
+        await forget(host, migration.directory)
         undone.push(`${migration.name} is undone`)
         if (!there && migration !== entries.at(-1)) throw goneBefore(undone.join(', '), 'rays draft --undo')
       }
     }),
   )
-  await rm(folderOf(config), { recursive: true, force: true })
+  await forget(host, folderOf(config))
   return entries.map(({ name }) => name)
+}
+
+/** The database is done: what told of the way there must go, or the way would be gone again. */
+async function forget(host: Context['host'], folder: string): Promise<void> {
+  await afterwards(
+    host,
+    { what: `${folder} could not be deleted`, instead: 'Delete it by hand before the next rays command.' },
+    () => rm(folder, { recursive: true, force: true }),
+  )
 }
 
 /** What was answered for the changes that are applied without a migration, as if it had been asked once for all of them. */
@@ -442,6 +453,7 @@ export async function makeCollapsing(
   const { config, host } = context
   const entries = await developmentOf(config)
   if (entries.length === 0 || options.check || options.dryRun) return makeMigration(context, options)
+  await expectWritable([config.migrationsDir, folderOf(config)])
   await step(context, {
     ...(options.rename !== undefined && { rename: options.rename }),
     ...(options.defaults && { defaults: options.defaults }),
@@ -465,7 +477,7 @@ export async function makeCollapsing(
       const known = await answersOf(context.config)
       const make = () => makeMigration(context, { ...options, known })
       const made = await makeRecorded({ context, project, connection }, make)
-      await rm(folderOf(config), { recursive: true, force: true })
+      await forget(host, folderOf(config))
       if (made.migrations.length > 0) host.note('The database has these changes already: recorded as applied.')
       return { ...made, recorded: made.migrations.length > 0 }
     }),

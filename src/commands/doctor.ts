@@ -15,6 +15,7 @@ import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { replaceModels, sameModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
 import { bullets } from '../text.js'
 import { compare, type Drift, explain, withReplayed } from './drift.js'
+import { afterwards } from './files.js'
 import { countHazards } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
@@ -262,8 +263,12 @@ async function adoptDrift(
     migrations: [await writeMigration(config.migrationsDir, draft)],
   }))
   const written = migrations[0]!
-  if (sameModels(schema.files, drift.previous)) await writeSchema(schema, replaceModels(schema, drift.next))
-  else if (!sameModels(schema.files, drift.next)) {
+  if (sameModels(schema.files, drift.previous)) {
+    const instead = 'Make it writable, and write the adopted change into it.'
+    await afterwards(context.host, { what: `the schema file ${schema.path} could not be written`, instead }, () =>
+      writeSchema(schema, replaceModels(schema, drift.next)),
+    )
+  } else if (!sameModels(schema.files, drift.next)) {
     context.host.warn('The schema has changes of its own, so it was left: write the adopted change into it, too.')
   }
   return { action: 'adopted', migration: written.name, script: drift.script }

@@ -12,6 +12,7 @@ import { findHazards } from '../migrations/hazards.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { refuseBranches } from './branches.js'
+import { afterwards } from './files.js'
 import { type CountedHazard, countHazards } from './hazards.js'
 import { programsAround, runForAll, withFolderHooks, withFunctions } from './hooks.js'
 import type { Context } from './host.js'
@@ -27,7 +28,7 @@ import {
   withLastingLock,
   withLock,
 } from './project.js'
-import { type Followed, followTarget, type Generated, generateClient } from './schema-file.js'
+import { type Followed, followTarget, type Generated, generateClient, shortPath } from './schema-file.js'
 
 export interface MigrateOptions {
   readonly name?: string
@@ -412,11 +413,24 @@ async function finish(
     hazards: ran.hazards,
   }
   if (fake) return base
-  const schemaFile = await followTarget(config, ran.all, ran.plan.target)
+  const { target } = ran.plan
+  const followed = await afterwards(
+    host,
+    {
+      what: `the schema file ${shortPath(config, config.schemaPath)} could not be written`,
+      instead: `Make it writable, then rays migrate --name ${target?.name}: that writes it and runs nothing more.`,
+    },
+    () => followTarget(config, ran.all, target),
+  )
+  const failed = 'failed' in followed
+  const schemaFile: Followed = failed
+    ? { state: 'left', reason: `it could not be written: ${followed.failed}` }
+    : followed
   if (
+    !failed &&
     schemaFile.state === 'left' &&
     ran.steps.length > 0 &&
-    ran.plan.target !== undefined &&
+    target !== undefined &&
     !schemaFile.reason.includes('no snapshot')
   ) {
     host.warn(`The schema file was left as it is: ${schemaFile.reason}.`)

@@ -5,6 +5,7 @@ import { appliedNames, Recorder } from '../history/recorder.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { checksum, listMigrations, readScript, rememberFolder } from '../migrations/directory.js'
 import { datasourceOf, hasModels, type PrismaSchema, readSchema, writeSchema } from '../schema/prisma-schema.js'
+import { expectWritable } from './files.js'
 import type { Context } from './host.js'
 import { knexHistory } from './knex-history.js'
 import { type MadeMigration, makeMigration } from './makemigration.js'
@@ -33,6 +34,7 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
   const { host, config } = context
   let project = await openProject(context)
   await refuseInitialised(project)
+  await expectWritable([config.migrationsDir])
   let forgotten: readonly string[] = []
   const introspected = await withConnection(project, host, {}, async (connection) => {
     if (!options.reset) forgotten = await oldHistory(context, connection, options.y === true)

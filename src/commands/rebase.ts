@@ -22,6 +22,7 @@ import type { SchemaFile } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
 import { freePath } from './aside.js'
 import { type Branch, explainBranch, findBranches, statementsOf, toldParent } from './branches.js'
+import { expectWritable, writtenBy } from './files.js'
 import type { Context } from './host.js'
 import { generatedFor, makeMigration } from './makemigration.js'
 import { type MigrateResult, migrate } from './migrate.js'
@@ -63,6 +64,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   const ways: Way[] = []
   for (const migration of own) ways.push(await wayOf({ context, project, all, base, own, others }, migration))
   await stopIfInterrupted(host, 'Interrupted; nothing was changed.')
+  await expectWritable([...writtenBy(config), ...own.map(({ directory }) => directory)])
   const kept = config.databaseUrl !== undefined && own.some(({ name }) => applied.has(name))
   const written = project.schema
   const quiet = { generate: false, y: options.y === true }

@@ -13,6 +13,7 @@ import {
   writeSchema,
 } from '../schema/prisma-schema.js'
 import { bullets } from '../text.js'
+import { afterwards } from './files.js'
 import type { Context, Host } from './host.js'
 
 export type Followed =
@@ -62,6 +63,14 @@ export type Generated =
 /** Runs `prisma generate` where the schema has a generator. A failure is a warning: the migration stands. */
 export async function generateClient(config: Config, host: Host, wanted: boolean): Promise<Generated> {
   if (!wanted) return { state: 'skipped', reason: 'not wanted' }
+  const instead = 'Run npx prisma generate.'
+  const generated = await afterwards(host, { what: "Prisma's client could not be made", instead }, () =>
+    generate(config, host),
+  )
+  return 'failed' in generated ? { state: 'failed', reason: generated.failed } : generated
+}
+
+async function generate(config: Config, host: Host): Promise<Generated> {
   const schema = await readSchema(config.schemaPath)
   if (generatorsOf(schema.files).length === 0) return { state: 'skipped', reason: 'the schema has no generator' }
   const { runGenerate } = await import('../schema/prisma-cli.js')

@@ -337,7 +337,7 @@ export async function writeSchema(schema: PrismaSchema, change: SchemaChange): P
     const { code, path: where } = error as NodeJS.ErrnoException
     throw new UsageError(`The schema could not be written: ${code ?? String(error)}${where ? ` at ${where}` : ''}`, {
       cause: error,
-      hint: `Check the permissions of ${root} and run the command again.`,
+      hint: `Make ${root} writable for this user.`,
     })
   }
 }
