@@ -4,6 +4,14 @@ import { inspect } from 'node:util'
 export const ENCODE =
   'Special characters in the user, password or database name must be percent-encoded: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25.'
 
+/** Every spelling of every secret of every URL that this process has read. */
+const known = new Set<string>()
+
+/** What the texts of drivers and servers are searched for, whichever URL it is of. */
+export function knownSecrets(): ReadonlySet<string> {
+  return known
+}
+
 /**
  * A database URL that cannot be printed by accident: every way of turning it into text leaves the secrets out.
  * Only an engine calls {@link DatabaseUrl.reveal}, when it connects.
@@ -20,6 +28,7 @@ export class DatabaseUrl {
   constructor(href: string, base: string) {
     this.#href = href
     this.base = base
+    for (const secret of secretsOf(href)) known.add(secret)
   }
 
   /** The URL with its password. For an engine's `connect` only. */
@@ -91,8 +100,7 @@ function secretsOf(href: string): string[] {
     found.add(raw)
     try {
       const decoded = decodeURIComponent(raw)
-      found.add(decoded)
-      found.add(encodeURIComponent(decoded))
+      for (const spelling of [decoded, encodeURIComponent(decoded), encodeURI(decoded)]) found.add(spelling)
     } catch {
       // A stray % is part of the password itself.
     }
@@ -100,22 +108,44 @@ function secretsOf(href: string): string[] {
   const info = userInfo(href)
   if (info) add(info.password)
   for (const match of href.matchAll(SECRET_PARAMETERS)) add(match[2] ?? '')
+  for (const secret of [...found]) found.add(JSON.stringify(secret).slice(1, -1))
   return [...found].sort((a, b) => b.length - a.length)
 }
 
 /**
- * Replaces every known secret, and whatever looks like a password in a URL, by `***`. A secret inside a longer word is not
- * one: with the password `postgres`, `postgresql` stays readable.
+ * Whether a secret may be an ordinary word, name or number (`rays`, `my-app`, `pg15`, `1`, `/`). Such a one is hidden only
+ * where it stands as a password: hidden elsewhere, it would garble the text, and tell what it is.
+ */
+function isWord(secret: string): boolean {
+  const short = secret.length < 4 || (secret.length < 6 && /^[\p{L}\p{N}_.-]+$/u.test(secret))
+  return short || (secret.length < 20 && /^(?:\p{L}+(?:[_.-]\p{L}+)*|\p{N}{1,6})$/u.test(secret))
+}
+
+/** Whether a secret is nothing that rays would say for another reason, so that it can be looked for everywhere. */
+function isUnmistakable(secret: string): boolean {
+  return !isWord(secret) && (secret.length >= 12 || (secret.length >= 6 && /[^\p{L}\p{N}_.-]/u.test(secret)))
+}
+
+/**
+ * Hides what stands as a password: in a URL, behind `password=` of one, behind `PASSWORD` and `IDENTIFIED BY` of a statement;
+ * and every known secret that is no ordinary word, wherever it stands. A secret inside a longer word is not one.
  */
 export function redact(text: string, secrets: Iterable<string> = []): string {
   let result = text
   for (const secret of secrets) {
-    if (secret.length === 0) continue
+    if (isWord(secret)) continue
     const literal = secret.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    result = result.replace(new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu'), '***')
+    const word = isUnmistakable(secret) ? ['', ''] : ['(?<![\\p{L}\\p{N}])', '(?![\\p{L}\\p{N}])']
+    result = result.replace(new RegExp(word.join(literal), 'gu'), '***')
   }
-  return result.replace(URL_PASSWORD, '$1:***@').replace(SECRET_PARAMETERS, '$1***')
+  return result.replace(URL_PASSWORD, '$1:***@').replace(SECRET_PARAMETERS, '$1***').replace(SQL_PASSWORD, "$1'***'")
+}
+
+/** For a text that is rays' own with others' in it: only what can be nothing but a secret is hidden. */
+export function redactOwn(text: string, secrets: Iterable<string> = known): string {
+  return redact(text, [...secrets].filter(isUnmistakable))
 }
 
 // Bounded, so that the time stays in proportion to the text, whatever is in it.
 const URL_PASSWORD = /(:\/\/[^\s:/@"'`]{0,256}):([^\s"'`]{0,1024})@/g
+const SQL_PASSWORD = /(\b(?:PASSWORD|IDENTIFIED\s{1,9}BY(?:\s{1,9}PASSWORD)?)\s{1,9})'[^'\n"]{1,1024}'/gi

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Argv } from 'yargs'
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW } from './cli/commands.js'
-import { createTerminal, type Terminal } from './cli/terminal.js'
+import { createTerminal, type Terminal, under } from './cli/terminal.js'
 import { type CommandLine, readLine } from './cli/words.js'
 import { RaysError } from './errors.js'
 import { expectShortRun } from './short-run.js'
@@ -37,13 +37,12 @@ export async function main(line: readonly string[]): Promise<void> {
     const { runCommand } = await import('./cli/run.js')
     const outcome = await runCommand(spec, args, terminal)
     if (json)
-      terminal.out(
-        JSON.stringify(
-          { command, ok: !outcome.exitCode, data: outcome.data ?? null, warnings: terminal.warnings },
-          replacer,
-          2,
-        ),
-      )
+      terminal.document({
+        command,
+        ok: !outcome.exitCode,
+        data: outcome.data ?? null,
+        warnings: terminal.warnings,
+      })
     process.exitCode = outcome.exitCode ?? 0
   } catch (error) {
     process.exitCode = report(error, command, terminal, json)
@@ -93,11 +92,6 @@ function onStray(terminal: Terminal): { readonly seen: boolean } {
     )
   })
   return stray
-}
-
-/** bigint has no JSON of its own. */
-function replacer(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? value.toString() : value
 }
 
 /** The first signal asks the command to stop; the second stops the process. */
@@ -188,7 +182,8 @@ function sentence(text: string): string {
 async function answer({ wants, spec }: CommandLine, terminal: Terminal, json: boolean): Promise<void> {
   const data = wants === 'version' ? { version: version() } : { help: await help(spec) }
   const document = { command: spec === OVERVIEW ? '' : spec.name, ok: true, data, warnings: [] }
-  terminal.out(json ? JSON.stringify(document, null, 2) : Object.values(data).join())
+  if (json) terminal.document(document)
+  else terminal.out(Object.values(data).join())
 }
 
 /** Prints an error and returns the exit code. */
@@ -204,18 +199,14 @@ function report(error: unknown, command: string, terminal: Terminal, json: boole
       ...(known?.where && { where: known.where }),
       ...(known?.data && { data: known.data }),
     }
-    // Cleaned value by value: a secret may be spelt differently once it is JSON.
-    const clean = (key: string, value: unknown) =>
-      typeof value === 'string' && key !== 'command' && key !== 'code' ? terminal.clean(value) : replacer(key, value)
-    const document = { command, ok: false, data: null, warnings: terminal.warnings, error: body }
-    terminal.out(JSON.stringify(document, clean, 2))
+    terminal.document({ command, ok: false, data: null, warnings: terminal.warnings, error: body })
     return known?.exitCode ?? 1
   }
-  terminal.note(`${terminal.paintNote('red', 'Error:')} ${message}`)
+  terminal.note(`${terminal.paintNote('red', 'Error:')} ${under(message)}`)
   if (known?.where) terminal.note(known.where.replace(/^/gm, '    '))
   if (known?.data && Array.isArray(known.data.done))
     describePartial(known.data as { done: string[]; notRun?: string[] }, terminal)
-  if (known?.hint) terminal.note(`${terminal.paintNote('cyan', 'Fix:')} ${known.hint}`)
+  if (known?.hint) terminal.note(`${terminal.paintNote('cyan', 'Fix:')} ${under(known.hint)}`)
   if (!known) {
     const stack = error instanceof Error ? (error.stack ?? '') : ''
     terminal.note(`This is a fault in rays itself; please report it with these lines:\n${stack}`)

@@ -1,5 +1,6 @@
 /** The errors of mysql2, of Node's sockets and of the server, told in the engine's vocabulary. */
 import type { ErrorInfo } from '../engine.js'
+import { quoted } from '../foreign.js'
 
 type Kind = ErrorInfo['kind']
 
@@ -224,7 +225,7 @@ function positionOf(error: DriverError): number | undefined {
 /** Tells what a thrown value means; follows `cause` where the error is not one of the driver. */
 export function explain(thrown: unknown): ErrorInfo {
   const error = thrown as DriverError
-  if (typeof error !== 'object' || error === null) return { kind: 'other', code: '', message: String(thrown) }
+  if (typeof error !== 'object' || error === null) return { kind: 'other', code: '', message: quoted(String(thrown)) }
   const kind = kindOf(error)
   if (kind === 'other' && !error.errno && error.cause !== undefined) {
     const inner = explain(error.cause)
@@ -237,13 +238,13 @@ export function explain(thrown: unknown): ErrorInfo {
   const hint = hintOf(error)
   return {
     kind,
-    code: error.code ?? '',
+    code: quoted(error.code ?? ''),
     message:
       error.errno === 1242 && error.sql?.includes(GUARD)
         ? 'the table has rows, and no value can be made up for them'
-        : (error.sqlMessage ?? (error.message || nested || error.code || 'unknown error')),
+        : quoted(error.sqlMessage ?? (error.message || nested || error.code || 'unknown error')),
     ...(error.sqlState === undefined ? {} : { detail: `SQLSTATE ${error.sqlState}` }),
-    ...(hint === undefined ? {} : { hint }),
+    ...(hint === undefined ? {} : { hint: quoted(hint) }),
     ...(position === undefined ? {} : { position }),
   }
 }

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, type LockOptions, LockTimeoutError } from '../engine.js'
+import { oneLine } from '../foreign.js'
 import type { Session } from './session.js'
 
 const LOCK = 'prisma_migrate'
@@ -33,7 +34,9 @@ export async function holder(session: Session, here = false): Promise<string | u
   if (here && Number(row?.here ?? 0) !== 1) return undefined
   if (!row) return `session ${id} of another user`
   const doing = row.command === 'Sleep' ? 'idle' : `busy (${row.command})`
-  return `session ${id} (user ${row.user}, host ${row.host}, database ${row.db ?? '-'}, ${doing} for ${row.seconds} s)`
+  return oneLine(
+    `session ${id} (user ${row.user}, host ${row.host}, database ${row.db ?? '-'}, ${doing} for ${row.seconds} s)`,
+  )
 }
 
 /** Never throws. */

@@ -1,5 +1,6 @@
 /** What a session is set to when it opens, and put back to after each step. */
 import type { ConnectOptions, StatementSyntax } from '../engine.js'
+import { oneLine } from '../foreign.js'
 import { explain } from './errors.js'
 import type { Session } from './session.js'
 import { literal } from './values.js'
@@ -56,7 +57,7 @@ export async function readFacts(session: Session): Promise<ServerFacts> {
       ' @@max_allowed_packet AS maxPacket',
   )
   const row = rows[0] as Record<string, unknown>
-  const version = String(row.version)
+  const version = oneLine(String(row.version))
   return {
     id: row.id as bigint | number,
     database: row.db as string | null,

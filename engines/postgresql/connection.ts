@@ -22,6 +22,7 @@ import {
   type TransactionOptions,
   type WholeTransaction,
 } from '../engine.js'
+import { oneLine } from '../foreign.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
 import { postgresAdapter } from './adapter.js'
 import { doBlock, emptySchemaSql, INVALID_INDEXES, readTables } from './catalog.js'
@@ -74,7 +75,7 @@ export class PostgresConnection implements Connection {
           return session.send(`${settings}; ${facts}`)
         }))
     const row = results.at(-1)!.rows[0]!
-    const version = String(row.version).split(' ')[0]
+    const version = oneLine(String(row.version)).split(' ')[0]
     return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), newer)
   }
 

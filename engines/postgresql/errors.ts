@@ -1,5 +1,6 @@
 /** PostgreSQL's errors in the vocabulary of the contract (SQLSTATE: PostgreSQL manual, appendix A). */
 import { EngineError, type ErrorInfo } from '../engine.js'
+import { quoted } from '../foreign.js'
 
 type Kind = ErrorInfo['kind']
 
@@ -85,10 +86,10 @@ export function explainPostgres(error: unknown): ErrorInfo {
   const hint = hintOf(kind, code, message, e.hint)
   return {
     kind,
-    code: code || (kind === 'connection' ? 'CONNECTION' : 'ERROR'),
-    message,
-    ...(e.detail && { detail: e.detail }),
-    ...(hint && { hint }),
+    code: quoted(code) || (kind === 'connection' ? 'CONNECTION' : 'ERROR'),
+    message: quoted(message),
+    ...(e.detail && { detail: quoted(e.detail) }),
+    ...(hint && { hint: quoted(hint) }),
     ...(e.statementOffset !== undefined && { position: e.statementOffset }),
   }
 }

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, LockLostError, type LockOptions, LockTimeoutError } from '../engine.js'
+import { oneLine } from '../foreign.js'
 import type { Session } from './session.js'
 
 const KEY = 72707369
@@ -56,7 +57,7 @@ async function findHolder(session: Session): Promise<string | undefined> {
   if (!row) return undefined
   const name = row.application_name ? `${row.application_name}, ` : ''
   const state = row.state === null ? '' : `, ${row.state} for ${row.seconds ?? 0} s`
-  return `${name}session ${row.pid} from ${row.address}${state}`
+  return oneLine(`${name}session ${row.pid} from ${row.address}${state}`)
 }
 
 async function holder(session: Session): Promise<string> {

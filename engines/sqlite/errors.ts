@@ -1,5 +1,6 @@
 /** SQLite's errors in the vocabulary of the contract. */
 import { EngineError, type ErrorInfo } from '../engine.js'
+import { quoted } from '../foreign.js'
 
 type Kind = ErrorInfo['kind']
 
@@ -62,7 +63,7 @@ export function explainSqlite(error: unknown): ErrorInfo {
   const base = /^SQLITE_[A-Z]+/.exec(code)?.[0] ?? ''
   const kind = CODES[base] ?? MESSAGES.find(([pattern]) => pattern.test(message))?.[1] ?? 'other'
   const hint = HINTS.find(([pattern]) => pattern.test(message))?.[1]
-  return { kind, code, message, ...(hint && { hint }) }
+  return { kind, code, message: quoted(message), ...(hint && { hint }) }
 }
 
 /** Whether another process stands in the way for now. */

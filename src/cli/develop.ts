@@ -58,14 +58,14 @@ const step =
       failOnDestructive: flag(args, 'failOnDestructive'),
       ...(args.generate !== undefined && { generate: flag(args, 'generate') }),
     })
-    return show(data, text.steps(data, terminal, context.config, flag(args, 'verbose')), args, terminal)
+    return show(data, (told) => text.steps(told, terminal, context.config, flag(args, 'verbose')), args, terminal)
   }
 
 export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
   save: async (context, args, terminal) => {
     const { save } = await import('../commands/save.js')
     const data = await save(context, { ...makingOptions(args, 'save'), createDb: flag(args, 'createDb') })
-    return show(data, text.save(data, terminal, context.config), args, terminal)
+    return show(data, (told) => text.save(told, terminal, context.config), args, terminal)
   },
   up: step('up'),
   down: step('down'),
@@ -76,7 +76,7 @@ export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
       ...options,
       name: name ?? (await context.host.ask({ message: 'Name of the migration:', flag: '--name <name>' })),
     })
-    return show(data, text.commit(data, terminal), args, terminal)
+    return show(data, (told) => text.commit(told, terminal), args, terminal)
   },
   redo: async (context, args, terminal) => {
     const { redo } = await import('../commands/redo.js')
@@ -86,7 +86,7 @@ export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
       failOnDestructive: flag(args, 'failOnDestructive'),
       y: flag(args, 'y'),
     })
-    return show(data, text.redo(data, terminal), args, terminal)
+    return show(data, (told) => text.redo(told, terminal), args, terminal)
   },
   sqlmigrate: async (context, args, terminal) => {
     const { sqlMigrate } = await import('../commands/sqlmigrate.js')
@@ -102,18 +102,18 @@ export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
       seed: args.seed !== false,
       ...(args.generate !== undefined && { generate: flag(args, 'generate') }),
     })
-    return show(data, text.reset(data, terminal), args, terminal)
+    return show(data, (told) => text.reset(told, terminal), args, terminal)
   },
   seed: async (context, args, terminal) => {
     const { seed } = await import('../commands/seed.js')
     const data = await seed(context)
-    return show(data, `Seeded in ${duration(data.milliseconds)}.`, args, terminal)
+    return show(data, ({ milliseconds }) => `Seeded in ${duration(milliseconds)}.`, args, terminal)
   },
   docs: async (_context, args, terminal) => {
     const { docs } = await import('../commands/docs.js')
     const topic = given(args, 'topic')
     const data = await docs(topic === undefined ? {} : { topic })
     if (args.json !== true && data.text !== undefined) terminal.raw(data.text.trimEnd())
-    return data.text === undefined ? show(data, text.docs(data, terminal), args, terminal) : { data }
+    return data.text === undefined ? show(data, (told) => text.docs(told, terminal), args, terminal) : { data }
   },
 }

@@ -17,7 +17,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
     })
     return show(
       data,
-      text.doctor(data, terminal),
+      (told) => text.doctor(told, terminal),
       args,
       terminal,
       args.check === true && data.findings.length > 0 ? 1 : undefined,
@@ -38,7 +38,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       dryRun: args.dryRun === true,
       clearShadow: args.clearShadow === true,
     })
-    return show(data, text.squash(data, terminal), args, terminal)
+    return show(data, (told) => text.squash(told, terminal), args, terminal)
   },
   rebase: async (context, args, terminal) => {
     const { rebase } = await import('../commands/rebase.js')
@@ -47,13 +47,13 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       y: args.y === true,
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })
-    return show(data, text.rebase(data, terminal), args, terminal)
+    return show(data, (told) => text.rebase(told, terminal), args, terminal)
   },
   upgrade: async (context, args, terminal) => {
     const { upgrade } = await import('../commands/upgrade.js')
     const data = await upgrade(context, { dryRun: args.dryRun === true })
     const bad = data.migrations.some(({ state }) => state === 'unusable')
-    return show(data, text.upgrade(data, terminal), args, terminal, bad ? 1 : undefined)
+    return show(data, (told) => text.upgrade(told, terminal), args, terminal, bad ? 1 : undefined)
   },
   eject: async (context, args, terminal) => {
     const { eject } = await import('../commands/eject.js')
@@ -63,7 +63,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       dryRun: args.dryRun === true,
       clearShadow: args.clearShadow === true,
     })
-    return show(data, text.eject(data, terminal), args, terminal)
+    return show(data, (told) => text.eject(told, terminal), args, terminal)
   },
   dev: async (context, args, terminal) => {
     const { dev } = await import('../commands/development.js')
@@ -74,7 +74,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
         if (result.applied.length > 0) terminal.note(text.draft(result, terminal))
       },
     })
-    return show(data, '', args, terminal)
+    return show(data, () => '', args, terminal)
   },
   draft: async (context, args, terminal) => {
     const { draft } = await import('../commands/development.js')
@@ -84,6 +84,6 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       y: args.y === true,
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })
-    return show(data, text.draft(data, terminal), args, terminal)
+    return show(data, (told) => text.draft(told, terminal), args, terminal)
   },
 }

@@ -12,9 +12,11 @@ const init: Handler = async (context, args, terminal) => {
   const data = await knexInit(context, { y: args.y === true })
   const left = data.steps.filter(({ state }) => state === 'left')
   for (const step of left) context.host.warn(`Left to do: ${step.text}`)
-  const lines = data.steps.filter((step) => !left.includes(step)).map((step) => step.text)
-  const next = [...lines, 'Next: npx knex migrate:latest'].join('\n')
-  return show(data, next, args, terminal, left.length > 0 ? 1 : undefined)
+  const lines = ({ steps }: typeof data) => [
+    ...steps.filter(({ state }) => state !== 'left').map((step) => step.text),
+    'Next: npx knex migrate:latest',
+  ]
+  return show(data, (told) => lines(told).join('\n'), args, terminal, left.length > 0 ? 1 : undefined)
 }
 
 const convert: Handler = async (context, args, terminal) => {
@@ -25,8 +27,9 @@ const convert: Handler = async (context, args, terminal) => {
     partial: 'its down does not undo everything',
     missing: 'it has no down',
   }
-  const lines = data.converted.map(({ file, down }) => `Wrote ${shown(context.config.root, file)}; ${how[down]}.`)
-  return show(data, lines.length > 0 ? lines.join('\n') : 'All migrations are converted.', args, terminal)
+  const lines = ({ converted }: typeof data) =>
+    converted.map(({ file, down }) => `Wrote ${shown(context.config.root, file)}; ${how[down]}.`).join('\n')
+  return show(data, (told) => lines(told) || 'All migrations are converted.', args, terminal)
 }
 
 const fill: Handler = async (context, args, terminal) => {
@@ -37,10 +40,10 @@ const fill: Handler = async (context, args, terminal) => {
     clearShadow: args.clearShadow === true,
     ...answersIn(args),
   })
-  const file = shown(context.config.root, data.file)
-  const lines = data.folder
-    ? `Filled ${file}. Prisma and rays know it by ${shown(context.config.root, data.folder)}.\nNext: npx knex migrate:latest`
-    : `${data.summary} ${file} was left as it is.`
+  const lines = ({ file, folder, summary }: typeof data) =>
+    folder
+      ? `Filled ${shown(context.config.root, file)}. Prisma and rays know it by ${shown(context.config.root, folder)}.\nNext: npx knex migrate:latest`
+      : `${summary} ${shown(context.config.root, file)} was left as it is.`
   return show(data, lines, args, terminal)
 }
 
@@ -65,16 +68,17 @@ export const KNEX_HANDLERS: Readonly<Record<string, Handler>> = {
       plan: args.plan === true,
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })
-    return show(data, text.migrate(data, terminal), args, terminal)
+    return show(data, (told) => text.migrate(told, terminal), args, terminal)
   },
   unlock: async (context, args, terminal) => {
     const { unlock } = await import('../commands/unlock.js')
     const data = await unlock(context)
-    const own =
-      data.holder === null
+    const own = ({ holder }: typeof data) =>
+      holder === null
         ? 'Nobody holds the migration lock of rays and Prisma.'
-        : `The migration lock of rays and Prisma is held by ${data.holder}; it ends with that session.`
-    return show(data, `${data.freed ? "Freed Knex's lock." : "Knex's lock was free."}\n${own}`, args, terminal)
+        : `The migration lock of rays and Prisma is held by ${holder}; it ends with that session.`
+    const freed = data.freed ? "Freed Knex's lock." : "Knex's lock was free."
+    return show(data, (told) => `${freed}\n${own(told)}`, args, terminal)
   },
   knex: async (context, args, terminal) => {
     const actions: Readonly<Record<string, Handler>> = { init, convert, fill }
@@ -93,19 +97,20 @@ export const KNEX_HANDLERS: Readonly<Record<string, Handler>> = {
       folder: given(args, 'folder')!,
       clearShadow: args.clearShadow === true,
     })
-    const lines = [
-      ...data.imported.map(({ name }) => `Wrote ${name}`),
-      data.imported.length === 0 ? 'All of them are imported already.' : '',
-      data.recorded > 0 ? `${data.recorded} of them were applied by Knex, and are recorded so.` : '',
+    const lines = ({ imported, recorded }: typeof data) => [
+      ...imported.map(({ name }) => `Wrote ${name}`),
+      imported.length === 0 ? 'All of them are imported already.' : '',
+      recorded > 0 ? `${recorded} of them were applied by Knex, and are recorded so.` : '',
     ]
-    return show(data, lines.filter(Boolean).join('\n'), args, terminal)
+    return show(data, (told) => lines(told).filter(Boolean).join('\n'), args, terminal)
   },
   export: async (context, args, terminal) => {
     onlyKnex(given(args, 'format'), 'export')
     const { exportKnex } = await import('../commands/export-knex.js')
     const folder = given(args, 'folder')
     const data = await exportKnex(context, { ...(folder !== undefined && { folder }) })
-    const lines = data.written.map((file) => `Wrote ${shown(context.config.root, file)}`)
-    return show(data, lines.length > 0 ? lines.join('\n') : 'All migrations have a file already.', args, terminal)
+    const lines = ({ written }: typeof data) =>
+      written.map((file) => `Wrote ${shown(context.config.root, file)}`).join('\n')
+    return show(data, (told) => lines(told) || 'All migrations have a file already.', args, terminal)
   },
 }

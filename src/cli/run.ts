@@ -29,7 +29,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   init: async (context, args, terminal) => {
     const { init } = await import('../commands/init.js')
     const data = await init(context, { force: args.force === true })
-    return show(data, text.init(data, terminal, context.config), args, terminal)
+    return show(data, (told) => text.init(told, terminal, context.config), args, terminal)
   },
   prepare: async (context, args, terminal) => {
     const { prepare } = await import('../commands/prepare.js')
@@ -40,7 +40,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       verify: args.verify !== false,
       clearShadow: args.clearShadow === true,
     })
-    return show(data, text.prepare(data, terminal), args, terminal)
+    return show(data, (told) => text.prepare(told, terminal), args, terminal)
   },
   makemigration: async (context, args, terminal) => {
     const { makeCollapsing } = await import('../commands/development.js')
@@ -53,7 +53,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     })
     return show(
       data,
-      text.makeMigration(data, terminal, context.config, args.check === true),
+      (told) => text.makeMigration(told, terminal, context.config, args.check === true),
       args,
       terminal,
       args.check === true && data.changes ? 1 : undefined,
@@ -87,7 +87,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     }
     return show(
       data,
-      text.migrate(data, terminal),
+      (told) => text.migrate(told, terminal),
       args,
       terminal,
       args.check === true && data.migrations.length > 0 ? 1 : undefined,
@@ -96,7 +96,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   adopt: async (context, args, terminal) => {
     const { adopt } = await import('../commands/adopt.js')
     const data = await adopt(context, { dryRun: args.dryRun === true, clearShadow: args.clearShadow === true })
-    return show(data, text.adopt(data, terminal), args, terminal)
+    return show(data, (told) => text.adopt(told, terminal), args, terminal)
   },
   push: async (context, args, terminal) => {
     const { push } = await import('../commands/push.js')
@@ -108,13 +108,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       ...answersIn(args),
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })
-    return show(data, text.push(data, terminal), args, terminal)
+    return show(data, (told) => text.push(told, terminal), args, terminal)
   },
   status: async (context, args, terminal) => {
     const { status } = await import('../commands/status.js')
     const data = await status(context)
     const bad = (args.check === true && !data.clean) || (args.strict === true && !data.strictlyClean)
-    return show(data, text.status(data, terminal), args, terminal, bad ? 1 : undefined)
+    return show(data, (told) => text.status(told, terminal), args, terminal, bad ? 1 : undefined)
   },
   prisma: async (context, args) => {
     const { prisma } = await import('../commands/prisma.js')
@@ -125,12 +125,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   lock: async (context, args, terminal) => {
     const { lock } = await import('../commands/lock.js')
     const data = await lock(context)
-    const line = data.holder === null ? `Nobody holds the migration lock of ${data.target}.` : `Held by ${data.holder}.`
+    const line = ({ holder, target }: typeof data) =>
+      holder === null ? `Nobody holds the migration lock of ${target}.` : `Held by ${holder}.`
     return show(data, line, args, terminal)
   },
   overview: async (context, args, terminal) => {
     const data = await overview(context)
-    return show(data, text.overview(data, terminal), args, terminal)
+    return show(data, (told) => text.overview(told, terminal), args, terminal)
   },
   ...DEVELOP_HANDLERS,
   ...HISTORIES_HANDLERS,
@@ -138,7 +139,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   config: async (context, args, terminal) => {
     if (context.config.refusal !== undefined) terminal.warn(context.config.refusal)
     const data = text.configValues(context.config)
-    return show(data, text.config(data, terminal), args, terminal)
+    return show(data, (told) => text.config(told, terminal), args, terminal)
   },
 }
 

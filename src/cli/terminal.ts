@@ -1,22 +1,30 @@
-/** The person's side: streams, colours, prompts. Everything but a command's result goes to stderr. */
-import { styleText } from 'node:util'
-import { redact } from '../../engines/url.js'
+/**
+ * The person's side: streams, colours, prompts. Everything but a command's result goes to stderr. Nothing that rays did not
+ * write itself gets there raw: control characters are shown (`\x1b`), and what a CI system would take for a command is not
+ * one any more. Only the colours of this file are let through.
+ */
+import { randomBytes } from 'node:crypto'
+import { stripVTControlCharacters } from 'node:util'
+import { oneLine, visible, visibleJson, withoutCommands } from '../../engines/foreign.js'
+import { redact, redactOwn } from '../../engines/url.js'
 import type { Host, Question } from '../commands/host.js'
 import { UsageError } from '../errors.js'
 import type { Progress } from '../history/executor.js'
 import type { BlockDiff } from '../schema/schema-diff.js'
 
 export interface Terminal extends Host {
-  /** A command's result, to stdout. Composed without secrets; only what looks like a URL with a password is hidden. */
+  /** A command's result for a person, to stdout. */
   readonly out: (text: string) => void
-  /** A result that another program reads (SQL), to stdout as it is. */
+  /** A command's result as a JSON document, to stdout. */
+  readonly document: (value: unknown) => void
+  /** A result that another program reads (SQL), to stdout as it is; a terminal is shown its control characters. */
   readonly raw: (text: string) => void
   /** For what goes to stdout. */
   readonly paint: Paint
   /** For what goes to stderr: either stream can be a terminal or a file. */
   readonly paintNote: Paint
   readonly warnings: readonly string[]
-  /** Secrets to hide in everything that is printed. */
+  /** Secrets to hide: in what other programs print, and where they are unmistakable in everything. */
   readonly hide: (secrets: readonly string[]) => void
   readonly clean: (text: string) => string
   /** Shows each statement from now on. */
@@ -45,15 +53,14 @@ export function createTerminal(options: TerminalOptions): Terminal {
   const { stdin = process.stdin, stdout = process.stdout, stderr = process.stderr, json } = options
   const secrets = new Set<string>()
   const warnings: string[] = []
-  const clean = (text: string) => redact(text, secrets)
-  const paintOn =
-    (on: boolean): Paint =>
-    (style, text) =>
-      on ? styleText(style, text, { validateStream: false }) : text
+  // A password such as `rays` stands in rays' own sentences for another reason: there it stays.
+  const clean = (text: string) => redactOwn(text, secrets)
+  const { paintOn, painted } = colours()
+  const shown = (text: string) => painted(withoutCommands(visible(clean(text))))
   const paint = paintOn(wantsColor(stdout, process.env, options.color))
   const paintErr = paintOn(wantsColor(stderr, process.env, options.color))
   const err = (text: string) => {
-    if (!json) stderr.write(`${clean(text)}\n`)
+    if (!json) stderr.write(`${shown(text)}\n`)
   }
   const interactive = options.input && stdin.isTTY === true && stderr.isTTY === true && !process.env.CI && !json
   const live = stderr.isTTY === true && !json && process.env.TERM !== 'dumb'
@@ -86,9 +93,9 @@ export function createTerminal(options: TerminalOptions): Terminal {
   return {
     signal: options.signal,
     now: () => new Date(),
-    // Not every occurrence of a secret: a password such as `user` or `1` would ruin SQL, JSON and names.
-    out: (text) => void stdout.write(`${redact(text)}\n`),
-    raw: (text) => void stdout.write(`${text}\n`),
+    out: (text) => void stdout.write(`${shown(text)}\n`),
+    document: (value) => void stdout.write(`${visibleJson(toJson(value, clean))}\n`),
+    raw: (text) => void stdout.write(`${stdout.isTTY === true ? visible(text) : text}\n`),
     paint,
     paintNote: paintErr,
     warnings,
@@ -103,21 +110,22 @@ export function createTerminal(options: TerminalOptions): Terminal {
     warn: (message) => {
       if (warnings.includes(message)) return
       warnings.push(clean(message))
-      err(`${paintErr('yellow', 'Warning:')} ${message}`)
+      err(`${paintErr('yellow', 'Warning:')} ${under(message)}`)
     },
     output: (text) => {
-      if (!json) stderr.write(clean(text))
+      if (!json) stderr.write(outputOf(redact(text, secrets)))
     },
     changes: (diff) => {
       if (diff.length > 0) err(`\n${paintDiff(diff, paintErr)}\n`)
     },
     canAsk: interactive,
-    progress: (progress) => showProgress(progress, err, paintErr, live ? stderr : undefined),
+    progress: (progress) =>
+      showProgress(progress, err, paintErr, live ? (text) => void stderr.write(text) : undefined, shown),
     confirm: async (question) => {
       mustAsk(question)
       const answer = await prompt((inquirer) =>
         asking(inquirer)<{ yes: boolean }>([
-          { type: 'confirm', name: 'yes', message: clean(question.message), default: false },
+          { type: 'confirm', name: 'yes', message: shown(question.message), default: false },
         ]),
       )
       return answer.yes
@@ -129,36 +137,85 @@ export function createTerminal(options: TerminalOptions): Terminal {
           {
             type: 'input',
             name: 'text',
-            message: clean(question.message),
-            ...(question.fallback !== undefined && { default: question.fallback }),
+            message: shown(question.message),
+            ...(question.fallback !== undefined && { default: oneLine(question.fallback) }),
           },
         ]),
       )
       return answer.text
     },
     onStatement: (sql, milliseconds) => {
-      if (statements) err(paintErr('dim', `[${milliseconds.toFixed(1)} ms] ${sql}`))
+      if (statements) err(paintErr('dim', `[${milliseconds.toFixed(1)} ms] ${redact(sql, secrets)}`))
     },
   }
+}
+
+/**
+ * Colours that only this process can write: they are set last, for marks that no foreign text can know, when every other
+ * escape character was made visible.
+ */
+function colours(): { readonly paintOn: (on: boolean) => Paint; readonly painted: (text: string) => string } {
+  const mark = randomBytes(12).toString('hex')
+  const keys = Object.keys(SEQUENCES).join('|')
+  const token = new RegExp(`${mark}(?:(${keys})<|>)`, 'g')
+  const painted = (text: string) => {
+    const open: Style[] = []
+    return text.replace(token, (_, style?: Style) => {
+      if (style !== undefined) open.push(style)
+      const of = style ?? open.pop()
+      return of === undefined ? '' : `\u001b[${SEQUENCES[of][style === undefined ? 1 : 0]}m`
+    })
+  }
+  return { paintOn: (on) => (style, text) => (on ? `${mark}${style}<${text}${mark}>` : text), painted }
+}
+
+const SEQUENCES: Readonly<Record<Style, readonly [on: number, off: number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+}
+
+/** Secrets are hidden value by value: in the whole document they may be spelt differently. bigint has no JSON of its own. */
+function toJson(value: unknown, clean: (text: string) => string): string {
+  const plain = (_key: string, part: unknown) =>
+    typeof part === 'string' ? clean(part) : typeof part === 'bigint' ? part.toString() : part
+  return JSON.stringify(value, plain, 2)
+}
+
+/** Further lines of a message stand under it, so that none can be taken for a line of its own. */
+export function under(message: string): string {
+  return message.replace(/\n(?=\S)/g, '\n  ')
+}
+
+/** What another program printed, piece by piece: its colours are left out, its carriage returns are lines. */
+function outputOf(text: string): string {
+  const plain = stripVTControlCharacters(text).replace(/\r\n?/g, '\n')
+  // A piece may end in the middle of a line, so a command to a CI system is one already where it begins.
+  return withoutCommands(visible(plain)).replace(/^([^\S\n]*):(?=:|$)/gm, '$1\\x3a')
 }
 
 function showProgress(
   progress: Progress,
   err: (text: string) => void,
   paint: Paint,
-  live: NodeJS.WriteStream | undefined,
+  live: ((text: string) => void) | undefined,
+  shown: (text: string) => string,
 ): void {
   const verb = 'direction' in progress && progress.direction === 'down' ? 'Unapplying' : 'Applying'
+  const name = oneLine(progress.name)
   if (progress.kind === 'start')
-    live?.write(`\r\u001b[2K${verb} ${progress.name} (${progress.index + 1}/${progress.total}) …`)
+    live?.(`\r\u001b[2K${shown(`${verb} ${name} (${progress.index + 1}/${progress.total}) …`)}`)
   if (progress.kind === 'elsewhere') {
-    live?.write('\r\u001b[2K')
-    err(`${progress.name} was ${progress.direction === 'down' ? 'unapplied' : 'applied'} by another rays meanwhile`)
+    live?.('\r\u001b[2K')
+    err(`${name} was ${progress.direction === 'down' ? 'unapplied' : 'applied'} by another rays meanwhile`)
   }
   if (progress.kind !== 'done') return
-  live?.write('\r\u001b[2K')
+  live?.('\r\u001b[2K')
   const done = progress.direction === 'down' ? 'Unapplied' : 'Applied'
-  err(`${paint('green', done)} ${progress.name} ${paint('dim', `(${duration(progress.milliseconds)})`)}`)
+  err(`${paint('green', done)} ${name} ${paint('dim', `(${duration(progress.milliseconds)})`)}`)
 }
 
 /** Lines of the schema behind `+`, `-` or a space; green, red or plain. */

@@ -10,7 +10,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type Client, CommitUnknownError, type Connection } from '../../engines/engine.js'
-import { redact } from '../../engines/url.js'
+import { redactOwn } from '../../engines/url.js'
 import { DecisionError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { interrupted } from '../interruption.js'
 import { operationName } from '../migrations/load.js'
@@ -516,7 +516,7 @@ export class Journal {
   }
 
   #clean(text: string): string {
-    return redact(text, this.#options.secrets)
+    return redactOwn(text, this.#options.secrets)
   }
 
   /** An up failed: the downs of what it had done, last to first. */

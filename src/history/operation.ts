@@ -1,7 +1,7 @@
 /** Runs one operation, and says what went wrong in it. */
 
 import { type AnsweringClient, type Connection, type ErrorInfo, LockTimeoutError } from '../../engines/engine.js'
-import { redact } from '../../engines/url.js'
+import { knownSecrets, redact } from '../../engines/url.js'
 import { FailedError, InterruptedError, notFree, RaysError } from '../errors.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
@@ -106,22 +106,23 @@ export function operationError(
   // `ERROR` is what an engine calls an error that is not the database's.
   const fromDatabase = !['', 'UNKNOWN', 'ERROR'].includes(info.code)
   const at = failure ? `operation ${failure.operation} (${failure.functionName}) of ${name}` : name
-  const why = fromDatabase ? `${info.message} (${info.code})` : describeThrown(cause)
+  const foreign = (text: string) => redact(text, knownSecrets())
+  const why = fromDatabase ? `${info.message} (${info.code})` : foreign(describeThrown(cause))
   const where = [
     failure ? `${name}, operation ${failure.operation}, ${run.direction}: ${failure.functionName}` : name,
-    failure?.statement && excerpt(failure.statement, fromDatabase ? info.position : undefined),
-    fromDatabase ? info.detail : stackIn(cause, loaded.migration.directory),
+    failure?.statement && foreign(excerpt(failure.statement, fromDatabase ? info.position : undefined)),
+    fromDatabase ? info.detail : foreign(stackIn(cause, loaded.migration.directory) ?? ''),
   ].filter(Boolean)
-  return new FailedError(redact(`${capital(at)} failed: ${why}. ${after}`), {
+  return new FailedError(`${capital(at)} failed: ${why}. ${after}`, {
     cause,
     code: info.kind === 'connection' ? 'E_CONNECTION' : 'E_OPERATION',
-    where: redact(where.join('\n')),
+    where: where.join('\n'),
     hint: together(hintFor(info, loaded) ?? info.hint, run.singleTransaction),
     data: {
       migration: name,
       operation: failure?.operation,
       databaseCode: fromDatabase ? info.code : undefined,
-      statement: failure?.statement?.slice(0, 2000),
+      statement: failure && foreign(failure.statement.slice(0, 2000)),
     },
   })
 }

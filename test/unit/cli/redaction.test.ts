@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { DatabaseUrl, redact, redactUrl } from '../../../engines/url.js'
+import { DatabaseUrl, redact, redactOwn, redactUrl } from '../../../engines/url.js'
 
 describe('a URL is shown without its password', () => {
   test.each<[string, string, string]>([
@@ -61,19 +61,20 @@ describe('a URL is shown without its password', () => {
 })
 
 describe('other text is shown without passwords', () => {
-  const { secrets } = new DatabaseUrl('postgresql://u:p%40ss%2Fword@h/d?sslpassword=other', '/')
+  const { secrets } = new DatabaseUrl('postgresql://u:p%40ss%2Fword@h/d?sslpassword=oth3r-pass', '/')
 
   test.each([
     ['as it is written', 'p%40ss%2Fword'],
     ['decoded', 'p@ss/word'],
-    ['another parameter', 'other'],
+    ['another parameter', 'oth3r-pass'],
+    ['as JSON has it', JSON.stringify('p@ss/word').slice(1, -1)],
   ])('every spelling of a known password: %s', (_, spelling) => {
     expect(secrets).toContain(spelling)
     expect(redact(`it said "${spelling}".`, secrets)).toBe('it said "***".')
   })
 
   test('a password with signs that mean something in patterns', () => {
-    for (const password of ['a.b', '(x', '[', '\\', '$&', '^*+', '|', '{2}']) {
+    for (const password of ['a.b*c?', '(xyz', '[abc', '\\d\\w', '$&$&', '^*+.', '|a||', '{2}{3}']) {
       expect(redact(`<${password}>`, [password])).toBe('<***>')
     }
   })
@@ -83,8 +84,22 @@ describe('other text is shown without passwords', () => {
     expect(redact(text)).toBe('from mysql://a:***@h/d to postgres://b:***@h/d?password=*** and back')
   })
 
-  test('a password that is part of longer words does not make them unreadable', () => {
-    expect(redact('postgresql 127.0.0.1:5432/app', ['postgres', '1', 'a'])).toBe('postgresql 127.0.0.***:5432/app')
+  test.each(['rays', 'test', 'app', 'a', '1', '12345', 'postgres', 'my-app', 'rays_test', 'pg15', '/', '-', 'Müller'])(
+    'a password that is an ordinary word is hidden where it stands as one, and nowhere else: %s',
+    (word) => {
+      const text = `run ${word} status on ${word}, user "${word}", 127.0.0.1/${word}: ${word}`
+      expect(redact(text, new DatabaseUrl(`mysql://u:${word}@h/d`, '/').secrets)).toBe(text)
+      const told = `mysql://u:${word}@h/d?password=${word} CREATE USER x IDENTIFIED BY '${word}'; ALTER ROLE x PASSWORD '${word}'`
+      expect(redact(told, [word])).toBe(
+        "mysql://u:***@h/d?password=*** CREATE USER x IDENTIFIED BY '***'; ALTER ROLE x PASSWORD '***'",
+      )
+    },
+  )
+
+  test('a password that is no ordinary word is hidden in other programs\u2019 text; in rays\u2019 own only one that is nothing else', () => {
+    expect(redact('it said hunter2, not hunter22', ['hunter2'])).toBe('it said ***, not hunter22')
+    expect(redactOwn('rays migrate --name add_hunter2', ['hunter2'])).toBe('rays migrate --name add_hunter2')
+    expect(redactOwn('it said xp@ss/w:rdx', ['p@ss/w:rd'])).toBe('it said x***x')
   })
 
   test('an empty password hides nothing', () => {
