@@ -6,7 +6,7 @@
  *  1. a folder with an `index.ts` that exports an {@link Engine}, and one line in `engines/index.ts`;
  *  2. a {@link StatementSyntax} that tells the scanner its lexical rules;
  *  3. a {@link Connection}: one session that holds the lock, runs the operations and writes the history;
- *  4. shadow databases, and `identify` so that a shadow can never be the main database;
+ *  4. shadow databases, and `identify` so that a shadow can never be the main database; `close` leaves the session as it was found;
  *  5. either a {@link Connection.adapter} for Prisma's engine in this process or a planner of its own (`Engine.planner`);
  *  6. the contract suite in `test/engines` must pass for it.
  */
@@ -364,16 +364,16 @@ export interface ShadowRequest {
   /** A database to use instead of a new one: a name on the same server, or a URL. */
   readonly configured?: { readonly name: string } | { readonly url: DatabaseUrl }
   /**
-   * Tables that may be in a configured shadow: those of the project's snapshots. Whatever else would go when it is
-   * emptied is refused: other tables, views, sequences, routines, types, events, namespaces.
+   * Tables that may be in a configured shadow as long as they hold no rows: those of the project's snapshots. Whatever else
+   * would go when it is emptied is refused: rows, other tables, views, sequences, routines, types, events, namespaces.
    */
   readonly knownTables: readonly string[]
   /** Enums that may be in it, where they are objects of their own. */
   readonly knownEnums?: readonly string[]
   /** Namespaces that may be in it beside the URL's own: those that the datasource names. */
   readonly schemas?: readonly string[]
-  /** The user consents to emptying a configured shadow that holds unknown objects. */
-  readonly clear: boolean
+  /** The user consents to emptying a configured shadow that holds something: any, or the one of this name ({@link Engine.nameOf}). */
+  readonly clear: boolean | string
   readonly connect: ConnectOptions
   /** Another process has to reach it as well: a file, never this process's memory. */
   readonly shared?: boolean
@@ -462,6 +462,8 @@ export interface Engine {
   rebuilds?(send: (sql: string, params?: readonly unknown[]) => Promise<Row[]>): {
     run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T>
   }
+  /** The name of the URL's database, as a person would confirm it: of a file its absolute path. @throws {BadUrlError} */
+  nameOf(url: DatabaseUrl): string
   /** A plain copy of the URL that names another database on the same server. */
   withDatabase(url: DatabaseUrl, name: string): DatabaseUrl
   openShadow(request: ShadowRequest): Promise<Shadow>
@@ -544,14 +546,21 @@ export class ForeignKeyError extends EngineError {
 /** A shadow database was refused before anything in it was touched. */
 export class ShadowRefusedError extends EngineError {
   override readonly name = 'ShadowRefusedError'
-  /** @param clearable whether consent ({@link ShadowRequest.clear}) makes it usable */
+  /**
+   * @param clearable whether consent ({@link ShadowRequest.clear}) makes it usable
+   * @param database the name to consent to
+   */
   constructor(
     message: string,
     readonly clearable = false,
+    readonly database?: string,
   ) {
     super(message)
   }
 }
+
+/** What was made for a shadow is not another database than the main one: the server leads every name to one. */
+export class ShadowNotApartError extends ShadowRefusedError {}
 
 /** The driver's package is not installed. */
 export class MissingDriverError extends EngineError {

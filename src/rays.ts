@@ -81,6 +81,7 @@ const COMMANDS = {
   dev: command(async () => (await import('./commands/development.js')).dev, {
     y: true,
     generate: true,
+    clearShadow: true,
     onChange: true,
   }),
   docs: command(
@@ -101,6 +102,7 @@ const COMMANDS = {
     undo: true,
     y: true,
     generate: true,
+    clearShadow: true,
     rename: true,
     defaults: true,
   }),
@@ -160,7 +162,12 @@ const COMMANDS = {
     rename: true,
     defaults: true,
   }),
-  rebase: command(async () => (await import('./commands/rebase.js')).rebase, { own: true, y: true, generate: true }),
+  rebase: command(async () => (await import('./commands/rebase.js')).rebase, {
+    own: true,
+    y: true,
+    generate: true,
+    clearShadow: true,
+  }),
   redo: command(async () => (await import('./commands/redo.js')).redo, {
     count: true,
     y: true,

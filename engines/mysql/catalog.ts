@@ -1,5 +1,6 @@
 /** What a database contains: its tables as the proof sees them, and everything that a reset removes. */
 import type { ColumnInfo, Row, TableInfo } from '../engine.js'
+import { MARK } from '../shadow-mark.js'
 import { explain } from './errors.js'
 import type { Session } from './session.js'
 import { literal, quote, unquote } from './values.js'
@@ -101,7 +102,7 @@ function foreignKeysOf(rows: readonly Row[]): TableInfo['foreignKeys'] {
 export async function readTables(ask: Ask, batch: Batch, database: string): Promise<TableInfo[]> {
   const here = literal(database)
   const [names = [], allColumns = [], allKeys = [], allReferences = []] = await batch([
-    `SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${here} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_NAME <> '_prisma_migrations' ORDER BY TABLE_NAME`,
+    `SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${here} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_NAME NOT IN ('_prisma_migrations', '${MARK}') ORDER BY TABLE_NAME`,
     `SELECT TABLE_NAME AS t, COLUMN_NAME AS name, COLUMN_TYPE AS type, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS \`default\`, EXTRA AS extra FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ${here} ORDER BY TABLE_NAME, ORDINAL_POSITION`,
     `SELECT TABLE_NAME AS t, INDEX_NAME AS name, COLUMN_NAME AS c FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ${here} AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX`,
     `SELECT TABLE_NAME AS t, CONSTRAINT_NAME AS name, COLUMN_NAME AS c, REFERENCED_TABLE_NAME AS rt, REFERENCED_COLUMN_NAME AS rc FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = ${here} AND REFERENCED_TABLE_SCHEMA = TABLE_SCHEMA AND REFERENCED_COLUMN_NAME IS NOT NULL ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION`,
@@ -167,8 +168,9 @@ export async function otherObjects(ask: Ask, database: string): Promise<OtherObj
 /**
  * Drops what is in the database, piece by piece: the database itself stays, with its character set and its grants, and
  * nobody needs the right to create databases.
+ * @param kept a table that stays
  */
-export async function dropEverything(session: Session, database: string): Promise<void> {
+export async function dropEverything(session: Session, database: string, kept?: string): Promise<void> {
   const ask: Ask = async (sql, params) => (await session.send(sql, params)).rows
   const tables = await ask(
     "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
@@ -179,7 +181,7 @@ export async function dropEverything(session: Session, database: string): Promis
   await session.send('SET SESSION foreign_key_checks = 0')
   try {
     for (const kind of ['EVENT', 'VIEW'] as const) await dropAll(session, kind, named(kind), database)
-    const names = tables.map((row) => String(row.name))
+    const names = tables.map((row) => String(row.name)).filter((name) => name !== kept)
     await dropAll(session, 'TABLE', names, database)
     for (const kind of ['SEQUENCE', 'PACKAGE', 'PROCEDURE', 'FUNCTION'] as const)
       await dropAll(session, kind, named(kind), database)

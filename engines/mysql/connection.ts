@@ -5,6 +5,7 @@
  * executor keeps a journal on this engine; whether all of the operation's work is still uncommitted is what
  * `inTransaction()` tells after it.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sendMessage } from '../at-once.js'
 import {
   type Answer,
@@ -32,11 +33,13 @@ import { atOffset, explain, isLost, serverError } from './errors.js'
 import { historyDialect, LATE, SENT } from './history.js'
 import { acquire, holder, holds, lockDisabled, NOT_HELD, release } from './lock.js'
 import { Session, type Answer as SessionAnswer } from './session.js'
-import { begin, readFacts, restore, type ServerFacts, syntaxFor } from './settings.js'
+import { begin, leave, readFacts, readSettings, restore, type ServerFacts, syntaxFor } from './settings.js'
 import { describeTarget, type MysqlTarget } from './url.js'
 import { parameterLiteral, quote } from './values.js'
 
 const NOT_PREPARABLE = 1295
+/** Milliseconds that putting back settings may take before the session is closed as it is. */
+const PATIENCE_MS = 3000
 /**
  * Statements whose parameters are sent apart. Elsewhere they are literals: DDL takes no parameters, and MariaDB prepares
  * CREATE TRIGGER and keeps the `?` in its body.
@@ -46,6 +49,7 @@ const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|se
 const LONG = 100_000
 /** Statements that change no setting of the session. */
 const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
+const READS = /^\s*(?:SELECT|SHOW|SET|USE)\b/i
 const MENTIONS_MODE = /\bsql_mode\b/i
 /** Statements that may end a transaction and begin another one, which the status flag does not tell from the first. */
 const MAY_BEGIN_ANEW = /^(?:begin|start|commit|rollback|call|execute|xa)$/i
@@ -68,6 +72,8 @@ export class MysqlConnection implements Connection {
   #locked = false
   /** A statement may have changed settings of the session. */
   #unsettled = true
+  /** More was sent than questions: it may have left locks, or a transaction. */
+  #foreign = false
   /** Nothing has ended the transaction that {@link transaction} began. */
   #whole = false
   #takesSeveral: Promise<boolean> | undefined
@@ -78,6 +84,8 @@ export class MysqlConnection implements Connection {
     where: MysqlTarget,
     facts: ServerFacts,
     options: ConnectOptions,
+    /** How the session was set before. */
+    private readonly before: ReadonlyMap<string, string>,
   ) {
     this.engine = engine
     this.#session = session
@@ -98,8 +106,9 @@ export class MysqlConnection implements Connection {
     return settingUp(where, options, async (session) => {
       const facts = await readFacts(session)
       session.maxPacket = facts.maxPacket
+      const before = await readSettings(session)
       await begin(session, facts, options)
-      return new MysqlConnection(engine, session, where, facts, options)
+      return new MysqlConnection(engine, session, where, facts, options, before)
     })
   }
 
@@ -128,6 +137,7 @@ export class MysqlConnection implements Connection {
     const rows: Row[][] = []
     if (!(await this.#several())) for (const sql of statements) rows.push(await this.raw(sql))
     else for (const part of texts(statements)) rows.push(...(await this.#session.sendAll(part)))
+    await this.#end(statements.find((sql) => !READS.test(sql)) ?? 'SELECT')
     return rows
   }
 
@@ -196,10 +206,12 @@ export class MysqlConnection implements Connection {
   async #send(sql: string, params?: readonly unknown[]): Promise<SessionAnswer> {
     if (sql.includes('\0')) refuseNul(sql, this.#syntax)
     if (!QUIET.test(sql)) this.#unsettled = true
+    if (!READS.test(sql) || /\bget_lock\b/i.test(sql)) this.#foreign = true
     const answer = await this.#limited(() => this.#session.send(sql, params)).finally(() => {
       if (!this.#session.inTransaction || this.#mayBeginAnew(sql)) this.#whole = false
     })
     if (MENTIONS_MODE.test(sql)) await this.#readMode()
+    await this.#end(sql)
     return answer
   }
 
@@ -272,12 +284,32 @@ export class MysqlConnection implements Connection {
   }
 
   reset(): Promise<void> {
-    return dropEverything(this.#session, this.database)
+    return dropEverything(this.#session, this.database, this.#kept)
   }
 
   /** PlanetScale has no advisory locks (Prisma: none is taken on its hosts). */
+  get lockless(): boolean {
+    return this.#where.planetScale || this.facts.vitess
+  }
+
   #lockless(): boolean {
-    return this.#where.planetScale || this.facts.vitess || lockDisabled()
+    return this.lockless || lockDisabled()
+  }
+
+  /**
+   * From now on this statement follows each that may change something.
+   * @param sql one statement; '' for none
+   * @param kept a table that {@link reset} leaves alone
+   */
+  endEachWith(sql: string, kept?: string): void {
+    this.#tail = sql
+    this.#kept = kept
+  }
+  #tail = ''
+  #kept: string | undefined
+
+  async #end(sql: string): Promise<void> {
+    if (this.#tail !== '' && !READS.test(sql) && !this.#session.lost) await this.#session.send(this.#tail)
   }
 
   async acquireLock(options: LockOptions): Promise<void> {
@@ -312,6 +344,7 @@ export class MysqlConnection implements Connection {
     }
     try {
       await this.#session.send('COMMIT')
+      await this.#end('COMMIT')
     } catch (error) {
       if (!isLost(error)) throw error
       throw new CommitUnknownError('the connection was lost while committing', { cause: error })
@@ -377,6 +410,11 @@ export class MysqlConnection implements Connection {
   }
 
   async close(): Promise<void> {
+    if (!this.#session.lost && !this.#session.busy) {
+      if (this.#locked) await this.releaseLock().catch(() => undefined)
+      const work = leave(this.#session, this.before, quote(this.database), this.#foreign)
+      await Promise.race([work, sleep(PATIENCE_MS, undefined, { ref: false })])
+    }
     await this.#session.close()
   }
 }

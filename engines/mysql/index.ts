@@ -52,6 +52,7 @@ export const mysql: Engine = {
   relation: (a, b) => relation(parseUrl(a), parseUrl(b)),
   connect: async (url, options) => MysqlConnection.open(mysql, parseUrl(url), options),
   createDatabase,
+  nameOf: (url) => parseUrl(url).database,
   withDatabase,
   openShadow: (request) => openShadow(mysql, request),
   explain,

@@ -233,7 +233,14 @@ export class Session {
 
   /** Why the session is gone, or undefined. */
   get lost(): Error | undefined {
-    return this.#lost
+    return (
+      this.#lost ?? (this.#closing ? serverError('PROTOCOL_CONNECTION_LOST', 0, 'the session is closed') : undefined)
+    )
+  }
+
+  /** A statement is under way. */
+  get busy(): boolean {
+    return this.#running > 0
   }
 
   onLost(listener: (error: Error) => void): void {

@@ -76,6 +76,59 @@ export async function readFacts(session: Session): Promise<ServerFacts> {
   }
 }
 
+/** What {@link begin} and {@link restore} set, as the servers call it; each knows some of these. */
+const SET = [
+  'autocommit',
+  'character_set_client',
+  'character_set_results',
+  'collation_connection',
+  'foreign_key_checks',
+  'idle_transaction_timeout',
+  'information_schema_stats_expiry',
+  'innodb_lock_wait_timeout',
+  'lock_wait_timeout',
+  'max_execution_time',
+  'max_statement_time',
+  'sql_mode',
+  'time_zone',
+  'transaction_read_only',
+  'tx_read_only',
+  'unique_checks',
+  'wait_timeout',
+]
+
+/** The session's own values of what is set here: for {@link leave}. */
+export async function readSettings(session: Session): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await session.send(`SHOW SESSION VARIABLES WHERE Variable_name IN (${SET.map(literal).join(', ')})`)
+  return new Map(rows.map((row) => [String(row.Variable_name), String(row.Value)]))
+}
+
+const NUMBER = /^\d+(?:\.\d+)?$/
+
+/**
+ * Leaves the session as it was found: some proxies give it to the next client as it is. Never throws.
+ * @param deep code of a migration had the session: it may have left more than settings
+ */
+export async function leave(
+  session: Session,
+  before: ReadonlyMap<string, string>,
+  database: string,
+  deep: boolean,
+): Promise<void> {
+  const told = { told: false }
+  const send = (sql: string) => session.sendAll([sql], told)
+  try {
+    if (session.inTransaction || deep) await send('ROLLBACK')
+    if (deep) await send('SELECT RELEASE_ALL_LOCKS()').catch(() => undefined)
+    const value = (text: string) => (NUMBER.test(text) ? text : text === '' ? "''" : literal(text))
+    const settings = [...before].map(([name, text]) => `SESSION ${name} = ${value(text)}`)
+    await setAll(session, settings)
+    if (deep) await send(`USE ${database}`)
+  } catch {
+    // It ends here: the server forgets what was set.
+  }
+}
+
 /** Sets all at once; where one is unknown or forbidden, each by itself and without complaint. */
 async function setAll(session: Session, settings: readonly string[]): Promise<void> {
   try {

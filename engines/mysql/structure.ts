@@ -1,5 +1,7 @@
 /** The whole structure of a MySQL or MariaDB database as text, as the server itself writes it. */
+
 import type { Connection, DatabaseObject, Repair, Row, Structure } from '../engine.js'
+import { MARK } from '../shadow-mark.js'
 import { quote } from './values.js'
 
 /** Who made an object says nothing about what it is. */
@@ -25,7 +27,7 @@ export async function readStructure(connection: Connection): Promise<Structure> 
   const isView = (row: Row) => /VIEW$/.test(String(row.kind))
   const named = (rows: readonly Row[], kind: (row: Row) => Shown['kind']): Shown[] =>
     rows.map((row) => ({ kind: kind(row), name: String(row.name), ...(row.t != null && { table: String(row.t) }) }))
-  const own = tables.filter((row) => !isView(row) && row.name !== '_prisma_migrations')
+  const own = tables.filter((row) => !isView(row) && row.name !== '_prisma_migrations' && row.name !== MARK)
   const shown = [
     ...named(own, () => 'table'),
     ...named(

@@ -19,6 +19,8 @@ export interface PostgresAdapterOptions {
   readonly namespace: string
   /** The session may not write. */
   readonly readOnly: boolean
+  /** How a script is sent, where not as it is. */
+  readonly script?: (sql: string) => Promise<void>
   /** Opens an empty database beside the main one; disposed of when the engine is done with it. */
   readonly shadow: () => Promise<{ readonly client: PostgresSession; dispose(): Promise<void> }>
 }
@@ -29,8 +31,9 @@ export interface PostgresAdapterOptions {
  * Prisma's own adapter (7.10) cannot describe a schema: it rejects the catalog type `"char"`, and it tears scripts apart
  * at every semicolon. Here a script is one message, as the server reads it: one implicit transaction.
  */
-export function postgresAdapter({ client, namespace, readOnly, shadow }: PostgresAdapterOptions): AdapterFactory {
-  return adapterFactory(postgresDriver(client, namespace, readOnly), async () => {
+export function postgresAdapter(options: PostgresAdapterOptions): AdapterFactory {
+  const { client, namespace, readOnly, shadow, script } = options
+  return adapterFactory(postgresDriver(client, namespace, readOnly, script), async () => {
     const { client, dispose } = await shadow()
     return { ...postgresDriver(client, namespace, false), dispose }
   })
@@ -39,7 +42,12 @@ export function postgresAdapter({ client, namespace, readOnly, shadow }: Postgre
 /** Prisma's engine makes the URL's schema whenever it connects, even to look. Without it there is nothing to see, and nothing is made. */
 const ENSURE_SCHEMA = /^\s*CREATE SCHEMA (?:IF NOT EXISTS )?"(?:[^"]|"")*"\s*;?\s*$/
 
-function postgresDriver(client: PostgresSession, namespace: string, readOnly: boolean): AdapterDriver {
+function postgresDriver(
+  client: PostgresSession,
+  namespace: string,
+  readOnly: boolean,
+  send: (sql: string) => Promise<unknown> = (sql) => client.query(sql),
+): AdapterDriver {
   const ignored = (sql: string) => readOnly && ENSURE_SCHEMA.test(sql)
   const run = ({ sql, args, argTypes }: AdapterQuery): Promise<QueryArrayResult<unknown[]>> =>
     client.query<unknown[]>({
@@ -61,7 +69,7 @@ function postgresDriver(client: PostgresSession, namespace: string, readOnly: bo
     },
     execute: async (query) => (ignored(query.sql) ? 0 : ((await run(query)).rowCount ?? 0)),
     script: async (sql) => {
-      if (!ignored(sql)) await client.query(sql)
+      if (!ignored(sql)) await send(sql)
     },
     explain: explainPostgres,
     dispose: async () => undefined,

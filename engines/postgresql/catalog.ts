@@ -125,6 +125,15 @@ export async function ownSchemas(query: Query): Promise<string[]> {
   return rows.map((row) => String(row.name))
 }
 
+/** The namespaces beside `public` that extensions were put into. */
+export async function extensionSchemas(query: Query): Promise<string[]> {
+  const rows = await query(
+    `SELECT DISTINCT n.nspname AS name FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+      WHERE n.nspname NOT IN ('information_schema', 'public') AND n.nspname NOT LIKE 'pg\\_%'`,
+  )
+  return rows.map((row) => String(row.name))
+}
+
 export interface LooseObject {
   /** As the server calls it: `view`, `function`, `sequence`, `enum`, `text search configuration`, ... */
   readonly kind: string
@@ -198,6 +207,23 @@ function dropEach(schema: string): string {
     (sql) => `FOREACH what IN ARRAY ARRAY(${sql}) LOOP EXECUTE 'DROP ' || what || ' CASCADE'; END LOOP;`,
   )
   return doBlock(`DECLARE what text;\nBEGIN\n${loops.join('\n')}\nEND`)
+}
+
+/** SQL that drops what is in a namespace, object by object, but for what extensions brought along. */
+export async function dropObjectsSql(query: Query, schema: string): Promise<string> {
+  const tables = await query(
+    `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`,
+    [schema],
+  )
+  const drops = [
+    ...tables.map(({ name }) => `TABLE IF EXISTS ${quote(schema)}.${quote(String(name))}`),
+    ...(await looseObjects(query, [schema])).map(
+      ({ kind, identity }) => `${kind === 'enum' || kind === 'domain' ? 'type' : kind} IF EXISTS ${identity}`,
+    ),
+  ]
+  return drops.map((what) => `DROP ${what} CASCADE;`).join('\n')
 }
 
 /** `DO` around a body, with a dollar tag that the body does not contain. */

@@ -27,6 +27,7 @@ import { bindPlaceholders } from '../sql/placeholders.js'
 import { postgresAdapter } from './adapter.js'
 import { doBlock, emptySchemaSql, INVALID_INDEXES, readTables } from './catalog.js'
 import { explainPostgres } from './errors.js'
+import { leave, readState, type SessionState, STATE } from './leaving.js'
 import { MigrationLock, refuseAborted } from './lock.js'
 import { isPlain, orFail, orStop, readPlain, unchanged, WholeMessage } from './message.js'
 import { endClient, type Result, type Session } from './session.js'
@@ -49,6 +50,8 @@ export class PostgresConnection implements Connection {
     private readonly pid: number,
     /** Whether the server takes {@link NEWER}. */
     private readonly newer: boolean,
+    /** How the session was before; undefined where it is set to nothing. */
+    private readonly before: SessionState | undefined,
   ) {
     const { url, options } = session
     this.target = describePostgres(url)
@@ -69,14 +72,15 @@ export class PostgresConnection implements Connection {
     let newer = !local
     const results = await (local
       ? session.send(facts)
-      : session.send(`${settings}; ${NEWER}; ${facts}`).catch((error: unknown) => {
+      : session.send(`${STATE}; ${settings}; ${NEWER}; ${facts}`).catch((error: unknown) => {
           if (session.lost) throw error
           newer = false
-          return session.send(`${settings}; ${facts}`)
+          return session.send(`${STATE}; ${settings}; ${facts}`)
         }))
     const row = results.at(-1)!.rows[0]!
     const version = oneLine(String(row.version)).split(' ')[0]
-    return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), newer)
+    const before = local ? undefined : readState(results[0]?.rows[0])
+    return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), newer, before)
   }
 
   get syntax() {
@@ -100,7 +104,7 @@ export class PostgresConnection implements Connection {
   /** What the last statement of the text answered. */
   async #last(sql: string, params: readonly unknown[] | undefined): Promise<Result | undefined> {
     this.#note(sql)
-    return (await this.session.send(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)).at(-1)
+    return (await this.#send(params ? bindPlaceholders(sql, params.length, this.syntax) : sql, params)).at(-1)
   }
 
   async execute(sql: string, params?: readonly unknown[]): Promise<void> {
@@ -108,21 +112,44 @@ export class PostgresConnection implements Connection {
   }
 
   async raw(sql: string, params?: readonly unknown[]): Promise<Row[]> {
-    return (await this.session.send(sql, params)).at(-1)?.rows ?? []
+    return (await this.#send(sql, params)).at(-1)?.rows ?? []
   }
 
   async batch(statements: readonly string[]): Promise<Row[][]> {
     if (statements.length === 0) return []
-    return (await this.session.send(statements.join(';\n'))).map(({ rows }) => rows)
+    return (await this.#send(statements.join(';\n'))).map(({ rows }) => rows)
   }
 
   async change(sql: string, params?: readonly unknown[]): Promise<number> {
-    return (await this.session.send(sql, params)).at(-1)?.rowCount ?? 0
+    return (await this.#send(sql, params)).at(-1)?.rowCount ?? 0
   }
 
   async script(sql: string): Promise<void> {
     this.#note(sql)
-    await this.session.send(sql)
+    await this.#send(sql)
+  }
+
+  /**
+   * From now on each of the session's transactions that may change something runs this statement as well, as its last one.
+   * @param sql one statement that never fails; '' for none
+   */
+  endEachWith(sql: string): void {
+    this.#tail = sql
+  }
+  #tail = ''
+
+  async #send(sql: string, params?: readonly unknown[]): Promise<Result[]> {
+    const alone = this.#tail === '' || (params?.length ?? 0) > 0 || this.session.status !== 'I' || READS.test(sql)
+    if (alone) return this.session.send(sql, params)
+    try {
+      return (await this.session.send(`${sql}\n;${this.#tail}`)).slice(0, -1)
+    } catch (error) {
+      // Together they are a transaction, which not every statement takes.
+      if (explainPostgres(error).kind !== 'needs-no-transaction') throw error
+    }
+    const results = await this.session.send(sql)
+    await this.session.send(this.#tail)
+    return results
   }
 
   /** Marks what has to be looked at, or put right, after a statement that is not surely harmless. */
@@ -130,12 +157,16 @@ export class PostgresConnection implements Connection {
     // It would act when all migrations are done, and until then hide or hold what the others are to find.
     if (this.#shared && /\bon\s+commit\s+(?:drop|delete)\b/i.test(sql))
       throw new EngineError('ON COMMIT acts at the end of the transaction, which other migrations share here')
+    // A default, a trigger or a function may do anything to the session, however plain the statement is.
+    this.#foreign = true
     if (isPlain(sql)) return
     this.#unchecked = true
     this.#unsettled = true
   }
   #unchecked = false
   #unsettled = false
+  /** Code of a migration, or Prisma's engine, has had the session. */
+  #foreign = false
   /** Several migrations share the transaction that is open. */
   #shared = false
 
@@ -162,7 +193,7 @@ export class PostgresConnection implements Connection {
     for (const schema of new Set([this.session.url.schema, ...this.#schemas(schemas)]))
       parts.push(await emptySchemaSql((sql, params) => this.raw(sql, params), schema))
     const script = parts.filter((part) => part !== '').join('\n')
-    if (script !== '') await this.session.send(script)
+    if (script !== '') await this.#send(script)
   }
 
   get lockPerTransaction(): boolean {
@@ -225,6 +256,7 @@ export class PostgresConnection implements Connection {
     // Before PostgreSQL 13 such a limit may be one for the whole message.
     if (this.session.lost || this.inTransaction() || this.session.options.statementTimeoutMs > 0)
       return { committed: [] }
+    this.#foreign = true
     const begin = ['BEGIN', ...this.#settings(), orStop(`${IN_TIME} AND ${this.#lock.begin}`)]
     // A statement of its own: it sees what was committed before the lock was there.
     const message = new WholeMessage(begin, orStop(`(${ask}) = ${n}`))
@@ -319,7 +351,8 @@ export class PostgresConnection implements Connection {
   async #commit(last: string | undefined): Promise<void> {
     let result: Result | undefined
     try {
-      const first = last === undefined ? '' : `${orFail(last)}; `
+      const tail = this.#tail === '' ? '' : `${this.#tail}; `
+      const first = last === undefined ? tail : `${orFail(last)}; ${tail}`
       result = (await this.session.send(`${first}COMMIT`)).at(-1)
     } catch (error) {
       if (explainPostgres(error).kind === 'connection')
@@ -391,8 +424,10 @@ export class PostgresConnection implements Connection {
   }
 
   adapter(options: { shadow(): Promise<Connection> }): unknown {
+    this.#foreign = true
     return postgresAdapter({
       client: this.session.client,
+      ...(this.#tail !== '' && { script: (sql: string) => this.script(sql) }),
       namespace: this.session.url.schema,
       readOnly: this.session.options.readOnly === true,
       shadow: async () => {
@@ -408,13 +443,20 @@ export class PostgresConnection implements Connection {
     this.session.keepAlive(on)
   }
 
-  close(): Promise<void> {
-    return this.session.close()
+  async close(): Promise<void> {
+    if (!this.session.lost && !this.session.busy) {
+      await this.#lock.release().catch(() => undefined)
+      if (this.before) await leave(this.session, this.before, this.#foreign)
+    }
+    await this.session.close()
   }
 }
 
 /** The message has not been worked on for long: who sent it is to hear of what was done, and to be heard. */
 const IN_TIME = "clock_timestamp() < now() + interval '1 s'"
+
+/** Queries, as the proof and its guards send them. */
+const READS = /^\s*(?:select|with|show|explain)\b(?![\s\S]*\b(?:insert|update|delete|into)\b)/i
 
 const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
 

@@ -47,6 +47,7 @@ export const postgresql: Engine = {
     }
   },
   createDatabase: (url, options) => createDatabase(postgresql, url, options),
+  nameOf: (url) => parsePostgresUrl(url).database,
   withDatabase: withPostgresDatabase,
   openShadow: (request) => openShadow(postgresql, request),
   explain: explainPostgres,

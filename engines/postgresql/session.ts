@@ -128,7 +128,12 @@ export class Session {
   }
 
   get lost(): boolean {
-    return this.#lost !== undefined
+    return this.#lost !== undefined || this.#closing
+  }
+
+  /** A statement is under way. */
+  get busy(): boolean {
+    return this.#running > 0
   }
 
   onLost(listener: (error: Error) => void): void {

@@ -6,24 +6,24 @@ import {
   type ErrorInfo,
   type Row,
   type Shadow,
+  ShadowNotApartError,
   ShadowRefusedError,
   type ShadowRequest,
 } from '../engine.js'
-import { holdsStrangers } from '../shadow-contents.js'
-import { isLeftover, shadowName } from '../shadow-name.js'
+import { guardContents, ROW_LIMIT, type ShadowContents } from '../shadow-contents.js'
+import { MARK } from '../shadow-mark.js'
+import { isLeftover, isShadowName, shadowName } from '../shadow-name.js'
 import type { DatabaseUrl } from '../url.js'
-import { emptySchemaSql, looseObjects, ownSchemas, userSchemas } from './catalog.js'
+import { dropObjectsSql, emptySchemaSql, extensionSchemas, looseObjects, ownSchemas, userSchemas } from './catalog.js'
 import { PostgresConnection } from './connection.js'
 import { explainPostgres } from './errors.js'
 import { open, type Session } from './session.js'
+import { claim, isLeftToItself, type Marked, sees, writeMark } from './shadow-mark.js'
 import { parsePostgresUrl, samePostgresDatabase, withPostgresDatabase } from './url.js'
 import { IDENTIFIER_LIMIT, literal, quote } from './values.js'
 
 /** Databases of the server or of its host. */
 const SYSTEM = /^(?:postgres|template[01]|rdsadmin|cloudsqladmin|azure_maintenance|azure_sys|alloydbadmin)$/
-/** Prisma: a shadow that holds more rows than this is somebody's data, whatever was consented to. */
-const ROW_LIMIT = 1000
-
 /** The right to create databases is missing. */
 class NoCreateDatabaseError extends EngineError {
   override readonly name = 'NoCreateDatabaseError'
@@ -50,7 +50,7 @@ async function openMaintenance(url: DatabaseUrl, options: ConnectOptions): Promi
 async function withMaintenance<T>(
   url: DatabaseUrl,
   options: ConnectOptions,
-  work: (query: (sql: string, params?: readonly unknown[]) => Promise<Row[]>) => Promise<T>,
+  work: (query: Query) => Promise<T>,
 ): Promise<T> {
   const session = await openMaintenance(url, options)
   try {
@@ -60,10 +60,12 @@ async function withMaintenance<T>(
   }
 }
 
-/** See Engine.createDatabase. Creates the namespace of the URL as well. */
-export async function createDatabase(engine: Engine, url: DatabaseUrl, options: ConnectOptions): Promise<boolean> {
-  const { database, schema } = parsePostgresUrl(url)
-  const created = await withMaintenance(url, options, async (query) => {
+type Query = (sql: string, params?: readonly unknown[]) => Promise<Row[]>
+
+/** Creates the database where it is missing, and nothing in it. */
+function createOnly(url: DatabaseUrl, options: ConnectOptions): Promise<boolean> {
+  const { database } = parsePostgresUrl(url)
+  return withMaintenance(url, options, async (query) => {
     const [found] = await query('SELECT 1 AS one FROM pg_database WHERE datname = $1', [database])
     if (found) return false
     try {
@@ -75,6 +77,12 @@ export async function createDatabase(engine: Engine, url: DatabaseUrl, options: 
       throw permission(error, database)
     }
   })
+}
+
+/** See Engine.createDatabase. Creates the namespace of the URL as well. */
+export async function createDatabase(engine: Engine, url: DatabaseUrl, options: ConnectOptions): Promise<boolean> {
+  const { schema } = parsePostgresUrl(url)
+  const created = await createOnly(url, options)
   if (!created && schema === 'public') return false
   const connection = await PostgresConnection.start(engine, await open(url, options))
   try {
@@ -104,26 +112,77 @@ async function openOwn(engine: Engine, request: ShadowRequest): Promise<Shadow> 
   const { url, connect } = request
   const main = parsePostgresUrl(url).database
   const name = shadowName(main, IDENTIFIER_LIMIT)
-  await withMaintenance(url, connect, async (query) => {
+  const drop = () => dropDatabase(url, connect, name).catch(() => undefined)
+  // Closed before the shadow is opened: a pooler may have one session for all.
+  const place = await withMaintenance(url, connect, async (query) => {
     await dropLeftovers(query, main)
     try {
       await query(`CREATE DATABASE ${quote(name)} TEMPLATE template0 ${await likeMain(query, main)}`)
     } catch (error) {
       throw permission(error, name)
     }
+    return placeOf(query)
   })
-  const drop = () => dropDatabase(url, connect, name).catch(() => undefined)
-  try {
-    const connection = await connectShadow(engine, withPostgresDatabase(url, name), request)
-    const dispose = async () => {
-      await connection.close()
-      await drop()
-    }
-    return { connection, dispose }
-  } catch (error) {
+  const connection = await openApart(engine, request, name, place).catch(async (error) => {
     await drop()
     throw error
+  })
+  const dispose = async () => {
+    await connection.close()
+    await drop()
   }
+  return { connection, dispose }
+}
+
+/** Where a session is, as the server tells. */
+interface Place {
+  readonly database: string
+  /** The server's process of the session. */
+  readonly process: string
+  /** As Connection.identify tells it; undefined where the server does not know its own database. */
+  readonly identity: string | undefined
+}
+
+async function placeOf(query: Query): Promise<Place> {
+  const [row] = await query(
+    `SELECT current_database() AS name, pg_backend_pid()::text AS process, extract(epoch FROM pg_postmaster_start_time())::text
+        || ':' || current_setting('port') || ':' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS identity`,
+  )
+  return {
+    database: String(row?.name),
+    process: String(row?.process),
+    identity: row?.identity === null || row?.identity === undefined ? undefined : String(row.identity),
+  }
+}
+
+/** Opens the database that has just been made, and makes nothing in it before it is known to be that one. */
+async function openApart(
+  engine: Engine,
+  request: ShadowRequest,
+  name: string,
+  other: Place,
+): Promise<PostgresConnection> {
+  const connection = await PostgresConnection.start(
+    engine,
+    await open(withPostgresDatabase(request.url, name), request.connect),
+  )
+  try {
+    const place = await placeOf((sql) => connection.raw(sql))
+    if (place.database !== name || isSamePlace(place, other))
+      throw new ShadowNotApartError(
+        `The shadow database is refused: this server leads every name to the same database (a connection to ${name}, which was just made, came to ${place.database}), and a shadow database is emptied.`,
+      )
+    await createSchema(connection, connection.session.url.schema)
+    return connection
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+}
+
+/** What cannot be told apart is the same. */
+function isSamePlace(a: Place, b: Place): boolean {
+  return a.process === b.process || a.identity === undefined || a.identity === b.identity
 }
 
 /** Encoding and sort order of the main database, so that what works in the shadow works there. */
@@ -135,17 +194,6 @@ async function likeMain(query: (sql: string, params?: readonly unknown[]) => Pro
   )
   if (!row?.collate || !row.ctype) return ''
   return `ENCODING ${literal(row.encoding)} LC_COLLATE ${literal(row.collate)} LC_CTYPE ${literal(row.ctype)}`
-}
-
-async function connectShadow(engine: Engine, url: DatabaseUrl, request: ShadowRequest): Promise<PostgresConnection> {
-  const connection = await PostgresConnection.start(engine, await open(url, request.connect))
-  try {
-    await createSchema(connection, connection.session.url.schema)
-    return connection
-  } catch (error) {
-    await connection.close()
-    throw error
-  }
 }
 
 /** Never drops what is in use: a leftover has no sessions. */
@@ -161,6 +209,7 @@ async function dropLeftovers(query: (sql: string) => Promise<Row[]>, main: strin
 
 /** Only for names that {@link shadowName} made in this process. */
 async function dropDatabase(url: DatabaseUrl, options: ConnectOptions, name: string): Promise<void> {
+  if (!isShadowName(name)) throw new EngineError(`${name} is not a shadow database`)
   await withMaintenance(url, options, async (query) => {
     try {
       await query(`DROP DATABASE IF EXISTS ${quote(name)} WITH (FORCE)`)
@@ -178,90 +227,146 @@ type Configured = NonNullable<ShadowRequest['configured']>
 async function openConfigured(engine: Engine, request: ShadowRequest, configured: Configured): Promise<Shadow> {
   const url = 'url' in configured ? configured.url : withPostgresDatabase(request.url, configured.name)
   const wanted = parsePostgresUrl(url)
-  const refuse = (why: string, clearable = false): never => {
-    throw new ShadowRefusedError(`The shadow database ${wanted.database} is refused: ${why}`, clearable)
+  const refuse = (why: string): never => {
+    throw new ShadowRefusedError(`The shadow database ${wanted.database} is refused: ${why}`)
   }
   if (samePostgresDatabase(wanted, parsePostgresUrl(request.url)))
     refuse('it is the main database, and a shadow database is emptied. Name another one.')
   if (SYSTEM.test(wanted.database)) refuse('it belongs to the server itself. Make an empty database for it.')
-  if ('name' in configured) await createDatabase(engine, url, request.connect)
-  const connection = await connectShadow(engine, url, request)
+  if ('name' in configured) await createOnly(url, request.connect)
+  const main = await lookAtMain(request, placeOf)
+  const connection = await PostgresConnection.start(engine, await open(url, request.connect))
+  let marked: Marked | undefined
   try {
-    if ((await connection.identify()) === (await identityOfMain(engine, request)))
+    const query: Query = (sql, params) => connection.raw(sql, params)
+    if (main && isSamePlace(await placeOf(query), main))
       refuse('by another address it is the main database, and a shadow database is emptied. Name another one.')
-    await guardContents(connection, request, refuse)
+    await claim(connection.session, request.connect.lockTimeoutMs)
+    const contents = await readContents(connection, request)
+    guardContents(contents, { name: wanted.database, clear: request.clear })
+    if (main === undefined && !isEmpty(contents) && !contents.leftover)
+      refuse('the main database cannot be reached, so nobody can tell that it is another one. Use an empty database.')
     await empty(connection)
+    const mark = await writeMark(connection)
+    marked = mark
+    if (mark && main && (await lookAtMain(request, (query) => sees(query, mark))))
+      refuse('what is written to it appears in the main database: the two are one. Name another one.')
+    await createSchema(connection, wanted.schema)
   } catch (error) {
+    await marked?.remove()
     await connection.close()
     throw error
   }
   const dispose = async () => {
-    await empty(connection).catch(() => undefined)
+    await empty(connection)
+      .then(() => marked?.remove())
+      .catch(() => undefined)
     await connection.close()
   }
   return { connection, dispose }
 }
 
-/** Undefined where there is no main database to be mistaken for the shadow. */
-async function identityOfMain(engine: Engine, { url, connect }: ShadowRequest): Promise<string | undefined> {
+/** Looks at the main database in a session of its own; undefined where there is none. */
+async function lookAtMain<T>(
+  { url, connect }: ShadowRequest,
+  look: (query: Query) => Promise<T>,
+): Promise<T | undefined> {
+  let session: Session
   try {
-    const main = await PostgresConnection.start(engine, await open(url, { ...connect, readOnly: true }))
-    try {
-      return await main.identify()
-    } finally {
-      await main.close()
-    }
+    session = await open(url, connect)
   } catch (error) {
     const { kind } = explainPostgres(error)
     if (kind === 'missing-database' || kind === 'connection') return undefined
     throw error
   }
+  return look(async (sql, params) => (await session.send(sql, params)).at(-1)?.rows ?? []).finally(() =>
+    session.close(),
+  )
 }
 
-async function guardContents(
+function isEmpty({ strangers, tables, history }: ShadowContents): boolean {
+  return strangers.length === 0 && history === 0 && tables.every(({ rows }) => rows === 0)
+}
+
+/** A policy would hide rows: meanwhile the server refuses to count instead. */
+async function readContents(connection: PostgresConnection, request: ShadowRequest): Promise<ShadowContents> {
+  await connection.raw('SET row_security = off')
+  try {
+    return await look(connection, request)
+  } finally {
+    await connection.raw('SET row_security = on').catch(() => undefined)
+  }
+}
+
+async function look(
   connection: PostgresConnection,
-  { knownTables, knownEnums = [], schemas: named = [], clear }: ShadowRequest,
-  refuse: (why: string, clearable?: boolean) => never,
-): Promise<void> {
-  const query = (sql: string, params?: readonly unknown[]) => connection.raw(sql, params)
-  const schemas = await userSchemas(query)
+  { knownTables, knownEnums = [], schemas: named = [] }: ShadowRequest,
+): Promise<ShadowContents> {
+  const query: Query = (sql, params) => connection.raw(sql, params)
+  const schemas = (await userSchemas(query)).filter((schema) => schema !== MARK)
   const tables = await connection.tables(schemas)
   const known = new Set(knownTables)
   const unknown = tables.filter((table) => !known.has(table.name) && !known.has(`${table.schema}.${table.name}`))
   const objects = await looseObjects(query, schemas)
   const enums = new Set(knownEnums)
-  const keep = new Set(['public', connection.session.url.schema, ...named])
-  if (!clear) {
-    const strangers = [
-      ...unknown.map((table) => `table ${table.schema}.${table.name}`),
-      ...objects.filter(({ kind, name }) => kind !== 'enum' || !enums.has(name)).map((o) => `${o.kind} ${o.identity}`),
-      ...(await ownSchemas(query)).filter((schema) => !keep.has(schema)).map((schema) => `schema ${schema}`),
-    ]
-    if (strangers.length > 0) refuse(holdsStrangers(strangers), true)
-  }
+  const keep = new Set(['public', connection.session.url.schema, MARK, ...named, ...(await extensionSchemas(query))])
+  const strangers = [
+    ...unknown.map((table) => `table ${table.schema}.${table.name}`),
+    ...objects.filter(({ kind, name }) => kind !== 'enum' || !enums.has(name)).map((o) => `${o.kind} ${o.identity}`),
+    ...(await ownSchemas(query)).filter((schema) => !keep.has(schema)).map((schema) => `schema ${schema}`),
+  ]
   const filled = objects.filter(({ kind }) => kind === 'materialized view').map(({ identity }) => identity)
-  let rows = 0
-  for (const table of [...tables.map(({ schema, name }) => `${quote(schema!)}.${quote(name)}`), ...filled]) {
-    const [row] = await connection
-      .raw(`SELECT count(*) AS count FROM (SELECT FROM ${table} LIMIT ${ROW_LIMIT + 1}) t`)
-      .catch((error: { code?: string }) => {
-        // A materialized view that was never filled cannot be read, and holds nothing.
-        if (error.code === '55000') return [{ count: 0 }]
-        throw error
-      })
-    rows += Number(row!.count)
-    if (rows > ROW_LIMIT)
-      refuse(`it holds more than ${ROW_LIMIT} rows, so it is somebody's data. Use an empty database.`)
+  const histories = await query(
+    `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE tablename = '_prisma_migrations' AND schemaname = ANY($1)`,
+    [schemas],
+  )
+  const counts = await countRows(connection, [
+    ...histories.map((row) => String(row.name)),
+    ...tables.map(({ schema, name }) => `${quote(schema ?? 'public')}.${quote(name)}`),
+    ...filled,
+  ])
+  const history = counts.slice(0, histories.length)
+  return {
+    strangers,
+    tables: [
+      ...tables.map(({ schema, name }) => ({ name: `${schema}.${name}` })),
+      ...filled.map((name) => ({ name })),
+    ].map((table, k) => ({ ...table, rows: counts[histories.length + k] })),
+    history: history.reduce<number>((sum, n) => sum + (n ?? ROW_LIMIT + 1), 0),
+    leftover: await isLeftToItself(query, schemas),
   }
 }
 
-/** Every namespace but the server's own; namespaces other than the URL's and `public` go as a whole. */
+/** Of each table, up to the limit and one more; undefined where this user is not shown all of its rows. */
+async function countRows(connection: PostgresConnection, tables: readonly string[]): Promise<(number | undefined)[]> {
+  const counts: (number | undefined)[] = []
+  for (const table of tables) {
+    const rows = await connection
+      .raw(`SELECT count(*) AS count FROM (SELECT FROM ${table} LIMIT ${ROW_LIMIT + 1}) t`)
+      .catch((error: unknown) => {
+        // A materialized view that was never filled cannot be read, and holds nothing.
+        if ((error as { code?: string }).code === '55000') return [{ count: 0 }]
+        if (explainPostgres(error).kind === 'permission') return []
+        throw error
+      })
+    counts.push(rows[0] === undefined ? undefined : Number(rows[0].count))
+  }
+  return counts
+}
+
+/**
+ * Every namespace but the server's own and that of the mark. Namespaces other than the URL's and `public` go as a whole;
+ * those that extensions live in stay, with the extensions.
+ */
 async function empty(connection: PostgresConnection): Promise<void> {
   await connection.restoreSettings()
-  const query = (sql: string, params?: readonly unknown[]) => connection.raw(sql, params)
+  const query: Query = (sql, params) => connection.raw(sql, params)
   const keep = new Set(['public', connection.session.url.schema])
+  const homes = new Set(await extensionSchemas(query))
   for (const schema of await userSchemas(query)) {
+    if (schema === MARK) continue
     if (keep.has(schema)) await connection.script(await emptySchemaSql(query, schema))
+    else if (homes.has(schema)) await connection.script(await dropObjectsSql(query, schema))
     else await connection.script(`DROP SCHEMA IF EXISTS ${quote(schema)} CASCADE`)
   }
 }

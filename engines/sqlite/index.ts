@@ -52,6 +52,7 @@ export const sqlite: Engine = {
     return create(path)
   },
   rebuilds: (send) => new Rebuilds(send, syntax),
+  nameOf: sqlitePath,
   withDatabase: withSqliteFile,
   openShadow: (request) => openShadow(sqlite, request),
   explain: explainSqlite,

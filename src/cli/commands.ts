@@ -181,7 +181,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'prisma',
     usage: 'prisma [words..]',
     purpose: "run Prisma's own command line offline, with rays in place of the engine that it downloads",
-    options: {},
+    options: { 'clear-shadow': CLEAR_SHADOW },
     examples: [
       ['rays prisma -- migrate status', 'is Prisma of the same opinion?'],
       ['rays prisma -- migrate diff --from-empty --to-schema prisma/schema.prisma', ''],

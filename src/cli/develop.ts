@@ -4,7 +4,7 @@ import { readNumber } from '../config/values.js'
 import { UsageError } from '../errors.js'
 import type { ParsedArguments } from './commands.js'
 import * as text from './develop-text.js'
-import { given, type Handler, show } from './outcome.js'
+import { clearShadowOf, given, type Handler, show } from './outcome.js'
 import { duration } from './terminal.js'
 
 const flag = (args: ParsedArguments, name: string): boolean => args[name] === true
@@ -28,7 +28,7 @@ export function makingOptions(args: ParsedArguments, command: string): MakeMigra
     ...(name !== undefined && { name }),
     autoresolve: flag(args, 'autoresolve'),
     verify: args.verify !== false,
-    clearShadow: flag(args, 'clearShadow'),
+    clearShadow: clearShadowOf(args),
     failOnDestructive: flag(args, 'failOnDestructive'),
     ...answersIn(args),
   }

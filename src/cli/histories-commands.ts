@@ -48,6 +48,7 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
         array: true,
         describe: 'which are yours; default: those that are applied',
       },
+      'clear-shadow': CLEAR_SHADOW,
       generate: GENERATE,
     },
     examples: [['rays rebase', 'after git merge or git pull']],
@@ -78,7 +79,7 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
     name: 'dev',
     usage: 'dev',
     purpose: 'watch the schema and apply each change at once; save makes one migration of them',
-    options: { generate: GENERATE },
+    options: { 'clear-shadow': CLEAR_SHADOW, generate: GENERATE },
     examples: [['rays dev', 'Ctrl-C ends it']],
   },
   {
@@ -86,6 +87,7 @@ export const HISTORIES_COMMANDS: readonly CommandSpec[] = [
     usage: 'draft',
     purpose: "apply the schema's changes without a migration; the next makemigration holds all of them",
     options: {
+      'clear-shadow': CLEAR_SHADOW,
       ...MAKING_OPTIONS,
       undo: { type: 'boolean', describe: 'take back what was applied without a migration' },
       generate: GENERATE,

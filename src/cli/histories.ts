@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.js'
 import { answersIn } from './develop.js'
 import * as text from './histories-text.js'
-import { given, type Handler, show } from './outcome.js'
+import { clearShadowOf, given, type Handler, show } from './outcome.js'
 
 export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
   doctor: async (context, args, terminal) => {
@@ -13,7 +13,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       revert: args.revert === true,
       ...(args.ignore !== undefined && { ignore: [args.ignore].flat().map(String) }),
       y: args.y === true,
-      clearShadow: args.clearShadow === true,
+      clearShadow: clearShadowOf(args),
     })
     return show(
       data,
@@ -36,7 +36,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       to,
       ...(name !== undefined && { name }),
       dryRun: args.dryRun === true,
-      clearShadow: args.clearShadow === true,
+      clearShadow: clearShadowOf(args),
     })
     return show(data, (told) => text.squash(told, terminal), args, terminal)
   },
@@ -45,6 +45,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
     const data = await rebase(context, {
       ...(args.own !== undefined && { own: [args.own].flat().map(String) }),
       y: args.y === true,
+      clearShadow: clearShadowOf(args),
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })
     return show(data, (told) => text.rebase(told, terminal), args, terminal)
@@ -61,7 +62,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
       y: args.y === true,
       verify: args.verify !== false,
       dryRun: args.dryRun === true,
-      clearShadow: args.clearShadow === true,
+      clearShadow: clearShadowOf(args),
     })
     return show(data, (told) => text.eject(told, terminal), args, terminal)
   },
@@ -69,6 +70,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
     const { dev } = await import('../commands/development.js')
     const data = await dev(context, {
       y: args.y === true,
+      clearShadow: clearShadowOf(args),
       ...(args.generate !== undefined && { generate: args.generate === true }),
       onChange: (result) => {
         if (result.applied.length > 0) terminal.note(text.draft(result, terminal))
@@ -81,6 +83,7 @@ export const HISTORIES_HANDLERS: Readonly<Record<string, Handler>> = {
     const data = await draft(context, {
       ...answersIn(args),
       undo: args.undo === true,
+      clearShadow: clearShadowOf(args),
       y: args.y === true,
       ...(args.generate !== undefined && { generate: args.generate === true }),
     })

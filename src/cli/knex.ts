@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { UsageError } from '../errors.js'
 import { answersIn } from './develop.js'
-import { given, type Handler, show } from './outcome.js'
+import { clearShadowOf, given, type Handler, show } from './outcome.js'
 import * as text from './render.js'
 
 const shown = (root: string, file: string) => path.relative(root, file) || file
@@ -21,7 +21,7 @@ const init: Handler = async (context, args, terminal) => {
 
 const convert: Handler = async (context, args, terminal) => {
   const { knexConvert } = await import('../commands/knex-convert.js')
-  const data = await knexConvert(context, { clearShadow: args.clearShadow === true })
+  const data = await knexConvert(context, { clearShadow: clearShadowOf(args) })
   const how = {
     verified: 'its down is proven',
     partial: 'its down does not undo everything',
@@ -37,7 +37,7 @@ const fill: Handler = async (context, args, terminal) => {
   const data = await knexFill(context, {
     file: given(args, 'file') ?? (await standardInput()),
     verify: args.verify !== false,
-    clearShadow: args.clearShadow === true,
+    clearShadow: clearShadowOf(args),
     ...answersIn(args),
   })
   const lines = ({ file, folder, summary }: typeof data) =>
@@ -95,7 +95,7 @@ export const KNEX_HANDLERS: Readonly<Record<string, Handler>> = {
     const { importKnex } = await import('../commands/import-knex.js')
     const data = await importKnex(context, {
       folder: given(args, 'folder')!,
-      clearShadow: args.clearShadow === true,
+      clearShadow: clearShadowOf(args),
     })
     const lines = ({ imported, recorded }: typeof data) => [
       ...imported.map(({ name }) => `Wrote ${name}`),

@@ -11,6 +11,8 @@ interface Told {
 export interface Switch extends Told {
   readonly type: 'boolean'
   readonly default?: boolean
+  /** Behind `=` it may have a name as well, and then means that one only. */
+  readonly named?: true
 }
 
 /** A text, which is never empty. */
@@ -43,7 +45,8 @@ export const CREATE_DB: Switch = { type: 'boolean', alias: 'c', describe: 'creat
 export const VERIFY: Switch = { type: 'boolean', default: true, describe: 'prove the migration on shadow databases' }
 export const CLEAR_SHADOW: Switch = {
   type: 'boolean',
-  describe: 'empty a configured shadow database that holds other tables',
+  named: true,
+  describe: 'empty a configured shadow database that holds something; =<name>: only that one',
 }
 export const GENERATE: Switch = {
   type: 'boolean',

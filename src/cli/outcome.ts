@@ -17,6 +17,12 @@ export function given(args: ParsedArguments, name: string): string | undefined {
   return value === undefined || value === null ? undefined : String(value)
 }
 
+/** Consent to emptying a shadow database: to any, or to the one that is named. */
+export function clearShadowOf(args: ParsedArguments): boolean | string {
+  const value = args.clearShadow
+  return typeof value === 'string' ? value : value === true
+}
+
 /**
  * Prints a result for a person, unless JSON is wanted.
  * @param render is given the result with every name and value on one line: they come from a database or a folder, and none

@@ -9,7 +9,7 @@ import type { CommandSpec, ParsedArguments } from './commands.js'
 import { answersIn, DEVELOP_HANDLERS, makingOptions } from './develop.js'
 import { HISTORIES_HANDLERS } from './histories.js'
 import { KNEX_HANDLERS } from './knex.js'
-import { given, type Handler, type Outcome, show } from './outcome.js'
+import { clearShadowOf, given, type Handler, type Outcome, show } from './outcome.js'
 import * as text from './render.js'
 import type { Terminal } from './terminal.js'
 
@@ -38,7 +38,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       reset: args.reset === true,
       y: args.y === true,
       verify: args.verify !== false,
-      clearShadow: args.clearShadow === true,
+      clearShadow: clearShadowOf(args),
     })
     return show(data, (told) => text.prepare(told, terminal), args, terminal)
   },
@@ -95,7 +95,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   adopt: async (context, args, terminal) => {
     const { adopt } = await import('../commands/adopt.js')
-    const data = await adopt(context, { dryRun: args.dryRun === true, clearShadow: args.clearShadow === true })
+    const data = await adopt(context, { dryRun: args.dryRun === true, clearShadow: clearShadowOf(args) })
     return show(data, (told) => text.adopt(told, terminal), args, terminal)
   },
   push: async (context, args, terminal) => {
@@ -119,7 +119,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   prisma: async (context, args) => {
     const { prisma } = await import('../commands/prisma.js')
     const words = ((args.words as unknown[] | undefined) ?? []).map(String)
-    const data = await prisma(context, [...words, ...((args.rest as string[] | undefined) ?? [])])
+    const data = await prisma(context, [...words, ...((args.rest as string[] | undefined) ?? [])], {
+      clearShadow: clearShadowOf(args),
+    })
     return { data, exitCode: data.exitCode }
   },
   lock: async (context, args, terminal) => {

@@ -187,11 +187,17 @@ function readGiven(option: Option, all: readonly Given[], spec: CommandSpec, pro
   return values[0]
 }
 
-function switchOf(option: Switch, all: readonly Given[], spec: CommandSpec, problems: string[]): boolean | undefined {
-  const values = all.map((one): boolean | undefined => {
+function switchOf(
+  option: Switch,
+  all: readonly Given[],
+  spec: CommandSpec,
+  problems: string[],
+): boolean | string | undefined {
+  const values = all.map((one): boolean | string | undefined => {
     if (one.no && one.inline) problems.push(`${one.typed} takes no value: --${one.name}=yes or --${one.name}=no.`)
     else if (one.inline) {
-      const value = readSwitch(one.value ?? '')
+      const text = one.value ?? ''
+      const value = readSwitch(text) ?? (option.named && text.trim() !== '' ? text : undefined)
       const got = one.value === '' ? 'is empty' : `cannot be ${JSON.stringify(one.value)}`
       if (value === undefined) problems.push(`${one.typed} ${got}: ${takes(one.name, option)}`)
       return value
@@ -202,7 +208,8 @@ function switchOf(option: Switch, all: readonly Given[], spec: CommandSpec, prob
     }
     return !one.no
   })
-  if (new Set(values).size > 1) problems.push(`--${all[0]?.name} is given ${all.length} times, on and off.`)
+  if (new Set(values).size > 1)
+    problems.push(`--${all[0]?.name} is given ${all.length} times, ${option.named ? 'and not alike' : 'on and off'}.`)
   return values[0]
 }
 
@@ -235,6 +242,7 @@ function oneValue(option: Exclude<Option, Switch>, one: Given, problems: string[
 
 /** What an option takes, as a sentence. */
 function takes(name: string, option: Option): string {
+  if (option.type === 'boolean' && option.named) return `it takes a name (--${name}=app_shadow), or nothing: --${name}.`
   if (option.type === 'boolean') return `it takes =true or =false (1, yes, on; 0, no, off), or nothing: --${name}.`
   if (option.type === 'number') {
     return option.takes === 'seconds'

@@ -15,12 +15,12 @@ import { findReversal, type Reversal } from '../proof/reversal.js'
 import { replaceModels, snapshotOf } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
-import { folders, openProject, openShadow, type Project } from './project.js'
+import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
 import { insideSchemaFolder, keepSnapshotsApart } from './schema-file.js'
 
 export interface AdoptOptions {
   readonly dryRun?: boolean
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export interface AdoptedMigration {
@@ -59,7 +59,7 @@ export async function adopt(context: Context, options: AdoptOptions = {}): Promi
   const open = all.filter((migration) => migration.codeFile === undefined || migration.snapshotPath === undefined)
   const walk = new Walk(context, project, all)
   const shadow = await openShadow(project, context.host, 'rays', {
-    clear: options.clearShadow === true,
+    clear: options.clearShadow,
     known: [project.schema.files],
   })
   let found: readonly Found[]

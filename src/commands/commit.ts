@@ -43,7 +43,7 @@ export async function commit(context: Context, { name, ...options }: CommitOptio
           hint: 'If their changes are in the database: rays migrate --fake. If not: rays migrate. Then rays commit.',
         })
       }
-      const missing = await makeMigration(context, { check: true })
+      const missing = await makeMigration(context, { check: true, clearShadow: options.clearShadow })
       if (!missing.changes) {
         throw new FailedError('There are no changes in the database since the newest migration.', {
           code: 'E_NO_CHANGES',

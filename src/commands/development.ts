@@ -28,7 +28,7 @@ import { folders, lookAgain, openProject, type Project, withConnection, withLock
 import { type Generated, generateClient, insideSchemaFolder } from './schema-file.js'
 import { whatStays } from './script.js'
 
-export interface DraftOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
+export interface DraftOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults' | 'clearShadow'> {
   /** Undo what was applied without a migration. */
   readonly undo?: boolean
   readonly y?: boolean
@@ -44,7 +44,7 @@ export interface DraftResult {
   readonly generated: Generated
 }
 
-export interface DevOptions {
+export interface DevOptions extends Pick<MakeMigrationOptions, 'clearShadow'> {
   readonly y?: boolean
   readonly generate?: boolean
   /** Called after each change. */
@@ -162,6 +162,7 @@ async function step(
   const make = makeMigration(inside, {
     name: 'watch',
     verify: false,
+    clearShadow: options.clearShadow,
     autoresolve: true,
     ...(options.rename !== undefined && { rename: options.rename }),
     // An edit that is taken back is a change like any other.
@@ -455,6 +456,7 @@ export async function makeCollapsing(
   if (entries.length === 0 || options.check || options.dryRun) return makeMigration(context, options)
   await expectWritable([config.migrationsDir, folderOf(config)])
   await step(context, {
+    clearShadow: options.clearShadow,
     ...(options.rename !== undefined && { rename: options.rename }),
     ...(options.defaults && { defaults: options.defaults }),
   })

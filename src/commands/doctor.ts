@@ -20,7 +20,7 @@ import { countHazards } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { makeRecorded } from './prepare.js'
-import { folders, messageOf, openProject, type Project, withConnection, withLock } from './project.js'
+import { type ClearShadow, folders, messageOf, openProject, type Project, withConnection, withLock } from './project.js'
 import { insideSchemaFolder, shortPath } from './schema-file.js'
 import { runScript } from './script.js'
 import { status } from './status.js'
@@ -33,7 +33,7 @@ export interface DoctorOptions {
   /** Objects that are to be left alone from now on. */
   readonly ignore?: readonly string[]
   readonly y?: boolean
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export type FindingCode =
@@ -181,7 +181,7 @@ async function drifted(at: {
       project,
       context.host,
       [...applied, ...entries],
-      options.clearShadow === true,
+      options.clearShadow,
       at.pruned,
       async (shadow) => {
         const drift = await compare(project, shadow, connection, ignored)

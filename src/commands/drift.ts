@@ -6,7 +6,7 @@ import { replay } from '../proof/replay.js'
 import { findReversal, missingExtensions, type Reversal, repairs } from '../proof/reversal.js'
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import type { Host } from './host.js'
-import { openShadow, type Project } from './project.js'
+import { type ClearShadow, openShadow, type Project } from './project.js'
 import { runScript } from './script.js'
 
 export interface Drift {
@@ -52,7 +52,7 @@ export async function withReplayed<T>(
   project: Project,
   host: Host,
   migrations: readonly Migration[],
-  clear: boolean,
+  clear: ClearShadow | undefined,
   fromSnapshot: boolean,
   work: (shadow: Connection) => Promise<T>,
 ): Promise<T> {

@@ -9,7 +9,7 @@ import type { Migration } from '../migrations/migration.js'
 import { replay } from '../proof/replay.js'
 import { bullets } from '../text.js'
 import type { Context } from './host.js'
-import { folders, openProject, openShadow, type Project } from './project.js'
+import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
 import { shortPath } from './schema-file.js'
 import { status } from './status.js'
 
@@ -17,7 +17,7 @@ export interface EjectOptions {
   readonly y?: boolean
   /** Prove that the scripts alone lead where the operations lead. Default: true. */
   readonly verify?: boolean
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
   readonly dryRun?: boolean
 }
 
@@ -49,8 +49,7 @@ export async function eject(context: Context, options: EjectOptions = {}): Promi
     )
   }
   if (config.databaseUrl !== undefined) await requireSettled(context)
-  if (options.verify !== false && all.length > 0)
-    await proveScripts(project, context, all, options.clearShadow === true)
+  if (options.verify !== false && all.length > 0) await proveScripts(project, context, all, options.clearShadow)
   const files = await ownFiles(project, all)
   const notes = await notesOn(all)
   for (const note of notes) host.warn(note)
@@ -89,7 +88,7 @@ async function proveScripts(
   project: Project,
   { host }: Context,
   all: readonly Migration[],
-  clear: boolean,
+  clear: ClearShadow | undefined,
 ): Promise<void> {
   const shadow = await openShadow(project, host, 'rays', { clear, known: [project.schema.files] })
   try {

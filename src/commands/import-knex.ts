@@ -23,12 +23,21 @@ import { compareNames } from '../text.js'
 import type { Context } from './host.js'
 import { knexTable, recordKnexRuns } from './knex-history.js'
 import { isEsm } from './module-kind.js'
-import { folders, messageOf, openProject, openShadow, type Project, withConnection, withLock } from './project.js'
+import {
+  type ClearShadow,
+  folders,
+  messageOf,
+  openProject,
+  openShadow,
+  type Project,
+  withConnection,
+  withLock,
+} from './project.js'
 import { insideSchemaFolder } from './schema-file.js'
 
 export interface ImportKnexOptions {
   readonly folder: string
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export interface ImportedMigration {
@@ -55,7 +64,7 @@ export async function importKnex(context: Context, options: ImportKnexOptions): 
   const known = new Set(existing.map(({ name }) => name))
   const open = files.filter((file) => !known.has(folderNameOf(file)))
   const shadow = await openShadow(project, context.host, 'rays', {
-    clear: options.clearShadow === true,
+    clear: options.clearShadow,
     known: [project.schema.files],
   })
   const found: Found[] = []

@@ -7,10 +7,10 @@ import { recordOperations } from '../knex/record.js'
 import { loadMigration } from '../migrations/load.js'
 import { adopt } from './adopt.js'
 import type { Context } from './host.js'
-import { folders, openProject } from './project.js'
+import { type ClearShadow, folders, openProject } from './project.js'
 
 export interface KnexConvertOptions {
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export interface KnexConvertResult {
@@ -28,7 +28,7 @@ export async function knexConvert(context: Context, options: KnexConvertOptions 
   const project = await openProject(context)
   const all = await folders(project)
   if (all.every((migration) => migration.codeFile !== undefined)) return { converted: [], already: all.length }
-  const { adopted, already } = await adopt(context, { clearShadow: options.clearShadow === true })
+  const { adopted, already } = await adopt(context, { clearShadow: options.clearShadow })
   const converted: KnexConvertResult['converted'][number][] = []
   for (const migration of await folders(project)) {
     const how = adopted.find(({ name }) => name === migration.name)

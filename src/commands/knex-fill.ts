@@ -12,13 +12,13 @@ import { compareNames } from '../text.js'
 import type { Context } from './host.js'
 import { type MakeMigrationOptions, makeMigration } from './makemigration.js'
 import { isEsm } from './module-kind.js'
-import { folders, openProject } from './project.js'
+import { type ClearShadow, folders, openProject } from './project.js'
 
 export interface KnexFillOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults'> {
   /** The file, or what `knex migrate:make` printed about it. */
   readonly file: string
   readonly verify?: boolean
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export interface KnexFillResult {
@@ -46,7 +46,7 @@ export async function knexFill(context: Context, options: KnexFillOptions): Prom
     ...(defaults !== undefined && { defaults }),
     name: stem.replace(/^\d{14}_?/, '') || 'migration',
     verify: options.verify !== false,
-    clearShadow: options.clearShadow === true,
+    clearShadow: options.clearShadow,
   })
   const last = made.migrations.at(-1)
   if (last === undefined) return { file, folder: null, summary: made.summary }

@@ -27,7 +27,15 @@ import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
-import { folders, namespaceOf, openProject, openShadow, type Project, withConnection } from './project.js'
+import {
+  type ClearShadow,
+  folders,
+  namespaceOf,
+  openProject,
+  openShadow,
+  type Project,
+  withConnection,
+} from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
 import { insideSchemaFolder, keepSnapshotsApart, shortPath } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
@@ -40,7 +48,7 @@ export interface MakeMigrationOptions {
   readonly dryRun?: boolean
   readonly verify?: boolean
   readonly from?: 'snapshot' | 'migrations'
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
   readonly failOnDestructive?: boolean
   /** `User.name:fullName`, `User:Person`; false: nothing was renamed, and nobody is asked. */
   readonly rename?: readonly string[] | false
@@ -264,7 +272,7 @@ class Maker {
 
   #shadow(purpose: 'rays' | 'prisma') {
     const known = [this.#project.schema.files, ...(this.#known ? [this.#known] : [])]
-    return openShadow(this.#project, this.#context.host, purpose, { clear: this.#options.clearShadow === true, known })
+    return openShadow(this.#project, this.#context.host, purpose, { clear: this.#options.clearShadow, known })
   }
   #known: readonly SchemaFile[] | undefined
 

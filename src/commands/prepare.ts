@@ -9,7 +9,7 @@ import { expectWritable } from './files.js'
 import type { Context } from './host.js'
 import { knexHistory } from './knex-history.js'
 import { type MadeMigration, makeMigration } from './makemigration.js'
-import { folders, lookAgain, openProject, type Project, withConnection, withLock } from './project.js'
+import { type ClearShadow, folders, lookAgain, openProject, type Project, withConnection, withLock } from './project.js'
 import { resetWithConsent } from './push.js'
 import { runScript } from './script.js'
 
@@ -18,7 +18,7 @@ export interface PrepareOptions {
   readonly reset?: boolean
   readonly y?: boolean
   readonly verify?: boolean
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export interface PrepareResult {
@@ -75,7 +75,7 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         const made = await makeMigration(context, {
           name: options.name ?? 'init',
           verify: options.verify !== false,
-          clearShadow: options.clearShadow === true,
+          clearShadow: options.clearShadow,
         })
         if (made.migrations.length > 0) return made
         throw new UsageError('The schema has no models, so there is nothing to prepare.', {

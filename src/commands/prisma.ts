@@ -1,7 +1,9 @@
 /** `rays prisma -- <command>`: the project's own Prisma, with rays in place of the engine that it would download. */
 import { ConfigError, FailedError, UsageError } from '../errors.js'
+import { CONSENT } from '../prisma-engine/consent.js'
 import { engineStandIn, findPrisma, runPrisma } from '../schema/prisma-cli.js'
 import type { Context } from './host.js'
+import type { ClearShadow } from './project.js'
 
 export interface PrismaResult {
   /** Prisma's own; 128 and the signal's number where a signal ended it. */
@@ -13,7 +15,11 @@ export interface PrismaResult {
  * Runs the command with this process's own input and output.
  * @throws {UsageError} without a command; {@link ConfigError} where Prisma is not installed or is too old
  */
-export async function prisma({ config, host }: Context, args: readonly string[]): Promise<PrismaResult> {
+export async function prisma(
+  { config, host }: Context,
+  args: readonly string[],
+  options: { readonly clearShadow?: ClearShadow | undefined } = {},
+): Promise<PrismaResult> {
   if (args.length === 0) {
     throw new UsageError('Which command of Prisma?', { hint: 'rays prisma -- migrate status' })
   }
@@ -35,6 +41,7 @@ export async function prisma({ config, host }: Context, args: readonly string[])
     env: {
       ...process.env,
       ...(!process.env.DATABASE_URL && config.databaseUrl && { DATABASE_URL: config.databaseUrl.reveal() }),
+      ...(options.clearShadow && { [CONSENT]: options.clearShadow === true ? '1' : `=${options.clearShadow}` }),
     },
     signal: host.signal,
   })

@@ -1,6 +1,12 @@
 /** Opens what every command works on: the schema, the engine, the database, the lock. */
-import type { Connection, ConnectOptions, Engine, Provider, Shadow } from '../../engines/engine.js'
-import { EngineError, LockTimeoutError, MissingDriverError, ShadowRefusedError } from '../../engines/engine.js'
+import type { Connection, ConnectOptions, Engine, Provider, Shadow, ShadowRequest } from '../../engines/engine.js'
+import {
+  EngineError,
+  LockTimeoutError,
+  MissingDriverError,
+  ShadowNotApartError,
+  ShadowRefusedError,
+} from '../../engines/engine.js'
 import { engineFor, providerOfUrl } from '../../engines/index.js'
 import type { DiffOptions, SchemaEngine, SchemaFile } from '../../engines/schema-engine.js'
 import { DatabaseUrl, redact } from '../../engines/url.js'
@@ -10,6 +16,7 @@ import {
   ConfigError,
   DecisionError,
   FailedError,
+  LockError,
   MigrationInvalidError,
   notFree,
   RaysError,
@@ -376,65 +383,140 @@ export function folders(project: Pick<Project, 'config'>): Promise<Migration[]> 
   return listMigrations(project.config.migrationsDir)
 }
 
+/** Consent to emptying a configured shadow database that holds something: any, or the one of this name. */
+export type ClearShadow = boolean | string
+
+interface ShadowOptions {
+  readonly clear: ClearShadow | undefined
+  /** The snapshots and schemas whose tables may be in it. */
+  readonly known: readonly (readonly SchemaFile[])[]
+}
+
 /** Opens an empty shadow database. @throws {UsageError} when it is refused before anything in it was touched */
 export async function openShadow(
   project: Project,
   host: Host,
   purpose: 'rays' | 'prisma',
-  options: { readonly clear: boolean; readonly known: readonly (readonly SchemaFile[])[] },
+  options: ShadowOptions,
 ): Promise<Shadow> {
-  const { config, engine } = project
-  const url = requireUrl(config)
-  const configured =
-    purpose === 'rays'
-      ? config.shadowDatabaseName === null
-        ? undefined
-        : { name: config.shadowDatabaseName }
-      : config.shadowDatabaseUrl === undefined
-        ? undefined
-        : { url: config.shadowDatabaseUrl }
+  const { config } = project
+  const consented: ShadowOptions = { ...options, clear: requireNamed(project, options.clear) }
+  const name = config.shadowDatabaseName === null ? undefined : { name: config.shadowDatabaseName }
+  const url = config.shadowDatabaseUrl === undefined ? undefined : { url: config.shadowDatabaseUrl }
+  const configured = purpose === 'rays' ? name : url
   try {
-    return await engine.openShadow({
-      url,
-      purpose,
-      ...(configured && { configured }),
-      knownTables: options.known.flatMap((files) => tableNames(files)),
-      knownEnums: options.known.flatMap((files) => enumTypesOf(files)),
-      clear: options.clear,
-      connect: connectOptions(config, host),
-      schemas: project.schemas,
-      shared: config.schemaEngine === 'prisma-cli',
-    })
+    return await openShadowAt(project, host, purpose, consented, configured)
   } catch (error) {
-    if (error instanceof ShadowRefusedError) {
-      throw new UsageError(error.message, {
+    // Where the server has one database only, the shadow is on another one: that serves both purposes, one after the other.
+    if (!(error instanceof ShadowNotApartError) || url === undefined || configured === url)
+      throw shadowError(project, error, purpose)
+  }
+  return openShadowAt(project, host, purpose, consented, url).catch((error: unknown) => {
+    throw shadowError(project, error, 'prisma')
+  })
+}
+
+/**
+ * The consent, with the database's name in full.
+ * @throws {UsageError} where it is to a database that is none of the configured shadows
+ */
+function requireNamed({ config, engine }: Project, clear: ClearShadow | undefined): ClearShadow {
+  if (typeof clear !== 'string') return clear === true
+  const url = requireUrl(config)
+  const urls = [
+    ...(config.shadowDatabaseName === null ? [] : [engine.withDatabase(url, config.shadowDatabaseName)]),
+    ...(config.shadowDatabaseUrl === undefined ? [] : [config.shadowDatabaseUrl]),
+  ]
+  const names = [...new Set(urls.map((each) => engine.nameOf(each)))]
+  const meant = names.includes(clear) ? clear : engine.nameOf(engine.withDatabase(url, clear))
+  if (names.includes(meant)) return meant
+  throw new UsageError(
+    names.length === 0
+      ? `--clear-shadow=${clear} consents to emptying ${clear}, and no shadow database is configured.`
+      : `--clear-shadow=${clear} consents to emptying ${clear}, and the shadow database is ${names.join(' or ')}. Nothing was touched.`,
+    {
+      code: 'E_SHADOW',
+      hint:
+        names.length === 0
+          ? 'Leave it out: rays makes shadow databases of its own, and drops them.'
+          : `Look what is in it, and if it may go: --clear-shadow=${shellWord(names[0] ?? '')}`,
+    },
+  )
+}
+
+/** As a word of a shell. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
+function openShadowAt(
+  { config, engine, schemas }: Project,
+  host: Host,
+  purpose: 'rays' | 'prisma',
+  options: ShadowOptions,
+  configured: ShadowRequest['configured'] | undefined,
+): Promise<Shadow> {
+  return engine.openShadow({
+    url: requireUrl(config),
+    purpose,
+    ...(configured && { configured }),
+    knownTables: options.known.flatMap((files) => tableNames(files)),
+    knownEnums: options.known.flatMap((files) => enumTypesOf(files)),
+    clear: options.clear ?? false,
+    connect: connectOptions(config, host),
+    schemas,
+    shared: config.schemaEngine === 'prisma-cli',
+  })
+}
+
+const APART =
+  'Name an empty database of another server in shadowDatabaseUrl, or write the migration unproven: --no-verify.'
+
+/** What the user is told of a shadow database that could not be had. */
+function shadowError({ config, engine }: Project, error: unknown, purpose: 'rays' | 'prisma'): unknown {
+  const url = requireUrl(config)
+  if (error instanceof ShadowRefusedError) {
+    const consent =
+      error.clearable && error.database !== undefined
+        ? `. Or, if all of it may go: --clear-shadow=${shellWord(error.database)} (with it this command empties that database first)`
+        : '.'
+    return new UsageError(error.message, {
+      cause: error,
+      code: 'E_SHADOW',
+      hint:
+        error instanceof ShadowNotApartError
+          ? APART
+          : `Name another database in shadowDatabaseName or shadowDatabaseUrl${consent}`,
+    })
+  }
+  if (error instanceof LockTimeoutError) {
+    const seconds = Math.round(error.waitedMs / 100) / 10
+    return new LockError(
+      `The shadow database was not free within ${seconds} s: another run of rays works in it (${error.holder}).`,
+      { cause: error, hint: 'Run it again when the other one has ended, or wait longer: --lock-timeout <seconds>.' },
+    )
+  }
+  if (error instanceof RaysError) return error
+  const info = engine.explain(error)
+  if (info.kind === 'permission') {
+    return new FailedError(
+      `The shadow database could not be created: ${redact(info.message, url.secrets)} (${info.code})`,
+      {
         cause: error,
         code: 'E_SHADOW',
-        hint: `Name another database in shadowDatabaseName or shadowDatabaseUrl${error.clearable ? '; --clear-shadow consents to emptying this one' : ''}.`,
-      })
-    }
-    if (error instanceof RaysError) throw error
-    const info = engine.explain(error)
-    if (info.kind === 'permission') {
-      throw new FailedError(
-        `The shadow database could not be created: ${redact(info.message, url.secrets)} (${info.code})`,
-        {
-          cause: error,
-          code: 'E_SHADOW',
-          hint: `Name an existing, empty database: ${purpose === 'rays' ? 'shadowDatabaseName in raysconfig.js' : 'shadowDatabaseUrl in prisma.config.ts, the schema or raysconfig.js'}. Or write the migration unproven: --no-verify.`,
-        },
-      )
-    }
-    const own = purpose === 'prisma' ? config.shadowDatabaseUrl : undefined
-    if (own === undefined) throw connectError(error, engine, url)
-    if (info.kind === 'missing-database') {
-      throw new ConfigError(`The shadow database does not exist: ${engine.describe(own)}.`, {
-        cause: error,
-        hint: 'Create it empty, or take shadowDatabaseUrl out of the configuration: rays then makes one and drops it.',
-      })
-    }
-    throw connectError(error, engine, own)
+        hint: `Name an existing, empty database: ${purpose === 'rays' ? 'shadowDatabaseName in raysconfig.js' : 'shadowDatabaseUrl in prisma.config.ts, the schema or raysconfig.js'}. Or write the migration unproven: --no-verify.`,
+      },
+    )
   }
+  const own = purpose === 'prisma' ? config.shadowDatabaseUrl : undefined
+  if (own === undefined) return connectError(error, engine, url)
+  if (info.kind === 'missing-database') {
+    return new ConfigError(`The shadow database does not exist: ${engine.describe(own)}.`, {
+      cause: error,
+      hint: 'Create it empty, or take shadowDatabaseUrl out of the configuration: rays then makes one and drops it.',
+    })
+  }
+  return connectError(error, engine, own)
 }
 
 /** The snapshot of a migration, or undefined. */

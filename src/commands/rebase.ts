@@ -26,7 +26,7 @@ import { expectWritable, writtenBy } from './files.js'
 import type { Context } from './host.js'
 import { generatedFor, makeMigration } from './makemigration.js'
 import { type MigrateResult, migrate } from './migrate.js'
-import { folders, messageOf, openProject, type Project, withConnection } from './project.js'
+import { type ClearShadow, folders, messageOf, openProject, type Project, withConnection } from './project.js'
 import { insideSchemaFolder, shortPath } from './schema-file.js'
 import { LEAVING, RESTORING } from './unmodelled.js'
 
@@ -35,6 +35,8 @@ export interface RebaseOptions {
   readonly own?: readonly string[]
   readonly y?: boolean
   readonly generate?: boolean
+  /** Empties a configured shadow database that holds something. */
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export interface RebaseResult {
@@ -80,7 +82,9 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
       const { made, answers } = ways[index]!
       const moved = { ...migration, ...within(aside, migration) }
       const to =
-        made === 'anew' ? await makeAnew(context, migration, answers) : await move(project, moved, stages[index]!)
+        made === 'anew'
+          ? await makeAnew(context, migration, answers, options.clearShadow)
+          : await move(project, moved, stages[index]!)
       if (to !== undefined) created.push(to)
       rebased.push({ from: migration.name, to: to ?? '', made })
     }
@@ -332,11 +336,17 @@ function within(
   }
 }
 
-async function makeAnew(context: Context, { name }: Migration, known: Answers): Promise<string | undefined> {
+async function makeAnew(
+  context: Context,
+  { name }: Migration,
+  known: Answers,
+  clearShadow: ClearShadow | undefined,
+): Promise<string | undefined> {
   const made = await makeMigration(context, {
     name: name.replace(/^\d{14}_?/, '') || 'migration',
     rename: false,
     known,
+    clearShadow,
   })
   return made.migrations.at(-1)?.name
 }

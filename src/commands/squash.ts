@@ -22,7 +22,7 @@ import { bullets } from '../text.js'
 import { freePath, moveAll } from './aside.js'
 import type { Context, Host } from './host.js'
 import { isEsm } from './module-kind.js'
-import { folders, openProject, openShadow, type Project } from './project.js'
+import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
 import { insideSchemaFolder, shortPath } from './schema-file.js'
 import { runScript } from './script.js'
 
@@ -32,7 +32,7 @@ export interface SquashOptions {
   readonly to: string
   readonly name?: string
   readonly dryRun?: boolean
-  readonly clearShadow?: boolean
+  readonly clearShadow?: ClearShadow | undefined
 }
 
 export interface SquashResult {
@@ -55,7 +55,7 @@ export async function squash(context: Context, options: SquashOptions): Promise<
   await refuseUnfit(range)
   const before = all.slice(0, all.indexOf(range[0]!))
   const shadow = await openShadow(project, context.host, 'rays', {
-    clear: options.clearShadow === true,
+    clear: options.clearShadow,
     known: [project.schema.files],
   })
   // Beside the migrations and as deep, so that what kept code imports is found from here, too.

@@ -6,7 +6,7 @@ import type { AdapterError, AdapterFactory } from '../../engines/prisma-adapter.
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { redact } from '../../engines/url.js'
 import { replaceModels } from '../schema/models.js'
-import { datasourceOf, type Expression, forEngine } from '../schema/prisma-schema.js'
+import { datasourceOf, type Expression, forEngine, tableNames } from '../schema/prisma-schema.js'
 import { createSchemaEngine, type SchemaEngine } from '../schema/schema-engine.js'
 import { staticAdapter } from '../schema/wasm-engine.js'
 import { createWasmRuntime, type OpenEngine } from '../schema/wasm-runtime.js'
@@ -75,7 +75,11 @@ export function createCalls(args: EngineArguments, base: string): Calls {
   }
 
   async function shadowOf(target: Target): Promise<Shadow> {
-    const shadow = await openShadow(target, (await urls()).shadowUrl)
+    const { shadowUrl } = await urls()
+    // A configured one is the same for all that a call asks for, one after the other.
+    if (shadowUrl !== undefined) await dispose()
+    const files = args.datamodels.length > 0 ? await schemaFiles() : []
+    const shadow = await openShadow(target, shadowUrl, tableNames(files))
     shadows.push(shadow)
     return shadow
   }

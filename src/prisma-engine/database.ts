@@ -6,11 +6,13 @@ import {
   type ErrorInfo,
   LockTimeoutError,
   type Shadow,
+  ShadowRefusedError,
 } from '../../engines/engine.js'
 import { engineFor, providerOfUrl } from '../../engines/index.js'
 import { DatabaseUrl, redact } from '../../engines/url.js'
 import { SchemaInvalidError } from '../errors.js'
 import { EngineRefusal } from '../schema/wasm-runtime.js'
+import { CONSENT, consentIn } from './consent.js'
 
 /** An error as Prisma prints it. */
 export class PrismaError extends Error {
@@ -70,18 +72,31 @@ export async function createDatabase({ engine, url }: Target): Promise<boolean> 
   }
 }
 
-/** An empty database for Prisma's shadow; a configured one is emptied, as Prisma does. */
-export async function openShadow({ engine, url }: Target, shadowUrl: string | undefined): Promise<Shadow> {
+/**
+ * An empty database for Prisma's shadow. Unlike Prisma's own engine, this one does not empty somebody's database unasked.
+ * @param known the tables of the schema, which may be in a configured one
+ */
+export async function openShadow(
+  { engine, url }: Target,
+  shadowUrl: string | undefined,
+  known: readonly string[],
+): Promise<Shadow> {
   try {
     return await engine.openShadow({
       url,
       purpose: 'prisma',
       ...(shadowUrl !== undefined && { configured: { url: new DatabaseUrl(shadowUrl, url.base) } }),
-      knownTables: [],
-      clear: true,
+      knownTables: known,
+      clear: consentIn(process.env),
       connect: OPTIONS,
     })
   } catch (error) {
+    if (error instanceof ShadowRefusedError) {
+      const consent = error.clearable
+        ? ` If all of it may go: rays prisma --clear-shadow=${error.database} -- <command>, or ${CONSENT}='=${error.database}' in the environment.`
+        : ''
+      throw new PrismaError('P3014', `${error.message}${consent}`, { cause: error })
+    }
     const { message, code } = prismaError(error, engine, url)
     throw new PrismaError(
       'P3014',

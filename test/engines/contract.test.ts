@@ -654,6 +654,7 @@ describeDatabases('the contract', (database: TestDatabase) => {
       expect(error).toBeInstanceOf(ShadowRefusedError)
       expect(String(error)).toMatch(/stranger/)
       expect(await shadow.query('SELECT id FROM stranger')).toEqual([{ id: 1 }])
+      await shadow.query('DELETE FROM stranger')
       const { connection, dispose } = await engine.openShadow(request({ configured, knownTables: ['stranger'] }))
       expect(await connection.tables()).toEqual([])
       await connection.script('CREATE TABLE left_over (id INTEGER)')
@@ -667,6 +668,53 @@ describeDatabases('the contract', (database: TestDatabase) => {
       expect(await cleared.connection.tables()).toEqual([])
       await cleared.dispose()
       await shadow.drop()
+    })
+
+    test('a row in a table that is known, or in the history, needs consent as well, and consent is to one name', async () => {
+      const shadow = await database.fresh()
+      const name = engine.nameOf(shadow.url)
+      const known = { configured: { url: shadow.url }, knownTables: ['known'] }
+      try {
+        await shadow.query('CREATE TABLE known (id INTEGER)')
+        await (await engine.openShadow(request(known))).dispose()
+        for (const [table, told] of [
+          ['known', /rows: (?:public\.)?known \(1 row\)/],
+          ['_prisma_migrations', /history of migrations/],
+        ] as const) {
+          await shadow.query(`DROP TABLE IF EXISTS ${table}`)
+          await shadow.query(`CREATE TABLE ${table} (id INTEGER)`)
+          await shadow.query(`INSERT INTO ${table} VALUES (1)`)
+          for (const clear of [false, 'another', `${name}x`]) {
+            const error = await failure(engine.openShadow(request({ ...known, clear })))
+            expect(error).toBeInstanceOf(ShadowRefusedError)
+            expect(error).toMatchObject({ clearable: true, database: name })
+            expect(String(error)).toMatch(told)
+          }
+          expect(await shadow.query(`SELECT id FROM ${table}`)).toEqual([{ id: 1 }])
+          await (await engine.openShadow(request({ ...known, clear: name }))).dispose()
+          await (await engine.openShadow(request({ configured: known.configured }))).dispose()
+        }
+      } finally {
+        await shadow.drop()
+      }
+    })
+
+    test("a configured one is one run's at a time", async () => {
+      if (!engine.needsServer) return
+      const shadow = await database.fresh()
+      const configured = { url: shadow.url }
+      const soon = { ...connectOptions, lockTimeoutMs: 300 }
+      try {
+        const first = await engine.openShadow(request({ configured }))
+        await first.connection.script('CREATE TABLE a (id INTEGER)')
+        const error = await failure(engine.openShadow(request({ configured, clear: true, connect: soon })))
+        expect(error).toBeInstanceOf(LockTimeoutError)
+        expect(await first.connection.tables()).toHaveLength(1)
+        await first.dispose()
+        await (await engine.openShadow(request({ configured, connect: soon }))).dispose()
+      } finally {
+        await shadow.drop()
+      }
     })
 
     test('a configured one without any table, but with other objects, is refused with their names, and keeps them', async () => {

@@ -3,7 +3,7 @@ import { existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from 'node:
 import path from 'node:path'
 import { databases } from '../support/databases.js'
 import { type FaultCase, fault, hashTree, pause } from '../support/faults.js'
-import { alias } from '../support/proxy.js'
+import { alias, lastWords, oneDatabase } from '../support/proxy.js'
 import { hasTerminal, onTerminal } from '../support/pseudo-terminal.js'
 
 const MODELS = 'model a {\n  id Int @id\n}\n\nmodel more {\n  id Int @id\n}\n'
@@ -246,3 +246,261 @@ fault('nothing is emptied without consent, and consent shows what it is given fo
   expect({ code: asked.code, screen: asked.screen }).toEqual({ code: 130, screen: expect.stringContaining(target) })
   await c.clean(full)
 })
+
+/** Another database of the same kind, and how the environment names it as the shadow. */
+async function another(c: FaultCase) {
+  const other = await databases.find((each) => each.provider === c.provider)!.fresh()
+  const name = c.provider === 'sqlite' ? other.href.replace(/^file:/, '') : other.name
+  return { other, name, env: { RAYS_SHADOW_DATABASE_NAME: name } }
+}
+
+fault(
+  'a shadow with rows in known tables, or with a history, needs consent to its name from every command',
+  async (c) => {
+    c.project.schema(MODELS)
+    const { other, name, env } = await another(c)
+    try {
+      c.folder(
+        '20260101000000_theirs',
+        [
+          {
+            up: "await client.execute('CREATE TABLE a (id INTEGER PRIMARY KEY)')",
+            down: "await client.execute('DROP TABLE a')",
+          },
+        ],
+        {
+          sql: 'CREATE TABLE a (id INTEGER PRIMARY KEY);\n',
+        },
+      )
+      c.folder('20260102000000_second', [{ up: '', down: '' }], { sql: '-- nothing\n' })
+      await other.query('CREATE TABLE a (id INTEGER PRIMARY KEY)')
+      await other.query('INSERT INTO a VALUES (1), (2)')
+      const commands = [
+        ['makemigration', '--name', 'more', '--from', 'migrations'],
+        ['save', '--name', 'more'],
+        ['makemigration', '--name', 'more', '--no-verify', '--from', 'migrations'],
+        ['eject', '--y'],
+        ['doctor'],
+      ]
+      for (const command of commands) {
+        const run = await c.rays(command, { env })
+        expect({ command, code: run.code, said: run.stderr }).toEqual({
+          command,
+          code: 2,
+          said: expect.stringContaining('rows: '),
+        })
+        expect(run.stderr).toContain(`--clear-shadow=${name}`)
+        const wrong = await c.rays([...command, '--clear-shadow=nothing_of_the_kind'], { env })
+        expect({ command, code: wrong.code }).toEqual({ command, code: 2 })
+        for (const word of ['nothing_of_the_kind', name]) expect(wrong.stderr).toContain(word)
+        expect(await other.query('SELECT id FROM a')).toHaveLength(2)
+      }
+      const made = await c.rays(
+        ['makemigration', '--name', 'more', '--no-verify', '--from', 'migrations', `--clear-shadow=${name}`],
+        { env },
+      )
+      expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+      c.found()
+    } finally {
+      await other.drop()
+    }
+  },
+)
+
+fault(
+  'a run that is killed on a configured shadow leaves what the next one empties unasked, unless somebody came after it',
+  async (c) => {
+    c.project.schema(MODELS)
+    const { other, name, env } = await another(c)
+    const mark = () =>
+      c.provider === 'postgresql'
+        ? other.query("SELECT 1 FROM pg_namespace WHERE nspname = '_rays_shadow'")
+        : c.provider === 'mysql'
+          ? other.query(
+              `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = '${other.name}' AND TABLE_NAME = '_rays_shadow'`,
+            )
+          : []
+    const gate = c.gate()
+    const ops = (wait: string) => [
+      { up: "await client.execute('CREATE TABLE a (id INTEGER PRIMARY KEY)')", down: null },
+      { up: "await client.execute('INSERT INTO a VALUES (1), (2), (3), (4), (5)')", down: null },
+      { up: wait, down: null },
+    ]
+    const make = ['makemigration', '--name', 'more', '--from', 'migrations']
+    const killed = async () => {
+      c.folder('20260101000000_theirs', ops(`console.error('WAITING'); ${gate.wait}`), {
+        transaction: false,
+        sql: 'CREATE TABLE a (id INTEGER PRIMARY KEY);\n',
+      })
+      const running = c.start(make, { env })
+      await running.said(/WAITING/)
+      running.child.kill('SIGKILL')
+      await running.output
+      c.folder('20260101000000_theirs', ops(''), {
+        transaction: false,
+        sql: 'CREATE TABLE a (id INTEGER PRIMARY KEY);\n',
+      })
+      if (c.provider === 'sqlite') return
+      expect(await other.query('SELECT id FROM a')).toHaveLength(5)
+      expect(await mark()).toHaveLength(1)
+      // The server's session may take a moment to notice; its clock counts in seconds on MySQL.
+      await pause(1500)
+    }
+    const refused = async (says: RegExp) => {
+      const run = await c.rays(make, { env })
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) })
+    }
+    try {
+      const come: [string, string, RegExp][] = [
+        ['INSERT INTO a VALUES (100)', 'SELECT id FROM a WHERE id = 100', /rows: (?:public\.)?a/],
+        ['CREATE TABLE precious (id INTEGER); INSERT INTO precious VALUES (1)', 'SELECT id FROM precious', /precious/],
+        [
+          'CREATE TABLE _prisma_migrations (id INTEGER); INSERT INTO _prisma_migrations VALUES (1)',
+          'SELECT id FROM _prisma_migrations',
+          /history/,
+        ],
+      ]
+      for (const [statements, look, says] of come) {
+        await killed()
+        if (c.provider === 'sqlite') await other.query('CREATE TABLE a (id INTEGER PRIMARY KEY)')
+        for (const sql of statements.split('; ')) await other.query(sql)
+        await refused(says)
+        expect(await other.query(look)).toHaveLength(1)
+        const cleared = await c.rays([...make, '--dry-run', `--clear-shadow=${name}`], { env })
+        expect({ code: cleared.code, stderr: cleared.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+      }
+      await killed()
+      const made = await c.rays(make, { env })
+      expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+      expect(await mark()).toEqual([])
+      c.found()
+    } finally {
+      await other.drop()
+    }
+  },
+)
+
+fault(
+  'where every name leads to one database, nothing is made or dropped there, and the way out is told',
+  async (c) => {
+    await changed(c)
+    const provider = c.provider === 'mysql' ? 'mysql' : 'postgresql'
+    const server = await oneDatabase(c.href, provider, c.db.name)
+    const { other, env } = await another(c)
+    const before = await c.state()
+    try {
+      const through = { DATABASE_URL: server.href, RAYS_DATABASE_URL: server.href }
+      for (const more of [{}, { RAYS_SHADOW_DATABASE_URL: server.href.replace(c.db.name, other.name) }, env]) {
+        const run = await c.rays(['makemigration', '--name', 'more', '--clear-shadow'], {
+          env: { ...through, ...more },
+        })
+        expect({ more, code: run.code, stderr: run.stderr }).toEqual({
+          more,
+          code: 2,
+          stderr: expect.stringMatching(/same database|main database/),
+        })
+        expect(run.stderr).not.toMatch(/correct the schema/)
+        expect(run.stderr).toMatch(/shadowDatabaseUrl/)
+      }
+      await c.clean(before)
+      await c.gone()
+      // A shadow on another server serves both purposes.
+      const made = await c.rays(['makemigration', '--name', 'more'], {
+        env: { ...through, RAYS_SHADOW_DATABASE_URL: c.href.replace(c.db.name, other.name) },
+      })
+      expect({ code: made.code, stdout: made.stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Proven') })
+      c.found()
+    } finally {
+      await server.close()
+      await other.drop()
+    }
+  },
+  { on: ['postgresql', 'mysql'] },
+)
+
+/** The texts among the bytes. */
+const readable = (answer: string) => answer.split(/[^\x20-\x7e]+/).filter((text) => text.length > 1)
+
+/** Comes, sets nothing, and goes. */
+async function bare(href: string, provider: 'postgresql' | 'mysql'): Promise<void> {
+  if (provider === 'postgresql') {
+    const { default: pg } = await import('pg')
+    const client = new pg.Client({ connectionString: href })
+    await client.connect()
+    await client.end()
+    return
+  }
+  const { createConnection } = await import('mysql2/promise')
+  // As rays says which of the protocol's flags it wants: one of them changes sql_mode.
+  const client = await createConnection({ uri: href, flags: ['-IGNORE_SPACE'] })
+  await client.end()
+}
+
+fault(
+  'a session is left as it was found',
+  async (c) => {
+    c.project.schema(MODELS)
+    await c.fixture({
+      1: {
+        up: c.by({
+          postgresql:
+            "await client.execute('SET work_mem = 65432'); await client.execute('SET statement_timeout = 98765'); await client.execute('CREATE TEMPORARY TABLE own (i INTEGER)'); await client.execute('LISTEN rays_test'); await client.execute('PREPARE own AS SELECT 1'); await client.execute('SELECT pg_advisory_lock(4711)')",
+          mysql:
+            "await client.execute(\"SET SESSION sql_mode = ''\"); await client.execute(\"SET time_zone = '+05:00'\"); await client.execute('SET SESSION lock_wait_timeout = 7')",
+          sqlite: '',
+        }),
+      },
+    })
+    const provider = c.provider === 'mysql' ? 'mysql' : 'postgresql'
+    const names = [
+      'autocommit',
+      'lock_wait_timeout',
+      'innodb_lock_wait_timeout',
+      'wait_timeout',
+      'sql_mode',
+      'time_zone',
+      'foreign_key_checks',
+      'unique_checks',
+      'character_set_client',
+      'collation_connection',
+      'transaction_read_only',
+      'tx_read_only',
+      'max_statement_time',
+      'max_execution_time',
+      'idle_transaction_timeout',
+    ]
+    const query =
+      provider === 'mysql'
+        ? `SHOW SESSION VARIABLES WHERE Variable_name IN (${names.map((name) => `'${name}'`).join(', ')})`
+        : `SELECT name || '=' || setting FROM pg_settings WHERE name <> 'application_name' AND name NOT LIKE 'plpgsql.%' UNION ALL SELECT 'temporary ' || relname FROM pg_class
+          WHERE relnamespace = pg_my_temp_schema() UNION ALL SELECT 'prepared ' || name FROM pg_prepared_statements
+          UNION ALL SELECT 'channel ' || pg_listening_channels() UNION ALL SELECT 'lock ' || objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() ORDER BY 1`
+    const server = await lastWords(c.href, provider, query)
+    const fresh = await lastWords(c.href, provider, query)
+    try {
+      const env = { DATABASE_URL: server.href, RAYS_DATABASE_URL: server.href }
+      for (const [command, code] of [
+        [['status'], 0],
+        [['migrate'], 0],
+        [['migrate', '--name', '-1'], 0],
+        [['migrate'], 0],
+        [['makemigration', '--name', 'other'], 0],
+        [['doctor'], 0],
+        [['migrate', '--name', 'no_such'], 2],
+      ] as const) {
+        const run = await c.rays(command, { env })
+        expect({ command, code: run.code, stderr: run.stderr }).toEqual({ command, code, stderr: expect.any(String) })
+      }
+      await bare(fresh.href, provider)
+      const [wanted] = await fresh.heard()
+      const heard = await server.heard()
+      const answered = heard.filter((answer) => !answer.includes('terminating connection'))
+      expect(answered.length).toBeGreaterThan(6)
+      for (const answer of answered) expect(readable(answer)).toEqual(readable(wanted ?? ''))
+    } finally {
+      await server.close()
+      await fresh.close()
+    }
+  },
+  { on: ['postgresql', 'mysql'] },
+)

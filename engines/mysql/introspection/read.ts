@@ -1,5 +1,7 @@
 /** A live database as the planner's {@link Tables}: what Prisma's introspection of MySQL sees, and nothing more. */
+
 import type { Row } from '../../engine.js'
+import { MARK } from '../../shadow-mark.js'
 import { type Ask, enumValues, jsonColumns } from '../catalog.js'
 import {
   byBytes,
@@ -141,7 +143,7 @@ function spelledAs(key: ForeignKey, names: readonly string[], server: ServerKind
 }
 
 const TABLES = `SELECT TABLE_NAME AS t FROM information_schema.TABLES
-  WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME <> '_prisma_migrations'`
+  WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME NOT IN ('_prisma_migrations', '${MARK}')`
 
 const COLUMNS = `SELECT TABLE_NAME AS t, COLUMN_NAME AS name, DATA_TYPE AS dataType, COLUMN_TYPE AS columnType,
     CHARACTER_MAXIMUM_LENGTH AS length, NUMERIC_PRECISION AS \`precision\`, NUMERIC_SCALE AS scale,
