@@ -81,6 +81,7 @@ export interface ErrorInfo {
     | 'read-only'
     | 'data' // rows do not fit: null, unique, foreign key, cast
     | 'lock-timeout' // another session holds a table or row
+    | 'conflict' // another session was in the way, and the database gave up this one: a deadlock, a serialization failure
     | 'statement-timeout'
     | 'busy' // the whole database is locked (SQLite)
     | 'needs-no-transaction' // the statement cannot run in a transaction (CREATE INDEX CONCURRENTLY)

@@ -89,12 +89,45 @@ export class DecisionError extends RaysError {
   }
 }
 
-/** The migration lock was not obtained or was lost: try again. Exit 4. See {@link notFree}. */
+/** The migration lock was not obtained or was lost, or another session was in the way: try again. Exit 4. See {@link notFree}. */
 export class LockError extends RaysError {
   override readonly name = 'LockError'
   constructor(message: string, options?: RaysErrorOptions) {
     super('E_LOCK', 4, message, options)
   }
+}
+
+/** What helps where another session was in the way, by the kind of the database's error. */
+const IN_THE_WAY: Readonly<Record<string, string>> = {
+  'lock-timeout':
+    'Another session holds the table or the row. Try again when it is free, or wait longer: --lock-timeout <seconds>.',
+  conflict: 'Another session was in the way, and the database gave up this one. Run the command again.',
+  busy: 'Another process uses the database. Try again when it is free, or wait longer: --lock-timeout <seconds>.',
+}
+
+/** Whether an error of the database says that another session was in the way: later the same may go through. */
+export function isInTheWay(kind: string): boolean {
+  return kind in IN_THE_WAY
+}
+
+export function inTheWayHint(kind: string): string | undefined {
+  return IN_THE_WAY[kind]
+}
+
+/**
+ * The error for what the database refused.
+ * @param kind of the database's error
+ * @param stays something of what was to be done is in the database all the same
+ */
+export function refusal(
+  kind: string,
+  message: string,
+  options: RaysErrorOptions & { readonly code?: string },
+  stays = false,
+): RaysError {
+  if (!isInTheWay(kind)) return new FailedError(message, options)
+  const { code: _, ...rest } = options
+  return stays ? new DecisionError(message, { ...rest, code: 'E_UNFINISHED' }) : new LockError(message, rest)
 }
 
 /** The migration lock was held by somebody else all the while. */

@@ -54,6 +54,8 @@ const MENTIONS_MODE = /\bsql_mode\b/i
 /** Statements that may end a transaction and begin another one, which the status flag does not tell from the first. */
 const MAY_BEGIN_ANEW = /^(?:begin|start|commit|rollback|call|execute|xa)$/i
 const TO_SAVEPOINT = /\bto\b/i
+/** Statements that do not commit what was done before them. */
+const ROWS_ONLY = /^(?:select|insert|update|delete|replace|with)$/i
 
 export class MysqlConnection implements Connection {
   readonly engine: Engine
@@ -76,6 +78,8 @@ export class MysqlConnection implements Connection {
   #foreign = false
   /** Nothing has ended the transaction that {@link transaction} began. */
   #whole = false
+  /** The server took everything back that was in the transaction, and nothing was sent since. */
+  #takenBack = false
   #takesSeveral: Promise<boolean> | undefined
 
   private constructor(
@@ -207,12 +211,29 @@ export class MysqlConnection implements Connection {
     if (sql.includes('\0')) refuseNul(sql, this.#syntax)
     if (!QUIET.test(sql)) this.#unsettled = true
     if (!READS.test(sql) || /\bget_lock\b/i.test(sql)) this.#foreign = true
-    const answer = await this.#limited(() => this.#session.send(sql, params)).finally(() => {
-      if (!this.#session.inTransaction || this.#mayBeginAnew(sql)) this.#whole = false
-    })
+    const answer = await this.#limited(sql, (begun) => this.#session.send(sql, params, begun)).then(
+      (answer) => {
+        this.#followTransaction(sql)
+        return answer
+      },
+      (error: unknown) => {
+        this.#followTransaction(sql, error)
+        throw error
+      },
+    )
     if (MENTIONS_MODE.test(sql)) await this.#readMode()
     await this.#end(sql)
     return answer
+  }
+
+  /** Whether everything since {@link transaction} is still in its transaction, or was taken back by the server. */
+  #followTransaction(sql: string, error?: unknown): void {
+    const open = this.#session.inTransaction
+    const word = firstWord(sql, this.#syntax)
+    // What commits by itself does so before it fails; what changes rows does not commit what came before.
+    const takenBack = !open && this.#whole && ROWS_ONLY.test(word) && explain(error).kind === 'conflict'
+    if ((!open && !takenBack) || this.#mayBeginAnew(sql)) this.#whole = false
+    this.#takenBack = takenBack
   }
 
   #mayBeginAnew(sql: string): boolean {
@@ -220,23 +241,33 @@ export class MysqlConnection implements Connection {
     return MAY_BEGIN_ANEW.test(word) && !(/^rollback$/i.test(word) && TO_SAVEPOINT.test(sql))
   }
 
-  /** MySQL limits the time of SELECT by itself and of nothing else: the rest is stopped from a second session. */
-  async #limited(send: () => Promise<SessionAnswer>): Promise<SessionAnswer> {
+  /**
+   * MySQL limits the time of SELECT by itself and of nothing else: the rest is stopped from a second session. A `SELECT
+   * SLEEP()` that is stopped answers 1, and DO answers as if it had ended: neither changes anything by having ended.
+   */
+  async #limited(sql: string, send: (begun: () => void) => Promise<SessionAnswer>): Promise<SessionAnswer> {
     const limit = this.#options.statementTimeoutMs
-    if (this.facts.mariadb || limit <= 0) return send()
+    if (this.facts.mariadb || limit <= 0) return send(() => {})
+    let timer: NodeJS.Timeout | undefined
+    let started = 0
     let stopped = false
-    const timer = setTimeout(() => {
-      stopped = true
-      void this.cancel()
-    }, limit)
-    try {
-      return await send()
-    } catch (error) {
-      if (!stopped || explain(error).kind !== 'cancelled') throw error
-      throw serverError('ER_QUERY_TIMEOUT', 3024, `the statement ran for more than ${limit} ms and was stopped`, error)
-    } finally {
-      clearTimeout(timer)
+    const over = (cause?: unknown) =>
+      serverError('ER_QUERY_TIMEOUT', 3024, `the statement ran for more than ${limit} ms and was stopped`, cause)
+    const begun = () => {
+      started = performance.now()
+      timer = setTimeout(() => {
+        stopped = true
+        void this.cancel()
+      }, limit)
     }
+    const answer = await send(begun)
+      .catch((error: unknown) => {
+        throw stopped && explain(error).kind === 'cancelled' ? over(error) : error
+      })
+      .finally(() => clearTimeout(timer))
+    const late = stopped || performance.now() - started >= limit
+    if (late && (answer.yields || /^do$/i.test(firstWord(sql, this.#syntax)))) throw over()
+    return answer
   }
 
   async #readMode(): Promise<void> {
@@ -334,6 +365,7 @@ export class MysqlConnection implements Connection {
   async transaction<T>(_options: TransactionOptions, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     await this.#session.send('START TRANSACTION')
     this.#whole = true
+    this.#takenBack = false
     let result: T
     try {
       result = await work({ check: () => this.#checkLock() })
@@ -360,20 +392,22 @@ export class MysqlConnection implements Connection {
   }
 
   inTransaction(): boolean {
-    return this.#whole && this.#session.inTransaction
+    return this.#whole && (this.#session.inTransaction || this.#takenBack)
   }
 
-  async cancel(): Promise<void> {
-    try {
-      const other = await Session.open(this.#where, undefined, { connectTimeoutMs: 5000 })
+  cancel(): Promise<void> {
+    return this.#session.stop(async () => {
       try {
-        await other.send(`KILL QUERY ${this.facts.id}`)
-      } finally {
-        await other.close()
+        const other = await Session.open(this.#where, undefined, { connectTimeoutMs: 5000 })
+        try {
+          await other.send(`KILL QUERY ${this.facts.id}`)
+        } finally {
+          await other.close()
+        }
+      } catch {
+        // The session is gone or cannot be reached: then nothing runs for us, or nobody can stop it.
       }
-    } catch {
-      // The session is gone or cannot be reached: then nothing runs for us, or nobody can stop it.
-    }
+    })
   }
 
   async restoreSettings(): Promise<void> {

@@ -6,7 +6,7 @@ type Kind = ErrorInfo['kind']
 
 /** Server error numbers; MySQL's and MariaDB's where they differ. */
 const BY_NUMBER: Readonly<Record<number, Kind>> = {
-  1020: 'lock-timeout', // record changed since last read
+  1020: 'conflict', // record changed since last read
   1021: 'disk-full',
   1040: 'connection', // too many connections
   1041: 'other', // out of memory
@@ -33,12 +33,16 @@ const BY_NUMBER: Readonly<Record<number, Kind>> = {
   1184: 'connection',
   1203: 'connection', // too many connections of this user
   1205: 'lock-timeout',
-  1213: 'lock-timeout', // deadlock
+  1213: 'conflict', // deadlock
   1226: 'connection', // resource limit of the account
   1227: 'permission',
   1251: 'authentication',
   1290: 'read-only', // --read-only, --super-read-only; see `kindOf` for other options
   1370: 'permission',
+  1412: 'conflict', // the table was changed since the transaction began
+  1613: 'lock-timeout', // XA
+  1614: 'conflict', // XA, deadlock
+  1689: 'lock-timeout', // another session is to change the table
   1396: 'permission',
   1410: 'permission',
   1792: 'read-only',
@@ -54,6 +58,7 @@ const BY_NUMBER: Readonly<Record<number, Kind>> = {
   1927: 'connection', // MariaDB: connection was killed
   1969: 'statement-timeout', // MariaDB
   3024: 'statement-timeout', // MySQL
+  3101: 'conflict', // group replication took another session's transaction
   3572: 'lock-timeout', // NOWAIT
   3637: 'connection',
   4031: 'connection', // closed for inactivity

@@ -183,6 +183,10 @@ export class Session {
   #status = 0
   #closing = false
   #running = 0
+  /** Resolves when what was sent so far has ended. */
+  #turn: Promise<void> = Promise.resolve()
+  /** The running statement is being stopped from outside. */
+  #stopping: Promise<void> | undefined
   /** The server refuses larger statements and closes the session over them; 0 is unknown. */
   maxPacket = 0
 
@@ -255,11 +259,51 @@ export class Session {
   }
 
   /**
-   * Sends one statement: with parameters as a prepared statement, without as plain text.
+   * Has the running statement stopped from outside. What is sent later waits until the request is through: it must hit no
+   * other statement.
+   * @param request must not reject
+   */
+  stop(request: () => Promise<void>): Promise<void> {
+    this.#stopping ??= request()
+    return this.#stopping
+  }
+
+  async #stopped(): Promise<void> {
+    while (this.#stopping) {
+      await this.#stopping
+      this.#stopping = undefined
+      if (this.#lost || this.#closing) return
+      // Where the request came when nothing ran, a server may keep it for the next statement: that is this one.
+      await this.#run('DO 0', undefined, (result, fields) => this.#answer(result, fields)).catch(() => {})
+    }
+  }
+
+  /**
+   * Sends one statement: with parameters as a prepared statement, without as plain text. Statements are sent one after the
+   * other, so that each can be timed, and stopped, for itself.
+   * @param begun called when it is its turn
    * @throws the driver's error
    */
-  async send(sql: string, params: readonly unknown[] = []): Promise<Answer> {
-    return this.#sent(sql, params, (result, fields) => this.#answer(result, fields))
+  async send(sql: string, params: readonly unknown[] = [], begun?: () => void): Promise<Answer> {
+    return this.#inTurn(() => {
+      begun?.()
+      return this.#sent(sql, params, (result, fields) => this.#answer(result, fields))
+    })
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#turn
+    let end = () => {}
+    this.#turn = new Promise((resolve) => {
+      end = resolve
+    })
+    await before
+    try {
+      await this.#stopped()
+      return await work()
+    } finally {
+      end()
+    }
   }
 
   /**
@@ -273,7 +317,7 @@ export class Session {
       (results as unknown[]).map((result, k) =>
         Array.isArray(result) ? exact(result as Row[], (fields as FieldPacket[][])[k]) : [],
       )
-    return this.#sent(statements.join(';\n'), [], read, told)
+    return this.#inTurn(() => this.#sent(statements.join(';\n'), [], read, told))
   }
 
   async #sent<T>(
@@ -295,6 +339,7 @@ export class Session {
       if ((error as { fatal?: boolean }).fatal) {
         this.#lost ??= error as Error
       } else if (!this.#closing && this.inTransaction) {
+        await this.#stopping
         // An error packet has no status flags, and some errors (deadlock) end the transaction.
         await this.#run('DO 0', undefined, (result, fields) => this.#answer(result, fields)).catch(() => {})
       }

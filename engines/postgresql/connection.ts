@@ -368,7 +368,11 @@ export class PostgresConnection implements Connection {
     return this.session.status === 'T' || this.session.status === 'E'
   }
 
-  async cancel(): Promise<void> {
+  cancel(): Promise<void> {
+    return this.session.stop(() => this.#cancel())
+  }
+
+  async #cancel(): Promise<void> {
     try {
       if (this.#pooled) return await this.#cancelRequest()
       const client = this.session.another()

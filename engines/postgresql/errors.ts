@@ -11,7 +11,8 @@ const CODES: Readonly<Record<string, Kind>> = {
   '42501': 'permission',
   '25006': 'read-only',
   '55P03': 'lock-timeout',
-  '40P01': 'lock-timeout',
+  '40P01': 'conflict', // deadlock
+  '40001': 'conflict', // serialization failure
   '25001': 'needs-no-transaction',
   '25P02': 'aborted-transaction',
   '55P04': 'unsafe-enum',

@@ -103,6 +103,8 @@ export class Session {
   #completed = 0
   #lost: Error | undefined
   #closing = false
+  /** The running statement is being stopped from outside. */
+  #stopping: Promise<void> | undefined
   readonly #listeners: ((error: Error) => void)[] = []
 
   constructor(
@@ -141,6 +143,18 @@ export class Session {
   }
 
   /**
+   * Has the running statement stopped from outside. What is sent later waits until the request is through: it must hit no
+   * other statement.
+   * @param request must not reject
+   */
+  stop(request: () => Promise<void>): Promise<void> {
+    this.#stopping ??= request().finally(() => {
+      this.#stopping = undefined
+    })
+    return this.#stopping
+  }
+
+  /**
    * Sends one statement with parameters, or any number without: one message, one answer for each statement.
    * @param options.told whether {@link ConnectOptions.onStatement} hears of it
    * @throws TypeError before anything is sent, for values and texts that PostgreSQL cannot take. The driver's errors are told
@@ -151,6 +165,7 @@ export class Session {
     // The protocol ends a text at the first NUL: the server would run a part of the statement.
     if (sql.includes('\0')) throw new TypeError('the statement contains a NUL character, which PostgreSQL cannot read')
     const values = params && params.length > 0 ? parameters(params) : undefined
+    if (this.#stopping) await this.#stopping
     const started = performance.now()
     this.#running++
     this.#completed = 0

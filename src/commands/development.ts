@@ -315,7 +315,7 @@ async function run(
         : whatStays(stays)
     if (!lost && signal.aborted && (atomic || error instanceof InterruptedError))
       throw interrupted(signal, `Interrupted while ${migration.name} was being ${PARTICIPLE[direction]}. ${after}`)
-    throw operationError(error, { connection, direction }, loaded, after)
+    throw operationError(error, { connection, direction }, loaded, after, stays.length > 0)
   } finally {
     await connection.restoreSettings().catch(() => undefined)
   }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import type { Connection } from '../../engines/engine.js'
 import type { Hook, ProjectHooks } from '../config/hooks.js'
-import { FailedError } from '../errors.js'
+import { FailedError, refusal } from '../errors.js'
 import type { ExecuteOptions } from '../history/executor.js'
 import { listHooks, withHooks } from '../migrations/hooks.js'
 import type { LoadedMigration, Operation, ProgramHook } from '../migrations/migration.js'
@@ -56,11 +56,10 @@ export async function runForAll(
       hook({ client, direction, migrations }),
     )
   } catch (error) {
-    throw new FailedError(`${name} of raysconfig failed: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-      code: 'E_HOOK',
-      hint: name === 'beforeAll' ? 'No migration was run.' : 'The migrations stay as they are: rays status.',
-    })
+    const message = `${name} of raysconfig failed: ${error instanceof Error ? error.message : String(error)}`
+    const first = name === 'beforeAll'
+    const hint = first ? 'No migration was run.' : 'The migrations stay as they are: rays status.'
+    throw refusal(connection.engine.explain(error).kind, message, { cause: error, code: 'E_HOOK', hint }, !first)
   }
 }
 

@@ -1,7 +1,7 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
 import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
-import { FailedError, InterruptedError, UsageError } from '../errors.js'
+import { FailedError, InterruptedError, LockError, UsageError } from '../errors.js'
 import { execute, type Progress, type StepResult } from '../history/executor.js'
 import { Journal, refuseRunning, unfinished } from '../history/journal.js'
 import { type Plan, plan } from '../history/plan.js'
@@ -200,8 +200,20 @@ async function run(
       await forAll('afterAll', session)
       return done
     })
+    .catch((error: unknown) => {
+      throw withTarget(error, planned, options.name)
+    })
     .finally(() => (session === connection ? undefined : session.close().catch(() => undefined)))
   return { all, plan: planned, steps, batch, hazards }
+}
+
+/** Where a number of migrations was asked for and some of them were done, the same command again would do others. */
+function withTarget(error: unknown, { target }: Plan, name = ''): unknown {
+  if (!(error instanceof LockError) || !/^[+-]\d+$/.test(name)) return error
+  const { message, hint, cause, where, data } = error
+  if (!Array.isArray(data?.done) || data.done.length === 0) return error
+  const rest = `What is left of it: rays migrate --name ${target?.name ?? 'zero'}.`
+  return new LockError(message, { cause, where, data, hint: [hint, rest].filter(Boolean).join(' ') })
 }
 
 function namesOf(loaded: readonly LoadedMigration[], chosen: (migration: LoadedMigration) => boolean): string[] {

@@ -1,6 +1,7 @@
 /** Opens what every command works on: the schema, the engine, the database, the lock. */
 import type { Connection, ConnectOptions, Engine, Provider, Shadow, ShadowRequest } from '../../engines/engine.js'
 import {
+  CommitUnknownError,
   EngineError,
   LockTimeoutError,
   MissingDriverError,
@@ -16,10 +17,13 @@ import {
   ConfigError,
   DecisionError,
   FailedError,
+  inTheWayHint,
+  isInTheWay,
   LockError,
   MigrationInvalidError,
   notFree,
   RaysError,
+  refusal,
   UsageError,
 } from '../errors.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -188,15 +192,20 @@ function connectError(error: unknown, engine: Engine, url: DatabaseUrl): unknown
         hint: info.hint ?? 'Grant the user access to it.',
       })
     default:
-      return new FailedError(`The database cannot be reached: ${target}. ${why}`, {
-        cause: error,
-        code: 'E_CONNECTION',
-        hint:
-          info.hint ??
-          (engine.needsServer
-            ? 'Is the server running, and is host and port right?'
-            : 'Check the path in the database URL.'),
-      })
+      return refusal(
+        info.kind,
+        `The database cannot be ${isInTheWay(info.kind) ? 'used now' : 'reached'}: ${target}. ${why}`,
+        {
+          cause: error,
+          code: 'E_CONNECTION',
+          hint:
+            inTheWayHint(info.kind) ??
+            info.hint ??
+            (engine.needsServer
+              ? 'Is the server running, and is host and port right?'
+              : 'Check the path in the database URL.'),
+        },
+      )
   }
 }
 
@@ -224,14 +233,21 @@ function explained(error: unknown, connection: Connection): unknown {
   const info = connection.engine.explain(error)
   const known = info.code !== '' && info.kind !== 'other'
   if (error instanceof LockTimeoutError) return notFree(error, error.waitedMs)
-  if (error instanceof EngineError)
+  if (error instanceof CommitUnknownError)
+    return new DecisionError('The connection was lost while committing: it is unknown whether the change was made.', {
+      cause: error,
+      code: 'E_COMMIT_UNKNOWN',
+      hint: 'When the database is back: rays status shows where things stand.',
+    })
+  if (error instanceof EngineError && !isInTheWay(info.kind))
     return new FailedError(error.message, { cause: error, ...(info.hint !== undefined && { hint: info.hint }) })
   if (!known) return error
-  return new FailedError(redact(`The database said: ${info.message} (${info.code})`), {
+  return refusal(info.kind, redact(`The database said: ${info.message} (${info.code})`), {
     cause: error,
     code: info.kind === 'connection' ? 'E_CONNECTION' : 'E_DATABASE',
     where: info.detail ?? connection.target,
     hint:
+      inTheWayHint(info.kind) ??
       info.hint ??
       (info.kind === 'permission' ? 'Grant the user the right to do this.' : 'rays status shows where things stand.'),
   })

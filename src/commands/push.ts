@@ -1,7 +1,8 @@
 /** `rays push`: the database becomes what the schema says, without a migration. */
 
 import type { Connection } from '../../engines/engine.js'
-import { FailedError, InterruptedError, UsageError } from '../errors.js'
+import { redact } from '../../engines/url.js'
+import { DecisionError, FailedError, InterruptedError, inTheWayHint, isInTheWay, UsageError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
 import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
 import { type Answers, NO_ANSWERS } from '../migrations/answers.js'
@@ -236,7 +237,12 @@ export async function emptyDatabase(project: Project, host: Host, connection: Co
   } catch (error) {
     if (host.signal.aborted && connection.engine.explain(error).kind === 'cancelled')
       throw interrupted(host.signal, nothing)
-    throw error
+    const { kind, message, code } = connection.engine.explain(error)
+    if (connection.engine.transactionalDdl || !isInTheWay(kind)) throw error
+    throw new DecisionError(
+      redact(`Another session was in the way, and ${connection.target} may be emptied by half: ${message} (${code})`),
+      { cause: error, code: 'E_UNFINISHED', hint: `${inTheWayHint(kind)} The same command empties the rest.` },
+    )
   }
   host.note(`Emptied ${connection.target}.`)
 }

@@ -1,5 +1,5 @@
 /** `rays redo`: the last migrations down and up again. */
-import { DecisionError, UsageError } from '../errors.js'
+import { DecisionError, LockError, UsageError } from '../errors.js'
 import { plan } from '../history/plan.js'
 import { Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed } from '../history/squashed.js'
@@ -45,7 +45,17 @@ export async function redo(
       ...(generate !== undefined && { generate }),
     },
     returning,
-  )
+  ).catch((error: unknown) => {
+    // The same command once more would undo other migrations.
+    if (!(error instanceof LockError) || returning.names.length === 0) throw error
+    throw new DecisionError(`${error.message} ${leaving.names.join(', ')} stays undone.`, {
+      cause: error,
+      code: 'E_UNFINISHED',
+      where: error.where,
+      data: error.data,
+      hint: `When nobody is in the way: rays migrate --name ${newest}.`,
+    })
+  })
   return { down, up }
 }
 

@@ -2,7 +2,7 @@
 import { CommitUnknownError, type Connection, type ErrorInfo } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { redact } from '../../engines/url.js'
-import { FailedError, InterruptedError } from '../errors.js'
+import { InterruptedError, inTheWayHint, refusal } from '../errors.js'
 import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
 import { splitUnsafeEnum } from '../migrations/hazards.js'
 import { bullets } from '../text.js'
@@ -19,7 +19,7 @@ export interface ScriptRun {
 
 /**
  * Runs a script in one transaction where the database has that; a new enum value is committed before it is used.
- * @throws {FailedError}, {@link InterruptedError}, which say what stays
+ * @throws {RaysError} which says what stays, {@link InterruptedError}, too
  */
 export async function runScript(connection: Connection, script: string, run: ScriptRun = {}): Promise<void> {
   const { transactionalDdl } = connection.engine
@@ -69,10 +69,12 @@ function refused(error: unknown, info: ErrorInfo, stays: readonly string[], run:
   if (info.code === '') return error
   const { statement } = error as { statement?: string }
   const message = `The database refused a statement: ${info.message} (${info.code}). ${whatStays(stays)}`
-  return new FailedError(redact(message), {
+  const told = typeof run.hint === 'function' ? run.hint(info) : (info.hint ?? run.hint)
+  const options = {
     cause: error,
     code: 'E_OPERATION',
     ...(statement && { where: redact(statement) }),
-    hint: typeof run.hint === 'function' ? run.hint(info) : (info.hint ?? run.hint),
-  })
+    hint: inTheWayHint(info.kind) ?? told,
+  }
+  return refusal(info.kind, redact(message), options, stays.length > 0)
 }

@@ -2,7 +2,7 @@
 
 import { type AnsweringClient, type Connection, type ErrorInfo, LockTimeoutError } from '../../engines/engine.js'
 import { knownSecrets, redact } from '../../engines/url.js'
-import { FailedError, InterruptedError, notFree, RaysError } from '../errors.js'
+import { InterruptedError, inTheWayHint, notFree, RaysError, refusal } from '../errors.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { capital } from '../text.js'
@@ -47,7 +47,10 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
   const pair = run.loaded.operations[run.operation]!
   const work = run.direction === 'up' ? pair[0] : pair[1]
   if (work === null) throw new Error(`operation ${run.operation} of ${run.loaded.migration.name} has no down`)
+  let over = false
   const client = new OperationClient(run.connection, () => {
+    // A statement that is stopped need not fail: MySQL's SLEEP answers 1.
+    if (over) throw new Error(`the operation did not end in time`)
     // Databases that roll back stop between statements; the others finish the operation, so that no half of one stays.
     if (run.signal?.aborted && run.connection.engine.transactionalDdl) throw new InterruptedError('Interrupted.')
   })
@@ -56,7 +59,10 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
   const guard = {
     what: `operation ${run.operation} of ${run.loaded.migration.name}`,
     timeoutMs: run.operationTimeoutMs,
-    onTimeout: () => void ((isScript || client.busy) && run.connection.cancel()),
+    onTimeout: () => {
+      over = true
+      if (isScript || client.busy) void run.connection.cancel()
+    },
   }
   try {
     const whole = async () => {
@@ -90,12 +96,16 @@ function statementOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null ? (error as { statement?: string }).statement : undefined
 }
 
-/** The error of a failed operation, for a person: what, where, why, and what helps. */
+/**
+ * The error of a failed operation, for a person: what, where, why, and what helps.
+ * @param stays something of the migration is in the database all the same
+ */
 export function operationError(
   error: unknown,
   run: { connection: Pick<Connection, 'engine'>; direction: 'up' | 'down'; singleTransaction?: boolean },
   loaded: LoadedMigration,
   after = 'It was rolled back: the database is as it was before it.',
+  stays = false,
 ): RaysError {
   const { name } = loaded.migration
   const failure = error instanceof OperationFailure ? error : undefined
@@ -113,7 +123,7 @@ export function operationError(
     failure?.statement && foreign(excerpt(failure.statement, fromDatabase ? info.position : undefined)),
     fromDatabase ? info.detail : foreign(stackIn(cause, loaded.migration.directory) ?? ''),
   ].filter(Boolean)
-  return new FailedError(`${capital(at)} failed: ${why}. ${after}`, {
+  const options = {
     cause,
     code: info.kind === 'connection' ? 'E_CONNECTION' : 'E_OPERATION',
     where: where.join('\n'),
@@ -124,7 +134,8 @@ export function operationError(
       databaseCode: fromDatabase ? info.code : undefined,
       statement: failure && foreign(failure.statement.slice(0, 2000)),
     },
-  })
+  }
+  return refusal(info.kind, `${capital(at)} failed: ${why}. ${after}`, options, stays)
 }
 
 function describeThrown(thrown: unknown): string {
@@ -172,8 +183,6 @@ function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
       return 'PostgreSQL refuses a new enum value in the transaction that added it: move the use of the value to a migration of its own.'
     case 'aborted-transaction':
       return 'An operation caught the error of an earlier statement. PostgreSQL refuses everything after such an error: let it through, or avoid it.'
-    case 'lock-timeout':
-      return 'Another session holds the table. Try again when it is free, or wait longer: --lock-timeout <seconds>.'
     case 'statement-timeout':
       return 'The statement took longer than --statement-timeout allows.'
     case 'permission':
@@ -186,6 +195,6 @@ function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
     case 'data':
       return 'The rows in the table do not fit. Correct them first, in an operation before this one.'
     default:
-      return undefined
+      return inTheWayHint(info.kind)
   }
 }

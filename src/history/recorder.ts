@@ -1,7 +1,7 @@
 /** The rows of `_prisma_migrations`: read and written as Prisma does, so that either tool understands the other's. */
 import { randomUUID } from 'node:crypto'
 import type { Connection, Engine, HistoryDialect, Row } from '../../engines/engine.js'
-import { DecisionError, FailedError } from '../errors.js'
+import { DecisionError, FailedError, isInTheWay } from '../errors.js'
 import { compareNames } from '../text.js'
 
 /** One row of `_prisma_migrations`. */
@@ -100,7 +100,7 @@ export class Recorder {
     } catch (error) {
       const info = engine.explain(error)
       if (info.kind === 'missing-table') return undefined
-      if (info.kind === 'connection' || info.kind === 'busy' || info.kind === 'cancelled') throw error
+      if (info.kind === 'connection' || info.kind === 'cancelled' || isInTheWay(info.kind)) throw error
       throw new FailedError(`The migration history ${history.table} cannot be read: ${info.message} (${info.code})`, {
         cause: error,
         code: 'E_HISTORY_UNREADABLE',

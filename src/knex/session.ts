@@ -7,7 +7,7 @@ import { engineFor } from '../../engines/index.js'
 import { bindPlaceholders } from '../../engines/sql/placeholders.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { holderOf, RELEASE_MS } from '../../engines/sqlite/lasting-lock.js'
-import { LockError, notFree } from '../errors.js'
+import { isInTheWay, LockError, notFree } from '../errors.js'
 import type { JournalSession } from '../history/journal.js'
 import { type Dialect, dialectOf, type KnexClient, retryWhile, type Shutting } from './dialects.js'
 
@@ -176,7 +176,7 @@ export class KnexSession implements Client, JournalSession {
   async alone<T>(table: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
     const end = await this.dialect.alone(this.#shutting(), table, timeoutMs).catch((error: unknown) => {
       const { kind } = this.engine.explain(error)
-      if (!(error instanceof LockTimeoutError) && kind !== 'lock-timeout' && kind !== 'busy') throw error
+      if (!(error instanceof LockTimeoutError) && !isInTheWay(kind)) throw error
       throw new LockError(`Knex's history was not free within ${timeoutMs / 1000} s: another Knex is migrating.`, {
         cause: error,
         hint: 'Run the command again when the other has ended.',

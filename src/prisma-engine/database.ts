@@ -131,6 +131,7 @@ export function prismaError(error: unknown, engine?: Engine, url?: DatabaseUrl):
       return new PrismaError('P1010', `The user was denied access to ${where}. ${message}`, { cause: error })
     case 'busy':
     case 'lock-timeout':
+    case 'conflict':
       return new PrismaError('P1002', `The database at ${where} is locked. ${message}`, { cause: error })
     default:
       return new PrismaError(codeOf(info), message, { cause: error })

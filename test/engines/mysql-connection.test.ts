@@ -480,6 +480,39 @@ describeMysql('what goes wrong', () => {
       expect(await db.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
     }))
 
+  test('with a limit for each statement never stops the one after it', () =>
+    inDatabase(async (_, url) => {
+      const limited = await mysql.connect(url, { ...OPTIONS, statementTimeoutMs: 200 })
+      try {
+        for (let n = 0; n < 20; n++) {
+          await limited.execute(`DO SLEEP(${0.19 + n * 0.001})`).catch(() => undefined)
+          expect(Number((await limited.query('SELECT SLEEP(0.05) AS stopped'))[0]!.stopped)).toBe(0)
+        }
+        // Those that wait for their turn are not late for it.
+        const together = Array.from({ length: 5 }, (_, n) => limited.query(`SELECT ${n} AS n, SLEEP(0.08) AS s`))
+        expect((await Promise.all(together)).map(([row]) => Number(row!.n))).toEqual([0, 1, 2, 3, 4])
+        for (const sql of ['SELECT SLEEP(20)', 'CREATE TABLE slow AS SELECT SLEEP(20) AS s'])
+          expect((await kindOf(limited.execute(sql))).kind).toBe('statement-timeout')
+        expect(await limited.tables()).toEqual([])
+      } finally {
+        await limited.close()
+      }
+    }))
+
+  test('that is called off is not the one after it, whenever that comes', () =>
+    inDatabase(async (db) => {
+      for (let n = 0; n < 20; n++) {
+        const first = db.query(`SELECT SLEEP(${0.02 + n * 0.001}) AS s`).catch(() => [])
+        await new Promise((resolve) => setTimeout(resolve, 25))
+        const stopping = db.cancel()
+        await first
+        expect((await db.query('SELECT 7 AS seven FROM (SELECT SLEEP(0.03)) AS t')).length).toBe(1)
+        await stopping
+      }
+      await db.cancel()
+      expect(Number((await db.query('SELECT SLEEP(0.05) AS s'))[0]!.s)).toBe(0)
+    }))
+
   test('when the session is killed is told once: to the running statement, or to the listener', () =>
     inDatabase(async (db, url) => {
       const victim = await mysql.connect(url, OPTIONS)

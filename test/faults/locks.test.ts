@@ -421,7 +421,7 @@ fault(
     expect(performance.now() - started).toBeLessThan(3000)
     const run = await running.output
     expect({ code: run.code, stderr: run.stderr }).toEqual({
-      code: 1,
+      code: 4,
       stderr: expect.stringMatching(c.by({ postgresql: /55P03/, mysql: /ER_LOCK_WAIT_TIMEOUT|1205/, sqlite: /./ })),
     })
     await other.query(c.provider === 'postgresql' ? 'ROLLBACK' : 'UNLOCK TABLES')
@@ -441,12 +441,122 @@ fault(
     await other.query('BEGIN')
     await other.query('SELECT * FROM a')
     const run = await c.rays(['migrate', '--lock-timeout', '1'])
-    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/SQLITE_BUSY/) })
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/SQLITE_BUSY/) })
     await other.query('ROLLBACK')
     await c.clean(before)
     await c.next()
   },
   { on: ['sqlite'] },
+)
+
+/** What others do to an operation, and what the database says of it. */
+const IN_THE_WAY = {
+  postgresql: [
+    ['a row, and nobody waits', 'SELECT * FROM a WHERE id = 1 FOR UPDATE NOWAIT', /55P03/],
+    ['a deadlock', `DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$`, /40P01/],
+    ['a conflict of snapshots', `DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$`, /40001/],
+  ],
+  mysql: [
+    ['a row, and nobody waits', 'SELECT * FROM a WHERE id = 1 FOR UPDATE NOWAIT', /LOCK_WAIT_TIMEOUT|LOCK_NOWAIT/],
+    ['a row', "UPDATE a SET v = 'z' WHERE id = 1", /LOCK_WAIT_TIMEOUT/],
+    ['a deadlock', undefined, /LOCK_DEADLOCK/],
+  ],
+} as const
+
+for (const provider of ['postgresql', 'mysql'] as const)
+  for (const [what, statement, code] of IN_THE_WAY[provider])
+    fault(
+      `another session is in the way (${what}): try again, and what was done before is told`,
+      async (c) => {
+        await c.fixture()
+        await c.next({ args: ['--name', M2], applied: [M1, M2] })
+        const rows = Array.from({ length: 40 }, (_, n) => `(${n + 10}, 'x')`).join(', ')
+        await c.db.query(`INSERT INTO a VALUES ${rows}`)
+        // The other one has changed more, so the server gives up this one.
+        const deadlock = `const mysql = require('mysql2/promise')
+  const other = await mysql.createConnection(process.env.DATABASE_URL)
+  await other.query('START TRANSACTION')
+  await other.query("UPDATE a SET v = 'other' WHERE id >= 2")
+  await client.execute("UPDATE a SET v = 'own' WHERE id = 1")
+  const waits = other.query("UPDATE a SET v = 'other' WHERE id = 1").catch(() => undefined)
+  while ((await client.query("SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'UPDATE a SET v = ''other'' WHERE id = 1'")).length === 0) await new Promise((r) => setTimeout(r, 20))
+  try {
+    await client.execute("UPDATE a SET v = 'own' WHERE id = 2")
+  } finally {
+    await waits
+    await other.query('ROLLBACK')
+    await other.end()
+  }`
+        c.folder('20260104000000_e', [
+          {
+            up: `await client.execute("INSERT INTO a VALUES (99, 'new')")\n  ${statement ? `await client.query(${JSON.stringify(statement)})` : deadlock}`,
+            down: '',
+          },
+        ])
+        const other = await c.db.session()
+        if (statement) {
+          await other.query('BEGIN')
+          await other.query('SELECT * FROM a WHERE id = 1 FOR UPDATE')
+        }
+        const run = await c.rays(['migrate', '--lock-timeout', '1', '--json'])
+        if (statement) await other.query('ROLLBACK')
+        expect(run.code).toBe(4)
+        expect(run.json()).toMatchObject({
+          ok: false,
+          error: {
+            code: 'E_LOCK',
+            message: expect.stringMatching(code),
+            hint: expect.stringMatching(/again/),
+            data: { failed: '20260104000000_e', done: [M3] },
+          },
+        })
+        expect(await c.db.query('SELECT v FROM a WHERE id IN (1, 2, 99) ORDER BY id')).toEqual([{ v: 'x' }, { v: 'y' }])
+        expect(await c.applied()).toEqual([M1, M2, M3])
+        await c.gone()
+        c.folder('20260104000000_e', [table('e')])
+        await c.next()
+      },
+      { on: [provider] },
+    )
+
+fault(
+  'another session is in the way, and undoing what was done fails: a decision',
+  async (c) => {
+    await c.fixture({
+      0: { down: `throw new Error('cannot take b away')` },
+      1: { up: `await client.execute('ALTER TABLE a ADD COLUMN more INTEGER')` },
+    })
+    const other = await c.db.session()
+    await other.query('LOCK TABLES a READ')
+    const run = await c.rays(['migrate', '--lock-timeout', '1'])
+    await other.query('UNLOCK TABLES')
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/LOCK_WAIT_TIMEOUT[\s\S]*cannot take b away[\s\S]*operation 0/),
+    })
+    await c.db.query('DROP TABLE b')
+    expect((await c.rays(['migrate', '--undo', '--skip-op', '0'])).code).toBe(0)
+    c.repair()
+    await c.next()
+  },
+  { on: ['mysql'] },
+)
+
+fault(
+  'a history that another session holds is waited for, never told as unreadable',
+  async (c) => {
+    await c.fixture()
+    const before = await c.state()
+    const other = await c.db.session()
+    if (c.provider === 'postgresql') await other.query('BEGIN; LOCK TABLE _prisma_migrations')
+    else await other.query('LOCK TABLES _prisma_migrations WRITE')
+    const run = await c.rays(['migrate', '--lock-timeout', '1'])
+    await other.query(c.provider === 'postgresql' ? 'ROLLBACK' : 'UNLOCK TABLES')
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/Try again/) })
+    await c.clean(before)
+    await c.next()
+  },
+  { on: ['postgresql', 'mysql'] },
 )
 
 fault(
