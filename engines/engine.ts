@@ -318,8 +318,8 @@ export interface Connection extends AnsweringClient {
    * @param options.migrating only who may be applying a migration to this very database operation by operation
    */
   lockHolder(options?: { readonly migrating?: boolean }): Promise<string | undefined>
-  /** What a statement outside of a transaction left half-done when it failed: invalid indexes, by their names. */
-  invalid?(): Promise<readonly string[]>
+  /** What statements outside of a transaction left half-done in the database when they failed, or their process died. */
+  leftovers?(): Promise<readonly Leftover[]>
   /** Whether this session still holds the lock (true where the lock belongs to the transaction). */
   holdsLock(): Promise<boolean>
   /**
@@ -356,6 +356,26 @@ export interface Connection extends AnsweringClient {
   /** Whether the idle session alone keeps the process alive (default true); lets rays notice an operation that never ends. */
   keepAlive?(on: boolean): void
   close(): Promise<void>
+}
+
+/** Something that a statement outside of a transaction left half-done: an invalid index, say. */
+export interface Leftover {
+  /** For a person: `The index "public"."tn" of "t" is invalid`. */
+  readonly what: string
+  /** Equal for the same thing seen again, never for another of its name. */
+  readonly identity: string
+  readonly schema: string
+  /** What a statement that leaves it calls it. */
+  readonly name: string
+  readonly table: string
+  /** The server made up its name, from that of the table or of another index. */
+  readonly nameMadeUp: boolean
+  /** There is nothing wrong with it, unless an operation was to do away with it: a constraint that is not validated. */
+  readonly legal: boolean
+  /** The statement that takes it away, before the operation is run again. */
+  readonly remove?: string
+  /** The statement that brings it to its end. */
+  readonly finish?: string
 }
 
 export interface ShadowRequest {

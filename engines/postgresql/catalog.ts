@@ -1,5 +1,5 @@
 /** What a PostgreSQL database holds, read from its catalogs. */
-import type { ColumnInfo, Row, TableInfo } from '../engine.js'
+import type { ColumnInfo, Leftover, Row, TableInfo } from '../engine.js'
 import { literal, quote } from './values.js'
 
 type Query = (sql: string, params?: readonly unknown[]) => Promise<Row[]>
@@ -21,10 +21,68 @@ const COLUMNS = `
   FROM t JOIN pg_attribute a ON a.attrelid = t.oid JOIN pg_type ty ON ty.oid = a.atttypid
   WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY t.oid, a.attnum`
 
-/** The indexes that CREATE INDEX CONCURRENTLY left behind when it failed. */
-export const INVALID_INDEXES = `
-  SELECT i.indexrelid::regclass::text AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-  WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1`
+/**
+ * What is half-done: indexes that are kept up to date and never used (CREATE, REINDEX and DROP INDEX CONCURRENTLY), partitions
+ * that are neither attached nor detached, constraints that are not validated. An index of a partitioned table itself is
+ * invalid until each partition has its own, which is as it should be.
+ * @param version the server's, 15 say; 0: what every version knows
+ */
+export function leftoversSql(version: number): string {
+  // What another session is building at this moment is not left by anybody.
+  const built = `AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (p.index_relid = c.oid OR p.relid = i.indrelid AND c.relname ~ '_cc(new|old)[0-9]*$'))`
+  const partitions = `UNION ALL
+    SELECT 'partition', c.oid, n.nspname, c.relname, quote_ident(pn.nspname) || '.' || quote_ident(p.relname)
+    FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_class p ON p.oid = h.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
+    WHERE h.inhdetachpending`
+  return `
+  SELECT kind, l.oid::text AS oid, schema::text AS schema, name::text AS name, of::text AS of FROM (
+    SELECT 'index' AS kind, c.oid, n.nspname AS schema, c.relname AS name, COALESCE(owner.relname, t.relname)::text AS of
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_class t ON t.oid = i.indrelid LEFT JOIN pg_class owner ON owner.reltoastrelid = t.oid
+    WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT pg_is_other_temp_schema(n.oid) ${version >= 12 ? built : ''}
+    ${version >= 14 ? partitions : ''}
+    UNION ALL
+    SELECT 'constraint', o.oid, n.nspname, o.conname, t.relname::text
+    FROM pg_constraint o JOIN pg_class t ON t.oid = o.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+    WHERE NOT o.convalidated
+  ) l ORDER BY 1, 3, 4`
+}
+
+/** A row of {@link leftoversSql}. */
+export function leftover(row: Row): Leftover {
+  const [kind, schema, name, table] = [row.kind, row.schema, row.name, row.of].map(String) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  const qualified = `${quote(schema)}.${quote(name)}`
+  const shared = { identity: `${kind} ${row.oid} ${qualified}`, schema, name, table, nameMadeUp: false, legal: false }
+  if (kind === 'partition')
+    return {
+      ...shared,
+      what: `The partition ${qualified} of ${table} is detached by half`,
+      finish: `ALTER TABLE ${table} DETACH PARTITION ${qualified} FINALIZE`,
+    }
+  if (kind === 'constraint')
+    return {
+      ...shared,
+      legal: true,
+      what: `The constraint ${quote(name)} of ${quote(schema)}.${quote(table)} is not validated`,
+    }
+  const copy = /_cc(?:new|old)\d*$/.exec(name)
+  const drop = `DROP INDEX CONCURRENTLY IF EXISTS ${qualified}`
+  return {
+    ...shared,
+    what: `The index ${qualified} of ${quote(table)} is invalid`,
+    name: copy ? name.slice(0, copy.index) : name,
+    nameMadeUp: copy !== null || (name.startsWith(`${table}_`) && /_(?:idx|key|excl)\d*$/.test(name)),
+    remove: drop,
+    finish: copy ? drop : `REINDEX INDEX CONCURRENTLY ${qualified}`,
+  }
+}
 
 /** The names of the columns with the given numbers, in their order. */
 const names = (table: string, numbers: string) => `

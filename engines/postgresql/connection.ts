@@ -12,6 +12,7 @@ import {
   EngineError,
   type Expected,
   type HistoryDialect,
+  type Leftover,
   type LockOptions,
   type PlainText,
   type Row,
@@ -25,7 +26,7 @@ import {
 import { oneLine } from '../foreign.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
 import { postgresAdapter } from './adapter.js'
-import { doBlock, emptySchemaSql, INVALID_INDEXES, readTables } from './catalog.js'
+import { doBlock, emptySchemaSql, leftover, leftoversSql, readTables } from './catalog.js'
 import { explainPostgres } from './errors.js'
 import { leave, readState, type SessionState, STATE } from './leaving.js'
 import { MigrationLock, refuseAborted } from './lock.js'
@@ -212,10 +213,8 @@ export class PostgresConnection implements Connection {
     return this.#lock.holder()
   }
 
-  /** A CREATE INDEX CONCURRENTLY that fails leaves an index that is kept up to date and never used. */
-  async invalid(): Promise<readonly string[]> {
-    const rows = await this.raw(INVALID_INDEXES)
-    return rows.map((row) => String(row.name))
+  async leftovers(): Promise<readonly Leftover[]> {
+    return (await this.raw(leftoversSql(Number(/\d+/.exec(this.version)?.[0] ?? 0)))).map(leftover)
   }
 
   holdsLock(): Promise<boolean> {

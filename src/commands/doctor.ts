@@ -47,6 +47,7 @@ export type FindingCode =
   | 'does-not-replay' // the applied migrations do not apply to an empty database
   | 'drift' // the database was changed by hand
   | 'schema-changed' // schema.prisma has changes that no migration holds
+  | 'half-done' // a statement outside of a transaction left an invalid index, or a partition detached by half
   | 'snapshot-in-schema' // Prisma takes the snapshot of a migration for a part of the schema
 
 export interface Finding {
@@ -111,6 +112,9 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
         fix: 'rays makemigration --name <name>',
       })
     }
+    findings.push(
+      ...stand.halfDone.map(({ what, fix }) => ({ code: 'half-done' as const, about: 'database', cause: what, fix })),
+    )
     findings.push(...snapshotFindings(project))
     return {
       target: connection.target,

@@ -3,7 +3,8 @@ import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, InterruptedError, LockError, UsageError } from '../errors.js'
 import { execute, type Progress, type StepResult } from '../history/executor.js'
-import { Journal, refuseRunning, unfinished } from '../history/journal.js'
+import { Journal, journalOf, refuseRunning, unfinished } from '../history/journal.js'
+import { withLeftovers } from '../history/leftovers.js'
 import { type Plan, plan } from '../history/plan.js'
 import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
@@ -146,7 +147,7 @@ async function run(
   await recordAbsorbed(connection, squashed)
   for (const { migration, replaced } of squashed)
     host.note(`Recorded ${migration.name} as applied in place of the ${replaced.length} migrations that it stands for.`)
-  const known = await asAbsorbed(read, squashed)
+  const known = await withLeftovers(connection, await asAbsorbed(read, squashed))
   const planned = plan(all, known, await planOptions(options))
   if (agreed) refuseOther(planned, agreed)
   for (const warning of planned.warnings) host.warn(warning)
@@ -466,7 +467,7 @@ async function preview(
   options: MigrateOptions,
 ): Promise<MigrateResult> {
   const all = await folders(project)
-  const known = connection ? await historyOf(connection, all) : []
+  const known = connection ? await withLeftovers(connection, await historyOf(connection, all)) : []
   if (connection) await refuseRunning(connection, known)
   const planned = plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
@@ -575,6 +576,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
           hint: 'rays status shows where things stand.',
         })
       }
+      const { dir, batch = nextBatch(known) } = journalOf(record)
       const all = await folders(project)
       const migration = all.find((candidate) => candidate.name === record.name)
       if (!migration)
@@ -588,9 +590,9 @@ async function resume(project: Project, context: Context, options: MigrateOption
       const journal = new Journal(
         {
           connection,
-          direction: record.note?.dir === 'up' ? 'up' : 'down',
+          direction: dir === 'up' ? 'up' : 'down',
           records: known,
-          batch: record.note?.batch ?? nextBatch(known),
+          batch,
           other: await knexHistory(context, connection),
           operationTimeoutMs: config.operationTimeoutMs,
           secrets: secretsOf(config),

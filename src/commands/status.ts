@@ -5,6 +5,7 @@ import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { SchemaInvalidError } from '../errors.js'
 import { running } from '../history/journal.js'
+import { withLeftovers } from '../history/leftovers.js'
 import { alikeNames } from '../history/plan.js'
 import type { MigrationRecord } from '../history/recorder.js'
 import { historyOf } from '../history/squashed.js'
@@ -15,7 +16,7 @@ import { snapshotOf } from '../schema/prisma-schema.js'
 import { compareNames } from '../text.js'
 import type { Context } from './host.js'
 import { differsByItself } from './noise.js'
-import { folders, messageOf, openProject, type Project, withConnection } from './project.js'
+import { folders, messageOf, namespaceOf, openProject, type Project, withConnection } from './project.js'
 
 export interface StatusOptions {
   readonly check?: boolean
@@ -52,6 +53,8 @@ export interface StatusResult {
   readonly drift: { readonly state: 'none' | 'drift' | 'unknown'; readonly summary: string }
   /** schema.prisma against the newest migration. */
   readonly schema: { readonly state: 'in-sync' | 'changed' | 'unknown' | 'invalid'; readonly summary: string }
+  /** What a statement outside of a transaction left half-done: invalid indexes, which cost time and are never used. */
+  readonly halfDone: readonly { readonly what: string; readonly fix: string }[]
   /** Whether the exit code should say that something is to be done. */
   readonly clean: boolean
   readonly strictlyClean: boolean
@@ -63,7 +66,7 @@ export async function status(context: Context): Promise<StatusResult> {
   const project = await openProject(context)
   const all = await folders(project)
   return withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const known = await historyOf(connection, all)
+    const known = await withLeftovers(connection, await historyOf(connection, all))
     const now = (await running(connection, known))?.record.name
     const migrations = await listStatus(all, known, now)
     const pending = new Set(migrations.filter(({ state }) => state === 'pending').map(({ name }) => name))
@@ -74,7 +77,9 @@ export async function status(context: Context): Promise<StatusResult> {
       context.host.warn(warning)
     const drift = await driftOf(project, connection, all, known, now)
     const schema = await schemaState(project, all)
-    return summarise(connection, migrations, drift, schema)
+    const halfDone = await halfDoneIn(project, connection)
+    for (const { what, fix } of halfDone) context.host.warn(`${what}: ${fix}`)
+    return summarise(connection, migrations, drift, schema, halfDone)
   })
 }
 
@@ -113,17 +118,21 @@ function stateOf(record: MigrationRecord, now: string | undefined): 'applied' | 
 function fromRecord(record: MigrationRecord, now: string | undefined) {
   const { note, row } = record
   const doubt = record.name === now ? 'is being done' : 'is in doubt'
-  const why = note?.error === undefined ? '' : `: ${note.error.slice(0, 2000)}`
+  const why = note?.dir === undefined || note.error === undefined ? '' : `: ${note.error.slice(0, 2000)}`
+  const left = record.left === undefined ? '' : `. Not done: ${record.left.join('; ')}`
   const journal =
     note?.dir === undefined
       ? undefined
-      : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? doubt : 'comes next'}${why}`
+      : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? doubt : 'comes next'}${left}${why}`
+  const damaged = record.damaged === undefined ? '' : `its journal cannot be read, ${record.damaged}: `
   return {
     name: record.name,
     appliedAt: record.state === 'applied' ? (row.finishedAt?.toISOString() ?? null) : null,
     batch: record.state === 'applied' ? (note?.batch ?? null) : null,
     failure:
-      record.state === 'failed' ? (journal ?? row.logs?.trim().slice(0, 2000) ?? 'no reason was recorded') : null,
+      record.state === 'failed'
+        ? (journal ?? `${damaged}${row.logs?.trim().slice(0, 2000) ?? 'no reason was recorded'}`)
+        : null,
   }
 }
 
@@ -188,6 +197,15 @@ async function driftOf(
   }
 }
 
+/** In the namespaces that the schema is about. */
+async function halfDoneIn(project: Project, connection: Connection): Promise<StatusResult['halfDone']> {
+  const schemas = [...project.schemas, namespaceOf(project.config, project.engine)]
+  const found = (await connection.leftovers?.()) ?? []
+  return found
+    .filter(({ legal, schema }) => !legal && schemas.includes(schema))
+    .map(({ what, finish, remove }) => ({ what, fix: finish ?? remove ?? '' }))
+}
+
 /** The database is what `rays dev` or `rays draft` made of it: no drift. */
 async function inDevelopment(project: Project, connection: Connection): Promise<boolean> {
   const files = await developmentSnapshot(project.config)
@@ -234,6 +252,7 @@ function summarise(
   migrations: readonly MigrationStatus[],
   drift: StatusResult['drift'],
   schema: StatusResult['schema'],
+  halfDone: StatusResult['halfDone'],
 ): StatusResult {
   const count = (state: MigrationStatus['state']) => migrations.filter((migration) => migration.state === state).length
   const counts = {
@@ -247,7 +266,8 @@ function summarise(
   const clean =
     counts.pending + counts.running + counts.failed + counts.missing === 0 &&
     drift.state !== 'drift' &&
-    schema.state !== 'invalid'
+    schema.state !== 'invalid' &&
+    halfDone.length === 0
   return {
     target: connection.target,
     provider: connection.version,
@@ -255,9 +275,10 @@ function summarise(
     counts,
     drift,
     schema,
+    halfDone,
     clean,
     strictlyClean: clean && counts.edited === 0,
-    next: nextCommand(counts, drift, schema),
+    next: nextCommand(counts, drift, schema, halfDone),
   }
 }
 
@@ -265,6 +286,7 @@ function nextCommand(
   counts: StatusResult['counts'],
   drift: StatusResult['drift'],
   schema: StatusResult['schema'],
+  halfDone: StatusResult['halfDone'],
 ): string {
   if (counts.running > 0) return 'A migration is being applied: wait for it to end. rays lock shows who is at it.'
   if (counts.failed > 0) return 'A migration needs a decision: rays migrate says what can be done.'
@@ -281,5 +303,6 @@ function nextCommand(
   if (drift.state === 'none' && drift.summary !== '')
     return 'The schema is that of the migrations again, the database is not: rays draft brings it along.'
   if (schema.state === 'unknown') return 'Give the migrations that Prisma made snapshots and ways back: rays adopt.'
+  if (halfDone.length > 0) return `Bring to its end what is half-done: ${halfDone[0]!.fix}.`
   return 'Everything is in step.'
 }

@@ -175,7 +175,10 @@ async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<C
     if (connection.lockPerTransaction && (await new Recorder(connection).isDone(name, options.direction)))
       throw new DoneElsewhere()
     await new Journal({ ...options, reconnect }, loaded).run()
-    await session.restoreSettings()
+    // Of a session that is lost whoever uses it next will hear.
+    await session.restoreSettings().catch((error: unknown) => {
+      if (session.engine.explain(error).kind !== 'connection') throw error
+    })
   } finally {
     await release?.()
   }

@@ -9,29 +9,26 @@
  * migration of one operation costs two entries.
  */
 import { randomUUID } from 'node:crypto'
-import { type Client, CommitUnknownError, type Connection } from '../../engines/engine.js'
+import { type Client, CommitUnknownError, type Connection, LockTimeoutError } from '../../engines/engine.js'
 import { redactOwn } from '../../engines/url.js'
-import { DecisionError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
+import { DecisionError, FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { interrupted } from '../interruption.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets, capital } from '../text.js'
 import type { ExecuteOptions } from './executor.js'
+import { halfDone, leftIn, leftOf, leftSince, refuseSkip, takeAway, wayOut } from './leftovers.js'
+import { type JournalNote, parseNote } from './note.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
-import {
-  bothEnds,
-  type HistoryRow,
-  type HistorySession,
-  type MigrationRecord,
-  parseNote,
-  type RaysNote,
-  Recorder,
-} from './recorder.js'
+import { bothEnds, type HistoryRow, type HistorySession, type MigrationRecord, Recorder } from './recorder.js'
 
 /** What the journal needs of the session that holds the lock: rays' own connection, or one of another program's. */
 export type JournalSession = HistorySession &
   Client &
-  Pick<Connection, 'engine' | 'invalid' | 'holdsLock' | 'acquireLock' | 'restoreSettings' | 'cancel' | 'keepAlive'> & {
+  Pick<
+    Connection,
+    'engine' | 'leftovers' | 'holdsLock' | 'acquireLock' | 'restoreSettings' | 'cancel' | 'keepAlive'
+  > & {
     transaction<T>(options: object, work: () => Promise<T>): Promise<T>
     inTransaction(): boolean | Promise<boolean>
   }
@@ -63,18 +60,19 @@ class Tried extends Error {}
 /** The answer to the COMMIT of an operation was lost; a new session found that nothing of it had been done. */
 class RolledBackAtCommit extends OperationFailure {}
 
+/** An operation ended well, and what it was to make is half-done. */
+class HalfDone extends Error {}
+
 export class Journal {
   #options: JournalOptions
   readonly #loaded: LoadedMigration
   #recorder: Recorder
   #id: string = randomUUID()
-  #note: RaysNote
+  #note: JournalNote
   /** Whether the rollback of the failed operation's transaction took back all of its statements. */
   #takenBack = false
   /** The last entry finished the row. */
   #finished = false
-  /** Invalid indexes that were there before. */
-  #invalidBefore: readonly string[] = []
 
   constructor(options: JournalOptions, loaded: LoadedMigration) {
     this.#options = options
@@ -95,26 +93,18 @@ export class Journal {
     return this.#loaded.migration.name
   }
 
-  /** Runs the migration from its beginning. */
+  /**
+   * Runs the migration from its beginning.
+   * @throws {FailedError} or {@link LockError} where nothing of it is in the database; {@link DecisionError} where something
+   * is, or may be
+   */
   async run(): Promise<void> {
-    const present = await this.#recorder.count(this.#name)
-    await this.#tryElsewhere()
-    if (this.#options.direction === 'up') {
-      if (present > 0) throw this.#changedMeanwhile()
-      if (this.#loaded.operations.length > 0) this.#note = { ...this.#note, state: 'running' }
-      await this.#recorder.insert({ id: this.#id, ...this.#beginning() })
-    } else {
-      const record = this.#options.records.find((candidate) => candidate.name === this.#name)
-      if (present === 0 || !record) throw this.#changedMeanwhile()
-      this.#id = record.row.id
-      this.#note = {
-        ...this.#note,
-        ...(this.#loaded.operations.length > 0 && { state: 'running' }),
-        batch: record.note?.batch,
-        knex: record.note?.knex,
-        finished: record.row.finishedAt?.toISOString(),
-      } as RaysNote
-      await this.#recorder.update(this.#id, { finishedAt: null, logs: JSON.stringify(this.#note) })
+    try {
+      await this.#tryElsewhere()
+      await (this.#options.direction === 'up' ? this.#beginUp() : this.#beginDown())
+    } catch (error) {
+      if (error instanceof RaysError) throw error
+      throw operationError(error, this.#options, this.#loaded, 'Nothing of it was done.')
     }
     await this.#go()
   }
@@ -138,6 +128,60 @@ export class Journal {
       const what = `${capital(other.title)} could not be told of it, so nothing of it was run.`
       throw operationError(error, { connection, direction }, this.#loaded, what)
     }
+  }
+
+  async #beginUp(): Promise<void> {
+    if ((await this.#recorder.count(this.#name)) > 0) throw this.#changedMeanwhile()
+    await this.#start()
+    const row = { id: this.#id, ...this.#beginning() }
+    const written = (found: HistoryRow | undefined) => found !== undefined
+    await this.#orLook(() => this.#recorder.insert(row), this.#begun(written))
+  }
+
+  async #beginDown(): Promise<void> {
+    const present = await this.#recorder.count(this.#name)
+    const record = this.#options.records.find((candidate) => candidate.name === this.#name)
+    if (present === 0 || !record) throw this.#changedMeanwhile()
+    this.#id = record.row.id
+    const { batch, knex } = record.note ?? {}
+    const finished = record.row.finishedAt?.toISOString()
+    const { batch: _, ...note } = this.#note
+    this.#note = {
+      ...note,
+      ...(batch !== undefined && { batch }),
+      ...(knex !== undefined && { knex }),
+      ...(finished !== undefined && { finished }),
+    }
+    await this.#start()
+    const logs = JSON.stringify(this.#note)
+    const change = { finishedAt: null, logs }
+    await this.#orLook(
+      () => this.#recorder.update(this.#id, change),
+      this.#begun((row) => row?.logs === logs),
+    )
+  }
+
+  /** The first entry says that the first operation runs. */
+  async #start(): Promise<void> {
+    if (this.#loaded.operations.length === 0) return
+    this.#note = { ...this.#note, state: 'running', ...(await this.#halfDone()) }
+  }
+
+  /** The answer to the first entry was lost, and by the row a new session knows whether it was written. */
+  #begun(written: (row: HistoryRow | undefined) => boolean) {
+    return (row: HistoryRow | undefined, lost: unknown) => {
+      if (written(row)) return
+      throw new FailedError(`The connection was lost before ${this.#name} was begun: nothing of it was done.`, {
+        cause: lost,
+        code: 'E_CONNECTION',
+        hint: 'Run the command again.',
+      })
+    }
+  }
+
+  async #halfDone(): Promise<Pick<JournalNote, 'invalid'>> {
+    const invalid = this.#note.invalid ?? (await halfDone(this.#options.connection))
+    return invalid === undefined ? {} : { invalid }
   }
 
   /** What it would write of an up of one operation, to be sent together with that ({@link Connection.atOnce}). */
@@ -172,14 +216,12 @@ export class Journal {
     return JSON.stringify({ rays: 1, batch, knex, ...(js && { js }) })
   }
 
-  /** Goes on with, or goes back from, a migration that an earlier run left unfinished. */
+  /**
+   * Goes on with, or goes back from, a migration that an earlier run left unfinished.
+   * @throws {DecisionError} where its row cannot be read, the code is another, or the operation in doubt needs a word
+   */
   async resume(record: MigrationRecord, how: Resumption): Promise<'applied' | 'unapplied'> {
-    const note = record.note
-    if (note?.dir === undefined || note.op === undefined) {
-      throw new DecisionError(`${this.#name} was not left unfinished by rays; its row has no journal.`, {
-        hint: `rays migrate --fake --name ${this.#name} if its changes are in the database; prisma migrate resolve --rolled-back ${this.#name} if they are not.`,
-      })
-    }
+    const note = journalOf(record)
     if (note.js !== this.#loaded.codeHash || note.ops !== this.#loaded.operations.length) {
       throw new DecisionError(`${this.#name} was edited since it was begun, so its operations cannot be told apart.`, {
         code: 'E_EDITED',
@@ -187,17 +229,28 @@ export class Journal {
       })
     }
     this.#id = record.row.id
-    this.#note = this.#decideDoubt(note, how)
+    this.#note = await this.#decideDoubt(note, how)
     // The way on: an unfinished up goes on upwards, and back downwards; an unfinished down the other way round. What was
     // being undone is undone by either word.
     const forward = how.mode === 'resume' || note.dir === 'undo' ? note.dir : note.dir === 'up' ? 'undo' : 'up'
-    const boundary = this.#note.op!
+    const boundary = this.#note.op
     const turned = forward !== note.dir
     const op = !turned ? boundary : forward === 'up' ? boundary + 1 : boundary - 1
     if (forward !== 'up') this.#refuseMissingDowns(op)
-    // Why it stopped is kept for the row that is rolled back in the end; what goes on may have another reason to stop.
-    const { error, ...rest } = this.#note
-    this.#note = { ...rest, dir: forward, op, state: 'idle', ...(forward === 'undo' && error && { error }) }
+    const doubt = { loaded: this.#loaded, note }
+    const retried = note.state === 'running' && how.retry !== undefined
+    if (retried) await takeAway(this.#options.connection, doubt)
+    // Why it stopped is kept for the row that is rolled back in the end; what goes on may have another reason to stop. What
+    // was half-done before an operation is so before it is run again, too.
+    const { error, invalid, ...rest } = this.#note
+    this.#note = {
+      ...rest,
+      dir: forward,
+      op,
+      state: 'idle',
+      ...(forward === 'undo' && error !== undefined && { error }),
+      ...(retried && !turned && invalid && { invalid }),
+    }
     await this.#write({})
     await this.#go()
     return forward === 'up' ? 'applied' : 'unapplied'
@@ -219,37 +272,46 @@ export class Journal {
     )
   }
 
-  #decideDoubt(note: RaysNote, how: Resumption): RaysNote {
+  async #decideDoubt(note: JournalNote, how: Resumption): Promise<JournalNote> {
     const ahead = note.dir === 'up' ? 1 : -1
     if (note.state !== 'running') {
       const named = how.retry ?? how.skip
       if (named !== undefined && named !== note.op) throw this.#wrongOperation(named, note)
       // It was not done by rays; a person may have done it since.
-      const byHand = how.skip !== undefined && this.#loaded.operations[note.op!] !== undefined
-      return byHand ? { ...note, op: note.op! + ahead } : note
+      const byHand = how.skip !== undefined && this.#loaded.operations[note.op] !== undefined
+      return byHand ? { ...note, op: note.op + ahead } : note
     }
+    const { connection } = this.#options
+    const doubt = { loaded: this.#loaded, note }
+    const command = `rays migrate --${how.mode}`
     if (how.skip !== undefined) {
       if (how.skip !== note.op) throw this.#wrongOperation(how.skip, note)
-      return { ...note, op: note.op! + ahead }
+      // What is undone next takes away what was left of it.
+      if (how.mode === 'resume' || note.dir !== 'up') await refuseSkip(connection, doubt, command)
+      return { ...note, op: note.op + ahead }
     }
     if (how.retry !== undefined) {
       if (how.retry !== note.op) throw this.#wrongOperation(how.retry, note)
       return note
     }
-    const command = `rays migrate --${how.mode}`
-    const way = note.dir === 'up' ? 'up' : 'down'
-    const pair = this.#loaded.operations[note.op!]!
+    const pair = this.#loaded.operations[note.op]
+    const work = (note.dir === 'up' ? pair?.[0] : pair?.[1]) ?? null
+    const left = await leftIn(connection, doubt)
+    const seen = left.length === 0 ? '' : `\nIt is not done:\n${bullets(left.map(({ what }) => what))}`
     throw new DecisionError(
-      `Operation ${note.op} of ${this.#name} (${operationName(way === 'up' ? pair[0] : pair[1])}) is in doubt: it was started, and whether it was done is not recorded.`,
+      `Operation ${note.op} of ${this.#name} (${operationName(work)}) is in doubt: it was started, and whether it was done is not recorded.${seen}`,
       {
         code: 'E_IN_DOUBT',
-        data: { migration: this.#name, operation: note.op },
-        hint: `Look at the database. If its changes are there: ${command} --skip-op ${note.op}. If they are not: ${command} --retry-op ${note.op}.`,
+        data: { migration: this.#name, operation: note.op, ...(left.length > 0 && { left: left.map((l) => l.what) }) },
+        hint:
+          left.length > 0
+            ? wayOut(left, doubt, command)
+            : `Look at the database. If its changes are there: ${command} --skip-op ${note.op}. If they are not: ${command} --retry-op ${note.op}.`,
       },
     )
   }
 
-  #wrongOperation(given: number, note: RaysNote): UsageError {
+  #wrongOperation(given: number, note: JournalNote): UsageError {
     return new UsageError(`The operation in question is ${note.op}, not ${given}.`, {
       hint: `rays status shows it. --retry-op ${note.op} or --skip-op ${note.op}.`,
     })
@@ -265,32 +327,63 @@ export class Journal {
   /** Runs on from the note to the end of its direction. */
   async #go(): Promise<void> {
     const up = this.#note.dir === 'up'
-    this.#invalidBefore = (await this.#options.connection.invalid?.()) ?? []
     try {
-      while (up ? this.#note.op! < this.#loaded.operations.length : this.#note.op! >= 0) {
+      while (up ? this.#note.op < this.#loaded.operations.length : this.#note.op >= 0) {
         await this.#pauseIfInterrupted()
         await this.#runOne()
       }
     } catch (error) {
       throw await this.#failed(error)
     }
-    try {
-      await this.#finish()
-    } catch (error) {
+    await this.#end().catch(async (error: unknown) => {
       this.#finished = false
-      const { kind } = this.#options.connection.engine.explain(error)
-      throw await (kind === 'connection' ? this.#unrecorded(error) : this.#failed(error))
-    }
+      if (error instanceof RaysError) throw error
+      throw await (this.#isLost(error) ? this.#unrecorded(error) : this.#failed(error))
+    })
   }
 
-  /** All operations were done, and their row could not be brought to its end. */
+  /** All operations were done, and the connection was lost before their row was brought to its end. */
   async #unrecorded(error: unknown): Promise<unknown> {
     const { connection } = this.#options
-    if (connection.engine.explain(error).kind !== 'connection') return error
     const direction = this.#note.dir === 'up' ? ('up' as const) : ('down' as const)
     return this.#leave(
       operationError(error, { connection, direction }, this.#loaded, ''),
       'The connection was lost after the last operation, before its row was brought to its end.',
+    )
+  }
+
+  #isLost(error: unknown): boolean {
+    return error instanceof CommitUnknownError || this.#options.connection.engine.explain(error).kind === 'connection'
+  }
+
+  /**
+   * Writes to the row outside of a transaction. Where the answer is lost with the connection, a new session looks what became
+   * of it: the lock says that nobody else has written meanwhile.
+   * @param decide told of the row that the new session found
+   * @throws {DecisionError} where there is no way back
+   */
+  async #orLook(
+    write: () => Promise<unknown>,
+    decide: (row: HistoryRow | undefined, lost: unknown) => unknown,
+  ): Promise<void> {
+    try {
+      await write()
+    } catch (error) {
+      if (!this.#isLost(error)) throw error
+      const what = `The connection was lost while the history was told of ${this.#name}`
+      await decide(await this.#reconnected(error, what, 'how far it is recorded'), error)
+    }
+  }
+
+  /** Brings the row to its end, and does not take a lost answer for a failure. */
+  #end(): Promise<void> {
+    return this.#orLook(
+      () => this.#finish(),
+      (row) => {
+        if (this.#isFinished(row)) return
+        this.#finished = false
+        return this.#finish()
+      },
     )
   }
 
@@ -322,9 +415,8 @@ export class Journal {
 
   /** One operation and its journal entry; a data operation and its entry commit together. */
   async #runOne(): Promise<void> {
-    const { connection } = this.#options
     const up = this.#note.dir === 'up'
-    const operation = this.#note.op!
+    const operation = this.#note.op
     const next = up ? operation + 1 : operation - 1
     this.#options.onProgress?.({
       kind: 'operation',
@@ -333,42 +425,87 @@ export class Journal {
       operations: this.#loaded.operations.length,
     })
     // Of the first operation the row said so when it was written.
-    if (this.#note.state !== 'running') await this.#write({ state: 'running' })
+    if (this.#note.state !== 'running') await this.#write({ state: 'running', ...(await this.#halfDone()) })
+    const { connection } = this.#options
     const inTransaction = this.#loaded.transaction && !connection.engine.transactionalDdl
     let whole = false
     let done = false
     const work = async () => {
       try {
-        await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction: up ? 'up' : 'down' })
-        done = true
-        await this.#noteDone(next)
+        const direction = up ? ('up' as const) : ('down' as const)
+        await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction })
       } catch (error) {
         // DDL commits what came before it; without any, the transaction is still open and takes everything back.
         this.#takenBack = inTransaction && (await connection.inTransaction())
         throw error
       }
       whole = await connection.inTransaction()
+      this.#takenBack = inTransaction && whole
+      await this.#refuseHalfDone()
+      done = true
+      await this.#noteDone(next).catch(async (error: unknown) => {
+        if (error instanceof CommitUnknownError || !this.#isLost(error)) {
+          this.#takenBack = inTransaction && (await connection.inTransaction())
+          throw error
+        }
+        throw new CommitUnknownError('the connection was lost', { cause: error })
+      })
     }
     try {
       if (inTransaction) await connection.transaction({}, work)
       else await work()
     } catch (error) {
       // The note in memory may be ahead of what was committed; where the operation stays, and could only not be noted, it is not.
-      const lost = error instanceof CommitUnknownError || connection.engine.explain(error).kind === 'connection'
-      const stays = done && !this.#takenBack && !lost
+      const stays = done && !this.#takenBack && !this.#isLost(error)
       this.#note = { ...this.#note, ...(stays ? { op: next, state: 'idle' } : { op: operation, state: 'running' }) }
       this.#finished = false
       if (!(error instanceof CommitUnknownError)) throw error
       await this.#afterUnknownCommit(error, next, whole)
     }
-    await this.#options.connection.restoreSettings()
-    if (!this.#finished) await this.#holdLock()
+    await this.#goOnWithSession()
+  }
+
+  /** An operation failed, in this statement. */
+  #failure(statement: string, completed: number, cause: unknown, op = this.#note.op): OperationFailure {
+    const { dir } = this.#note
+    const pair = this.#loaded.operations[op]
+    return new OperationFailure(
+      op,
+      operationName((dir === 'up' ? pair?.[0] : pair?.[1]) ?? null),
+      statement,
+      completed,
+      cause,
+    )
+  }
+
+  /** An operation may end well and leave half-done what it was to make: IF NOT EXISTS finds an invalid index good enough. */
+  async #refuseHalfDone(): Promise<void> {
+    const doubt = { loaded: this.#loaded, note: this.#note }
+    const left = await leftOf(this.#options.connection, doubt)
+    if (left.length === 0) return
+    throw this.#failure('', 1, new HalfDone(left.map(({ what }) => what).join('; ')))
+  }
+
+  /** Between two operations: the session is as it was set up, and has the lock. */
+  async #goOnWithSession(): Promise<void> {
+    const ready = async () => {
+      await this.#options.connection.restoreSettings()
+      if (!this.#finished) await this.#holdLock()
+    }
+    // With the row at its end nothing of this migration can be lost any more.
+    const lost = async (error: unknown) => {
+      if (!this.#isLost(error)) throw error
+      const what = `The connection was lost after an operation of ${this.#name}`
+      const back = this.#reconnected(error, what, 'whether it can go on')
+      await (this.#finished ? back.catch(() => undefined) : back)
+    }
+    await ready().catch(lost)
   }
 
   /** What was done is noted whoever has the lock by now; without it nothing more is begun, and nothing finished. */
   async #noteDone(next: number): Promise<void> {
     const more = this.#note.dir === 'up' ? next < this.#loaded.operations.length : next >= 0
-    if (more || !(await this.#locked())) return this.#write({ op: next, state: 'idle' })
+    if (more || !(await this.#locked())) return this.#put({ op: next, state: 'idle', invalid: undefined })
     this.#note = { ...this.#note, op: next, state: 'idle' }
     await this.#finish()
   }
@@ -391,51 +528,75 @@ export class Journal {
    * @throws {RolledBackAtCommit} when nothing of the operation was done; {@link DecisionError} when nobody can tell
    */
   async #afterUnknownCommit(lost: CommitUnknownError, next: number, whole: boolean): Promise<void> {
-    const operation = this.#note.op!
+    const operation = this.#note.op
     const what = `The connection was lost while operation ${operation} of ${this.#name} was being committed`
-    const { reconnect } = this.#options
-    if (reconnect === undefined) throw lost
-    let connection: JournalSession
-    try {
-      connection = await reconnect()
-    } catch (error) {
-      if (error instanceof RaysError && error.exitCode !== 1) throw error
-      throw new DecisionError(
-        `${what}, and the database cannot be reached: it is unknown whether the operation was done.`,
-        {
-          cause: lost,
-          code: 'E_COMMIT_UNKNOWN',
-          hint: 'When the database is back: rays status tells, rays migrate --resume goes on, rays migrate --undo goes back.',
-        },
-      )
-    }
-    this.#options = { ...this.#options, connection }
-    this.#recorder = new Recorder(connection, this.#options.other)
-    const row = ((await this.#recorder.read()) ?? []).find(({ id }) => id === this.#id)
+    // What was lost is the connection, whatever it was doing.
+    const cause = lost.cause ?? lost
+    const row = await this.#reconnected(cause, what, 'whether the operation was done')
     const note = parseNote(row?.logs ?? null)
     if (this.#isFinished(row)) {
       this.#note = { ...this.#note, op: next, state: 'idle' }
       this.#finished = true
       return
     }
-    if (note?.dir !== this.#note.dir) throw this.#changedMeanwhile()
-    if (note?.op === next && note.state === 'idle') {
+    if (note?.dir === undefined || note.dir !== this.#note.dir) throw this.#changedMeanwhile()
+    if (note.op === next && note.state === 'idle') {
       this.#note = note
       return
     }
-    if (note?.op !== operation || note.state !== 'running') throw this.#changedMeanwhile()
-    if (!whole) throw lost
-    const pair = this.#loaded.operations[operation]!
-    const work = note.dir === 'up' ? pair[0] : pair[1]
-    throw new RolledBackAtCommit(operation, operationName(work), 'COMMIT', 0, lost)
+    if (note.op !== operation || note.state !== 'running') throw this.#changedMeanwhile()
+    if (!whole) throw cause
+    const { functionName, statement, completed } = this.#failure('COMMIT', 0, lost)
+    throw new RolledBackAtCommit(operation, functionName, statement, completed, lost)
   }
 
-  async #write(change: Partial<RaysNote>): Promise<void> {
-    this.#note = { ...this.#note, ...change }
+  /**
+   * Goes on with a new session that has the lock. Returns the row as it finds it.
+   * @param unknown what nobody can tell where there is no way back, in words
+   * @throws {DecisionError}; the lost connection's error where no other can be opened
+   */
+  async #reconnected(lost: unknown, what: string, unknown: string): Promise<HistoryRow | undefined> {
+    const { reconnect } = this.#options
+    if (reconnect === undefined) throw lost
+    try {
+      const connection = await reconnect()
+      this.#options = { ...this.#options, connection }
+      this.#recorder = new Recorder(connection, this.#options.other)
+      return ((await this.#recorder.read()) ?? []).find(({ id }) => id === this.#id)
+    } catch (error) {
+      if (error instanceof RaysError && error.exitCode !== 1) throw error
+      const why =
+        error instanceof LockTimeoutError
+          ? `${error.holder} has the migration lock by now`
+          : 'the database cannot be reached'
+      throw new DecisionError(`${what}, and ${why}: it is unknown ${unknown}.`, {
+        cause: lost,
+        code: 'E_COMMIT_UNKNOWN',
+        hint: 'When the database is back: rays status tells, rays migrate --resume goes on, rays migrate --undo goes back.',
+      })
+    }
+  }
+
+  /** Writes an entry, whatever becomes of the connection meanwhile. */
+  #write(change: Partial<JournalNote>): Promise<void> {
+    return this.#orLook(
+      () => this.#put(change),
+      (row) => {
+        if (row === undefined) throw this.#changedMeanwhile()
+        return row.logs === JSON.stringify(this.#note) ? undefined : this.#put({})
+      },
+    )
+  }
+
+  /** Writes an entry. @param change what is undefined is taken out */
+  async #put(change: { readonly [K in keyof JournalNote]?: JournalNote[K] | undefined }): Promise<void> {
+    this.#note = Object.fromEntries(
+      Object.entries({ ...this.#note, ...change }).filter(([, value]) => value !== undefined),
+    ) as unknown as JournalNote
     const { op, ops, dir } = this.#note
     await this.#recorder.update(this.#id, {
       logs: JSON.stringify(this.#note),
-      steps: dir === 'up' ? op! : Math.min(ops!, op! + 1),
+      steps: dir === 'up' ? op : Math.min(ops, op + 1),
     })
   }
 
@@ -488,23 +649,18 @@ export class Journal {
     const failure = error instanceof OperationFailure ? error : undefined
     // DML of a failed operation was rolled back with its transaction; DDL that had succeeded before the fault stays.
     const halfDone = failure !== undefined && failure.completed > 0 && !this.#takenBack
-    const operation = this.#note.op!
-    if (halfDone) {
+    const operation = this.#note.op
+    const doubt = { loaded: this.#loaded, note: this.#note }
+    const looked = failure?.cause instanceof HalfDone ? leftIn(connection, doubt) : leftSince(connection, doubt.note)
+    const left = await looked.catch(() => [])
+    if (halfDone || left.length > 0) {
       await this.#write({ state: 'running' }).catch(() => undefined)
-      return this.#leave(
-        told(''),
-        `${failure.completed} statement${failure.completed === 1 ? '' : 's'} of operation ${operation} had been run and cannot be rolled back here.`,
-      )
-    }
-    const invalid = ((await connection.invalid?.().catch(() => [])) ?? []).filter(
-      (name) => !this.#invalidBefore.includes(name),
-    )
-    if (invalid.length > 0) {
-      await this.#write({ state: 'running' }).catch(() => undefined)
-      return this.#leave(
-        told(''),
-        `Its statement left invalid indexes behind, which cost time and are never used; drop them: ${invalid.join(', ')}.`,
-      )
+      const many = failure?.completed === 1 ? '' : 's'
+      const what =
+        left.length > 0
+          ? `Something is half-done:\n${bullets(left.map((each) => each.what))}`
+          : `${failure?.completed} statement${many} of operation ${operation} had been run and cannot be rolled back here.`
+      return this.#leave(told(''), what, left.length > 0 ? wayOut(left, doubt, 'rays migrate --resume') : undefined)
     }
     await this.#write({ state: 'idle' }).catch(() => undefined)
     if (this.#options.noUndo || this.#options.signal?.aborted) {
@@ -523,10 +679,14 @@ export class Journal {
   async #undo(told: (after: string) => RaysError, operation: number): Promise<RaysError> {
     const undone: string[] = []
     const missing = this.#loaded.operations.slice(0, operation).findIndex((pair) => pair[1] === null)
-    if (missing !== -1) return this.#leave(told(''), `It could not be undone: operation ${missing} has no down.`, false)
+    if (missing !== -1) {
+      const what = `It could not be undone: operation ${missing} has no down.`
+      return this.#leave(told(''), what, this.#onOrBack(false))
+    }
     const failed = told('')
+    const { invalid: _, ...note } = this.#note
     this.#note = {
-      ...this.#note,
+      ...note,
       dir: 'undo',
       op: operation - 1,
       state: 'idle',
@@ -534,12 +694,12 @@ export class Journal {
     }
     try {
       await this.#write({})
-      while (this.#note.op! >= 0) {
-        const at = this.#note.op!
+      while (this.#note.op >= 0) {
+        const at = this.#note.op
         await this.#runOne()
         undone.push(`operation ${at}: ${operationName(this.#loaded.operations[at]![1])}`)
       }
-      await this.#finish()
+      await this.#end()
     } catch (error) {
       const second = operationError(
         error,
@@ -560,11 +720,12 @@ export class Journal {
   async #redo(told: (after: string) => RaysError, operation: number): Promise<RaysError> {
     const failed = told('')
     if (this.#note.dir === 'up') return this.#leave(failed, 'Going back up failed.')
-    this.#note = { ...this.#note, dir: 'up', op: operation + 1, state: 'idle' }
+    const { invalid: _, ...note } = this.#note
+    this.#note = { ...note, dir: 'up', op: operation + 1, state: 'idle' }
     try {
       await this.#write({})
-      while (this.#note.op! < this.#loaded.operations.length) await this.#runOne()
-      await this.#finish()
+      while (this.#note.op < this.#loaded.operations.length) await this.#runOne()
+      await this.#end()
     } catch (error) {
       const second = operationError(error, { connection: this.#options.connection, direction: 'up' }, this.#loaded, '')
       return this.#leave(failed, `Putting back what it had unapplied failed too: ${second.message}`)
@@ -574,26 +735,32 @@ export class Journal {
 
   /**
    * The row stays unfinished, with what a person needs to decide.
-   * @param undoable whether going back can be tried
+   * @param way what helps, where it is not to go on or back as it is
    */
-  async #leave(failed: RaysError, what: string, undoable = true): Promise<DecisionError> {
+  async #leave(failed: RaysError, what: string, way = this.#onOrBack()): Promise<DecisionError> {
     const applied = this.#loaded.operations.slice(
       0,
-      Math.max(0, this.#note.dir === 'up' ? this.#note.op! : this.#note.op! + 1),
+      Math.max(0, this.#note.dir === 'up' ? this.#note.op : this.#note.op + 1),
     )
     const stays =
       applied.length === 0
         ? ''
         : `\nIn the database:\n${bullets(applied.map((pair, index) => `operation ${index}: ${operationName(pair[0])}`))}`
     const message = `${failed.message.trim()} ${what}${stays}`
-    await this.#write({ error: this.#clean(message).slice(0, 8000) }).catch(() => undefined)
+    await this.#put({ error: this.#clean(message).slice(0, 8000) }).catch(() => undefined)
     return new DecisionError(message, {
       cause: failed.cause,
       code: 'E_UNFINISHED',
       where: failed.where,
       data: { ...failed.data, operation: this.#note.op, state: this.#note.state },
-      hint: `${failed.hint ? `${failed.hint} ` : ''}Then: rays migrate --resume goes on, ${undoable ? 'rays migrate --undo goes back, ' : ''}rays migrate --fake --name ${this.#name} records it as applied.`,
+      hint: `${failed.hint ? `${failed.hint} ` : ''}${way}`,
     })
+  }
+
+  /** @param undoable whether going back can be tried */
+  #onOrBack(undoable = true): string {
+    const back = undoable ? 'rays migrate --undo goes back, ' : ''
+    return `Then: rays migrate --resume goes on, ${back}rays migrate --fake --name ${this.#name} records it as applied.`
   }
 }
 
@@ -606,7 +773,8 @@ export async function running(
   records: readonly MigrationRecord[],
 ): Promise<{ readonly record: MigrationRecord; readonly holder: string } | undefined> {
   const record = unfinished(records)
-  if (!record || (record.note?.error !== undefined && record.note.dir !== 'undo')) return undefined
+  const note = record?.note
+  if (!record || !note?.dir || (note.error !== undefined && note.dir !== 'undo')) return undefined
   const holder = await connection.lockHolder({ migrating: true })
   return holder === undefined ? undefined : { record, holder }
 }
@@ -624,7 +792,18 @@ export async function refuseRunning(
   )
 }
 
-/** A migration's record that rays left unfinished, if there is one. */
+/** A migration's record that rays left unfinished, if there is one; one whose journal cannot be read, if there is no other. */
 export function unfinished(records: readonly MigrationRecord[]): MigrationRecord | undefined {
-  return records.find((record) => record.state === 'failed' && record.note?.dir !== undefined)
+  const failed = records.filter(({ state }) => state === 'failed')
+  return failed.find(({ note }) => note?.dir !== undefined) ?? failed.find(({ damaged }) => damaged !== undefined)
+}
+
+/** @throws {DecisionError} where the journal of an unfinished migration says nothing of use */
+export function journalOf({ name, note, damaged }: MigrationRecord): JournalNote {
+  if (note?.dir !== undefined) return note
+  const why = damaged === undefined ? 'its row has no journal' : `its journal cannot be read, ${damaged}`
+  throw new DecisionError(`${name} was left unfinished, and nobody can tell where it stands: ${why}.`, {
+    code: 'E_NO_JOURNAL',
+    hint: `Look at the database. If its changes are there: rays migrate --fake --name ${name}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${name}.`,
+  })
 }

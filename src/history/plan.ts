@@ -90,8 +90,11 @@ function describeFailure(record: MigrationRecord): string {
       note.state === 'running'
         ? `operation ${note.op} was started and is in doubt`
         : `it stopped before operation ${note.op}`
-    return `${record.name}${since}: ${doing}, of ${note.ops} operations, going ${note.dir}${quoted(note.error)}`
+    const left = record.left === undefined ? '' : `. Not done: ${record.left.join('; ')}`
+    return `${record.name}${since}: ${doing}, of ${note.ops} operations, going ${note.dir}${left}${quoted(note.error)}`
   }
+  if (record.damaged !== undefined)
+    return `${record.name}${since}: its journal cannot be read, ${record.damaged}${quoted(record.row.logs?.trim())}`
   return `${record.name}${since}${quoted(record.row.logs?.trim())}`
 }
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Connection, Engine, HistoryDialect, Row } from '../../engines/engine.js'
 import { DecisionError, FailedError, isInTheWay } from '../errors.js'
 import { compareNames } from '../text.js'
+import { type RaysNote, readNote } from './note.js'
 
 /** One row of `_prisma_migrations`. */
 export interface HistoryRow {
@@ -16,29 +17,6 @@ export interface HistoryRow {
   readonly steps: number
 }
 
-/** What rays notes in the `logs` of its rows. Prisma reads the logs of failed rows only, and shows them as text. */
-export interface RaysNote {
-  readonly rays: 1
-  /** The run of `rays migrate` in which the migration was applied, from 1. */
-  readonly batch?: number
-  /** The batch of Knex's in which it was applied, where Knex ran it. */
-  readonly knex?: number
-  /** sha256 of migration.js. */
-  readonly js?: string
-  /** The journal of a migration that is not in one transaction. */
-  readonly dir?: 'up' | 'down' | 'undo'
-  /** Number of operations. */
-  readonly ops?: number
-  /** The next operation (dir up) or the last one that is still applied (dir down, undo). */
-  readonly op?: number
-  /** `running`: the operation was started and is not known to have ended. */
-  readonly state?: 'idle' | 'running'
-  /** While undoing or unapplying: what the row held before, to be put back. */
-  readonly finished?: string
-  /** Why the migration is being undone. */
-  readonly error?: string
-}
-
 /** What a migration's rows say together (see docs/how-it-works.md, "Rows"). */
 export interface MigrationRecord {
   readonly name: string
@@ -48,11 +26,15 @@ export interface MigrationRecord {
   readonly row: HistoryRow
   readonly rows: readonly HistoryRow[]
   readonly note: RaysNote | undefined
+  /** Why its note cannot be read, where rays, or another version of it, seems to have written one. */
+  readonly damaged?: string
+  /** What the operation in doubt left half-done, in words. */
+  readonly left?: readonly string[]
 }
 
 /** More rows than any project has; beyond it something else writes the table. */
 const MAX_ROWS = 100_000
-const MAX_NOTE = 64 * 1024
+const MAX_NOTE = 1024 * 1024
 
 /** What reading and writing the history needs of a session. */
 export type HistorySession = Pick<Connection, 'raw' | 'change' | 'script' | 'history' | 'syntax'> & {
@@ -218,7 +200,7 @@ export class Recorder {
     )
   }
 
-  /** The row with this id, or undefined. */
+  /** Whether there is a row with this id. */
   async find(id: string): Promise<boolean> {
     const { history, syntax } = this.#connection
     const rows = await this.#connection.raw(`SELECT id FROM ${history.table} WHERE id = ${syntax.placeholder(1)}`, [id])
@@ -338,36 +320,10 @@ export function records(rows: readonly HistoryRow[]): MigrationRecord[] {
       const applied = own.find((row) => row.finishedAt !== null && row.rolledBackAt === null)
       const row = failed ?? applied ?? own[own.length - 1]!
       const state = failed ? ('failed' as const) : applied ? ('applied' as const) : ('absent' as const)
-      return { name, state, row, rows: own, note: parseNote(row.logs) }
+      const { note, damaged } = readNote(row.logs)
+      return { name, state, row, rows: own, note, ...(damaged !== undefined && { damaged }) }
     })
     .sort((a, b) => compareNames(a.name, b.name))
-}
-
-/** The note of rays in a row's logs, or undefined where another wrote them, or wrote something else into them. */
-export function parseNote(logs: string | null): RaysNote | undefined {
-  if (logs === null || !logs.startsWith('{"rays":')) return undefined
-  try {
-    const note = JSON.parse(logs) as Record<string, unknown>
-    return note.rays === 1 && Object.entries(NOTE_FIELDS).every(([name, right]) => !(name in note) || right(note[name]))
-      ? (note as unknown as RaysNote)
-      : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const isText = (value: unknown) => typeof value === 'string'
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= -1
-const NOTE_FIELDS: Readonly<Record<Exclude<keyof RaysNote, 'rays'>, (value: unknown) => boolean>> = {
-  batch: isCount,
-  knex: isCount,
-  js: isText,
-  dir: (value) => value === 'up' || value === 'down' || value === 'undo',
-  ops: isCount,
-  op: isCount,
-  state: (value) => value === 'idle' || value === 'running',
-  finished: isText,
-  error: isText,
 }
 
 /** The number of the next batch: one more than the greatest that any row notes. */

@@ -4,7 +4,8 @@ import { DecisionError } from '../errors.js'
 import { checksum, readScript } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import { bullets, compareNames } from '../text.js'
-import { type HistorySession, type MigrationRecord, type RaysNote, Recorder, records } from './recorder.js'
+import type { AppliedNote } from './note.js'
+import { type HistorySession, type MigrationRecord, Recorder, records } from './recorder.js'
 
 export interface Absorbed {
   readonly migration: Migration
@@ -59,7 +60,7 @@ export async function asAbsorbed(
 }
 
 /** The whole belongs to the batch in which the last of its originals was applied: undoing that batch undoes it. */
-function noteOf(replaced: readonly MigrationRecord[]): RaysNote | undefined {
+function noteOf(replaced: readonly MigrationRecord[]): AppliedNote | undefined {
   const batches = replaced.flatMap(({ note }) => note?.batch ?? [])
   return batches.length === 0 ? undefined : { rays: 1, batch: Math.max(...batches) }
 }

@@ -5,8 +5,8 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
 import type { Knex } from 'knex'
-import { type Answer, LockTimeoutError, type Provider, type Row } from '../../engines/engine.js'
-import { INVALID_INDEXES } from '../../engines/postgresql/catalog.js'
+import { type Answer, type Leftover, LockTimeoutError, type Provider, type Row } from '../../engines/engine.js'
+import { leftover, leftoversSql } from '../../engines/postgresql/catalog.js'
 import { LastingLock } from '../../engines/sqlite/lasting-lock.js'
 import { ConfigError } from '../errors.js'
 
@@ -51,8 +51,8 @@ export interface Dialect {
   alone(session: Shutting, table: string, timeoutMs: number): Promise<Alone>
   /** Whether a transaction is open on the connection, whoever began it; false where nobody can tell. */
   inTransaction(session: Shutting, connection: object): Promise<boolean>
-  /** What a statement outside of a transaction left half-done when it failed, as `name`. */
-  readonly invalid?: string
+  /** What statements outside of a transaction left half-done: how it is asked for, and what a row of the answer is. */
+  readonly leftovers?: { readonly ask: string; readonly read: (row: Row) => Leftover }
   /** An answer as Knex's client leaves it behind: the inverse of `rows` and `changes`. */
   answer(answer: Answer, sql: string): Pick<KnexQuery, 'response' | 'context'>
   /** What Knex's client, or its driver, makes of a parameter where a session of rays would make something else of it. */
@@ -109,7 +109,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
       return { done: 'COMMIT', failed: 'ROLLBACK' }
     },
     inTransaction: async () => false,
-    invalid: INVALID_INDEXES,
+    leftovers: { ask: leftoversSql(0), read: leftover },
     answer: ({ rows, changes, command }, sql) => ({
       response: { rows, rowCount: changes, command: command ?? firstWord(sql), fields: [] },
     }),

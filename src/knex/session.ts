@@ -1,7 +1,7 @@
 /** A connection of Knex's, seen as what rays' migrations and history need: a client, and a session for the recorder. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import type { Client, Engine, HistoryDialect, Row, StatementSyntax } from '../../engines/engine.js'
+import type { Client, Engine, HistoryDialect, Leftover, Row, StatementSyntax } from '../../engines/engine.js'
 import { LockTimeoutError } from '../../engines/engine.js'
 import { engineFor } from '../../engines/index.js'
 import { bindPlaceholders } from '../../engines/sql/placeholders.js'
@@ -138,9 +138,9 @@ export class KnexSession implements Client, JournalSession {
     return this.dialect.inTransaction(this.#shutting(), this.#connection)
   }
 
-  async invalid(): Promise<readonly string[]> {
-    const { invalid } = this.dialect
-    return invalid === undefined ? [] : (await this.raw(invalid)).map((row) => String(row.name))
+  async leftovers(): Promise<readonly Leftover[]> {
+    const { leftovers } = this.dialect
+    return leftovers === undefined ? [] : (await this.raw(leftovers.ask)).map(leftovers.read)
   }
 
   /** What an operation left open is taken back. Knex's settings of the session are its own. */

@@ -261,6 +261,178 @@ fault(
   { on: ['mysql'] },
 )
 
+/** Each entry that the journal makes while the second migration is applied, by what the message holds. */
+const ENTRIES: readonly [what: string, when: RegExp, lost: { readonly before: 0 | 1 | 3; readonly after: 0 | 1 }][] = [
+  ['that it begins', /"op":0,"state":"running"/, { before: 1, after: 0 }],
+  ['that the first operation is done', /"op":1,"state":"idle"/, { before: 3, after: 0 }],
+  ['that the second one runs', /"op":1,"state":"running"/, { before: 0, after: 0 }],
+  // Rows and entry are one transaction, which ends with the connection.
+  ['that the second one is done', /"op":2,"state":"idle"/, { before: 1, after: 1 }],
+  ['that the third one runs', /"op":2,"state":"running"/, { before: 0, after: 0 }],
+  ['that all is done', /\{"rays":1,"batch":2,"js":"\w+"\}/, { before: 3, after: 0 }],
+]
+
+for (const [what, when, lost] of ENTRIES)
+  for (const at of ['cut-before', 'cut-after'] as const)
+    fault(
+      `a connection cut ${at === 'cut-before' ? 'before' : 'after'} the server got the entry ${what}`,
+      async (c) => {
+        await c.fixture()
+        const before = await c.state()
+        const between = await proxy(c.href, at, 1, { when })
+        const run = await c.rays(['migrate'], { env: { DATABASE_URL: between.href } }).finally(() => between.close())
+        await between.reached
+        await c.gone()
+        const expected = at === 'cut-before' ? lost.before : lost.after
+        expect({ code: run.code, stderr: run.stderr }).toEqual({
+          code: expected,
+          stderr: expected === 0 ? expect.any(String) : expect.stringMatching(/connection/i),
+        })
+        const open = (await c.history()).filter((row) => row.finished_at === null && row.rolled_back_at === null)
+        expect(open).toHaveLength(expected === 3 ? 1 : 0)
+        if (expected === 1 && what === 'that it begins') await c.clean(before)
+        else if (expected === 1) await c.undone(before, /connection/i)
+        else if (expected === 3) {
+          const { op } = await journal(c)
+          const resumed = await c.rays(['migrate', '--resume', '--skip-op', String(op)])
+          expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+        }
+        await c.next()
+        expect(await c.tables()).toEqual(['a', 'b', 'c', 'd'])
+        expect(await c.db.query('SELECT id FROM a')).toHaveLength(2)
+      },
+      { on: ['mysql'] },
+    )
+
+fault(
+  'a connection cut at the first entry, and no way back, is not taken for nothing done',
+  async (c) => {
+    await c.fixture()
+    const [, when] = ENTRIES[0]!
+    const between = await proxy(c.href, 'cut-after', 1, { when, stayDown: true })
+    const env = { DATABASE_URL: between.href, RAYS_CONNECT_TIMEOUT: '2' }
+    const run = await c.rays(['migrate'], { env }).finally(() => between.close())
+    await c.gone()
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/unknown how far[\s\S]*rays status/),
+    })
+    expect(await journal(c)).toMatchObject({ op: 0, state: 'running', dir: 'up', steps: 0 })
+    const resumed = await c.rays(['migrate', '--resume', '--retry-op', '0'])
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    await c.next()
+  },
+  { on: ['mysql'] },
+)
+
+for (const at of ['cut-before', 'cut-after'] as const)
+  fault(
+    `a connection cut ${at === 'cut-before' ? 'before' : 'after'} the server got the entry that a way down begins`,
+    async (c) => {
+      await c.fixture()
+      await c.next({ args: ['--name', M2], applied: [M1, M2] })
+      const before = await c.state()
+      const between = await proxy(c.href, at, 1, { when: /"op":2,"state":"running"/ })
+      const run = await c
+        .rays(['migrate', '--name', M1, '--y'], { env: { DATABASE_URL: between.href } })
+        .finally(() => between.close())
+      await c.gone()
+      expect({ code: run.code, stderr: run.stderr }).toEqual({
+        code: at === 'cut-before' ? 1 : 0,
+        stderr: expect.any(String),
+      })
+      if (at === 'cut-before') await c.clean(before)
+      else expect(await c.applied()).toEqual([M1])
+      await c.next()
+    },
+    { on: ['mysql'] },
+  )
+
+/** Begins to build an index, and is killed in the middle of it: another session's transaction keeps it waiting. */
+async function killedWhileIndexing(c: FaultCase, building: string): Promise<void> {
+  await c.db.query('CREATE SCHEMA aside; CREATE TABLE aside.seen (id INTEGER)')
+  const reader = await c.db.session()
+  await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+  await reader.query('SELECT * FROM aside.seen')
+  const running = c.start(['migrate', '--lock-timeout', '60'])
+  while (((await c.db.query('SELECT 1 FROM pg_index WHERE NOT indisvalid')) as unknown[]).length === 0) await pause(20)
+  running.child.kill('SIGKILL')
+  await running.output
+  const ours = `FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE '${building}%' AND pid <> pg_backend_pid()`
+  await c.db.query(`SELECT pg_terminate_backend(pid) ${ours}`)
+  while ((await c.db.query(`SELECT 1 ${ours}`)).length > 0) await pause(20)
+  await reader.query('ROLLBACK')
+  await c.gone()
+}
+
+const isValid = async (c: FaultCase, index: string) =>
+  (await c.db.query(`SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('${index}')`))[0]?.indisvalid
+
+fault(
+  'an index that a killed process left invalid is never taken for done, and is built anew',
+  async (c) => {
+    const cic = {
+      up: `await client.execute('CREATE INDEX CONCURRENTLY a_by_v ON a (v)')`,
+      down: `await client.execute('DROP INDEX CONCURRENTLY a_by_v')`,
+    }
+    await c.fixture()
+    c.folder(M2, [cic], { transaction: false })
+    // Somebody else's, from before: it is nobody's of this migration.
+    await c.db.query("INSERT INTO a VALUES (1, 'same'), (2, 'same')")
+    await c.db.query('CREATE UNIQUE INDEX CONCURRENTLY others ON a (v)').catch(() => undefined)
+    expect(await isValid(c, 'others')).toBe(false)
+    await c.db.query('DROP INDEX others')
+    await killedWhileIndexing(c, 'create index concurrently')
+    expect(await isValid(c, 'a_by_v')).toBe(false)
+    const named = /"a_by_v" of "a" is invalid/
+    await c.next({ refused: { code: 3, says: named } })
+    for (const args of [
+      ['migrate', '--resume'],
+      ['migrate', '--resume', '--skip-op', '0'],
+    ]) {
+      const run = await c.rays(args)
+      expect({ args, code: run.code, stderr: run.stderr }).toEqual({
+        args,
+        code: 3,
+        stderr: expect.stringMatching(/"a_by_v" of "a" is invalid[\s\S]*--retry-op 0/),
+      })
+    }
+    const status = await c.rays(['status', '--check'])
+    expect({ code: status.code, stdout: status.stdout }).toEqual({ code: 1, stdout: expect.stringMatching(named) })
+    // Back leaves nothing of it either.
+    const back = await c.rays(['migrate', '--undo', '--retry-op', '0'])
+    expect({ code: back.code, stderr: back.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect(await isValid(c, 'a_by_v')).toBeUndefined()
+    await c.db.query('DROP SCHEMA aside CASCADE')
+    await killedWhileIndexing(c, 'create index concurrently')
+    const resumed = await c.rays(['migrate', '--resume', '--retry-op', '0'])
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect(await isValid(c, 'a_by_v')).toBe(true)
+    await c.next()
+  },
+  { on: ['postgresql'] },
+)
+
+fault(
+  'what a killed process left of an index that was built anew is taken away before it is tried again',
+  async (c) => {
+    await c.fixture()
+    await c.db.query('CREATE INDEX a_by_v ON a (v)')
+    c.folder(M2, [{ up: `await client.execute('REINDEX TABLE CONCURRENTLY a')`, down: '' }], { transaction: false })
+    await killedWhileIndexing(c, 'reindex table concurrently')
+    const left = 'SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT indisvalid'
+    expect(await c.db.query(left)).not.toEqual([])
+    await c.next({ refused: { code: 3, says: /_ccnew" of "a" is invalid/ } })
+    const skipped = await c.rays(['migrate', '--resume', '--skip-op', '0'])
+    expect({ code: skipped.code, stderr: skipped.stderr }).toEqual({ code: 3, stderr: expect.stringMatching(/_ccnew/) })
+    const resumed = await c.rays(['migrate', '--resume', '--retry-op', '0'])
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    expect(await c.db.query(left)).toEqual([])
+    await c.next()
+  },
+  { on: ['postgresql'] },
+)
+
 /** A server of the tests' own, which may crash. */
 type Crashing = { url: string; crash(): Promise<void>; restart(): Promise<void>; stop(): Promise<void> }
 const crashing: Partial<Record<string, Crashing>> = {}

@@ -166,6 +166,46 @@ fault('odd rows in the history are read as Prisma reads them', async (c) => {
   expect((await c.rays(['status', '--check'])).code).toBe(1)
 })
 
+fault('a journal that says where nobody can be is left to a person, whatever is asked for', async (c) => {
+  await c.fixture({}, { transaction: false })
+  const op = (more: object) =>
+    JSON.stringify({ rays: 1, batch: 2, dir: 'up', ops: 3, op: 1, state: 'running', ...more })
+  // What else there may be is in the unit tests.
+  const odd = [op({ op: 99 }), op({ dir: 'sideways' }), op({ dir: 'down', finished: 'soon' }), op({}).slice(0, -9)]
+  for (const logs of odd) {
+    await c.db.query('DELETE FROM _prisma_migrations WHERE finished_at IS NULL')
+    await c.db.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, logs, applied_steps_count) VALUES ('odd', '', '${M2}', '${logs}', 0)`,
+    )
+    const before = await c.state()
+    for (const args of [['migrate'], ['migrate', '--resume', '--skip-op', '99'], ['migrate', '--undo']]) {
+      const run = await c.rays(args)
+      expect({ logs, args, code: run.code, stderr: run.stderr }).toEqual({
+        logs,
+        args,
+        code: 3,
+        stderr: expect.stringMatching(/journal cannot be read[\s\S]*--rolled-back 20260102000000_b/),
+      })
+      expect(run.stderr).not.toMatch(/fault in rays/)
+    }
+    const status = await c.rays(['status'])
+    expect({ code: status.code, stdout: status.stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/cannot be read/),
+    })
+    await c.clean(before)
+  }
+  // A journal of a file that had more operations is none for this one.
+  await c.db.query(`UPDATE _prisma_migrations SET logs = '${op({ ops: 9, op: 9, state: 'idle' })}' WHERE id = 'odd'`)
+  const other = await c.rays(['migrate', '--resume'])
+  expect({ code: other.code, stderr: other.stderr }).toEqual({
+    code: 3,
+    stderr: expect.stringMatching(/edited since it was begun/),
+  })
+  await c.db.query("DELETE FROM _prisma_migrations WHERE id = 'odd'")
+  await c.next()
+})
+
 fault('recording without running changes the record only, whatever the history holds', async (c) => {
   await c.fixture()
   await c.db.query(

@@ -402,6 +402,44 @@ fault(
 )
 
 fault(
+  'an invalid index that was there before is no end of an operation that finds it good enough, and status tells of it',
+  async (c) => {
+    const cic = `await client.execute('CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS one_v ON a (v)')`
+    await c.fixture()
+    c.folder(M2, [{ up: cic, down: `await client.execute('DROP INDEX one_v')` }], { transaction: false })
+    await c.db.query("INSERT INTO a VALUES (1, 'same'), (2, 'same')")
+    await c.db.query('CREATE UNIQUE INDEX CONCURRENTLY one_v ON a (v)').catch(() => undefined)
+    // Of a partitioned table: invalid until every partition has its own, as it should be.
+    await c.db.query(`CREATE TABLE parts (id INTEGER) PARTITION BY RANGE (id);
+      CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (10);
+      CREATE INDEX parts_id ON ONLY parts (id)`)
+    const told = /The index "public"\."one_v" of "a" is invalid: REINDEX INDEX CONCURRENTLY "public"\."one_v"/
+    const status = await c.rays(['status'])
+    expect({ code: status.code, stderr: status.stderr }).toEqual({ code: 0, stderr: expect.stringMatching(told) })
+    expect(status.stderr).not.toContain('parts_id')
+    const run = await c.rays(['migrate'])
+    expect({ code: run.code, stderr: run.stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/"one_v" of "a" is invalid[\s\S]*REINDEX INDEX CONCURRENTLY[\s\S]*--skip-op 0/),
+    })
+    const skipped = await c.rays(['migrate', '--resume', '--skip-op', '0'])
+    expect({ code: skipped.code, stderr: skipped.stderr }).toEqual({ code: 3, stderr: expect.stringMatching(/one_v/) })
+    await c.db.query('DELETE FROM a WHERE id = 2')
+    await c.db.query('REINDEX INDEX CONCURRENTLY one_v')
+    const resumed = await c.rays(['migrate', '--resume', '--skip-op', '0'])
+    expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
+    await c.next()
+    await c.db.query('DROP INDEX one_v')
+    await c.db.query("INSERT INTO a VALUES (2, 'same')")
+    await c.db.query('CREATE UNIQUE INDEX CONCURRENTLY one_v ON a (v)').catch(() => undefined)
+    for (const flag of ['--check', '--strict']) expect((await c.rays(['status', flag])).code).toBe(1)
+    const doctor = await c.rays(['doctor', '--json'])
+    expect(JSON.parse(doctor.stdout).data.findings).toContainEqual(expect.objectContaining({ code: 'half-done' }))
+  },
+  { on: ['postgresql'] },
+)
+
+fault(
   'a failure whose undoing fails too is left to a person with both reasons',
   async (c) => {
     await c.fixture({

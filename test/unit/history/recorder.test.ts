@@ -1,4 +1,5 @@
-import { type HistoryRow, nextBatch, parseNote, records } from '../../../src/history/recorder.js'
+import { parseNote, readNote } from '../../../src/history/note.js'
+import { type HistoryRow, nextBatch, records } from '../../../src/history/recorder.js'
 
 const T = new Date('2026-02-01T00:00:00Z')
 const row = (name: string, change: Partial<HistoryRow> = {}): HistoryRow => ({
@@ -79,6 +80,52 @@ describe('the note of rays in the logs', () => {
     ['null in a field', '{"rays":1,"batch":null}'],
   ])('is not taken from what is none: %s', (_, logs) => {
     expect(parseNote(logs)).toBeUndefined()
+  })
+
+  const journal = { rays: 1, dir: 'up', ops: 2, op: 1, state: 'running' }
+  test.each<[string, object]>([
+    ['an operation beyond the last', { op: 99 }],
+    ['a running one behind the last', { op: 2 }],
+    ['a negative one', { op: -1 }],
+    ['one below zero going down', { dir: 'down', op: -2 }],
+    ['a running one before the first', { dir: 'undo', op: -1 }],
+    ['nothing left to do while it runs', { ops: 0, op: 0 }],
+    ['all of them still applied, and one more', { dir: 'down', op: 2, state: 'idle' }],
+    ['an unknown direction', { dir: 'left' }],
+    ['an unknown state', { state: 'waiting' }],
+    ['no number of operations', { ops: undefined }],
+    ['no state', { state: undefined }],
+    ['a number that is none', { op: '1' }],
+    ['a number that is too great', { op: 1e300, ops: 1e301 }],
+    ['a time that is none', { finished: 'yesterday' }],
+    ['a list that is none', { invalid: 'tn' }],
+    ['another version', { rays: 2 }],
+  ])('is damaged, and says where nobody can be: %s', (_, change) => {
+    const read = readNote(JSON.stringify({ ...journal, ...change }))
+    expect(read).toEqual({ damaged: expect.any(String) })
+  })
+
+  test.each([
+    [{}],
+    [{ op: 2, state: 'idle' }],
+    [{ op: 0 }],
+    [{ dir: 'down', op: -1, state: 'idle' }],
+    [{ dir: 'undo', op: 1, finished: '2026-01-01T00:00:00.000Z', invalid: ['index 1 "a"."b"'] }],
+  ])('is no other than what rays can have written: %j', (change) => {
+    const note = { ...journal, ...change }
+    expect(readNote(`  ${JSON.stringify(note, null, 2)}`)).toEqual({ note })
+  })
+
+  test('cut off by whoever wrote it, is told as damaged; a list or a text of somebody is none', () => {
+    expect(readNote('{"rays":1,"dir":"up","op":')).toEqual({ damaged: expect.any(String) })
+    for (const logs of [
+      '[{"rays":1}]',
+      '"rays"',
+      '{"error":"rays failed"}',
+      '{ not "rays": JSON',
+      'x'.repeat(5_000_000),
+    ])
+      expect(readNote(logs)).toEqual({})
   })
 
   test('is read where rays wrote it', () => {
