@@ -200,7 +200,10 @@ export class Journal {
   async failedAhead(error: unknown, connection = this.#options.connection): Promise<unknown> {
     this.#options = { ...this.#options, connection }
     this.#recorder = new Recorder(connection, this.#options.other)
-    return error instanceof OperationFailure ? this.#failed(error) : this.#unrecorded(error)
+    if (error instanceof OperationFailure) return this.#failed(error)
+    if (this.#isLost(error)) return this.#unrecorded(error)
+    this.#note = { ...this.#note, op: this.#loaded.operations.length, state: 'idle' }
+    return this.#failed(error)
   }
 
   /** The row that is written before anything is done. */

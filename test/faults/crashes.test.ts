@@ -304,6 +304,34 @@ for (const [what, when, lost] of ENTRIES)
       { on: ['mysql'] },
     )
 
+for (const [together, quote] of [
+  ['several migrations in a message', '`'],
+  ['one by one', "'"],
+] as const)
+  fault(
+    `an entry that the server refuses at the very end undoes what was done (${together})`,
+    async (c) => {
+      await c.fixture()
+      await c.next({ args: ['--name', M2], applied: [M1, M2] })
+      const one = (name: string, sql: string) =>
+        `async function ${name}({ client }) {\n  await client.execute(${quote}${sql}${quote})\n}`
+      c.code(
+        M3,
+        `${one('up', 'CREATE TABLE d (id INTEGER)')}\n\n${one('down', 'DROP TABLE d')}\n\nmodule.exports = [[up, down]]\n`,
+      )
+      const before = await c.state()
+      await c.db.query(`CREATE TRIGGER no_end BEFORE UPDATE ON _prisma_migrations FOR EACH ROW
+        BEGIN IF NEW.finished_at IS NOT NULL THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'; END IF; END`)
+      const run = await c.rays(['migrate'])
+      expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/not today/) })
+      expect(run.stderr).not.toMatch(/connection was lost/)
+      await c.db.query('DROP TRIGGER no_end')
+      await c.undone(before, /not today/, M3)
+      await c.next()
+    },
+    { on: ['mysql'] },
+  )
+
 fault(
   'a connection cut at the first entry, and no way back, is not taken for nothing done',
   async (c) => {
