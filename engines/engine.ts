@@ -183,11 +183,14 @@ export interface Transaction {
    * @throws {TransactionEndedError} when the operation ended the transaction; {@link LockLostError} when it gave the lock away.
    */
   check(): Promise<void>
-  /** Called before the history row is written: the session's own rights apply again (an operation may have said SET ROLE). */
+  /**
+   * Called before anything but the last statement is written to a history: the session's own settings and rights apply again,
+   * whatever an operation, or a function that it called, has set.
+   */
   record?(): Promise<void>
   /**
-   * Hands over one last statement without parameters, to be sent along with COMMIT where that spares a round trip. When it
-   * changes no row, everything is rolled back, and {@link Connection.transaction} rejects.
+   * Hands over one last statement without parameters, to be sent along with COMMIT where that spares a round trip; the
+   * session's own settings and rights apply to it. When it changes no row, everything is rolled back, and {@link Connection.transaction} rejects.
    */
   last?(sql: string): void
   /**
@@ -345,7 +348,10 @@ export interface Connection extends AnsweringClient {
   inTransaction(): boolean
   /** Stops the running statement from outside (a second session). Resolves when the request was sent; never throws. */
   cancel(): Promise<void>
-  /** After a step: settings that an operation may have changed (search_path, role, time zone, sql_mode) are put back. */
+  /**
+   * After a step: settings that an operation, or a function that it called, may have changed (search_path, role, time zone,
+   * sql_mode) are put back. Where a transaction was committed, its own end has done so.
+   */
   restoreSettings(): Promise<void>
   /** What identifies the live database beyond its URL, for the shadow guard; equal for two sessions with the same database. */
   identify(): Promise<string>

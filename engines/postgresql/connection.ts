@@ -7,7 +7,6 @@ import {
   CommitRefusedError,
   CommitUnknownError,
   type Connection,
-  type ConnectOptions,
   type Engine,
   EngineError,
   type Expected,
@@ -42,6 +41,10 @@ export class PostgresConnection implements Connection {
   readonly history: HistoryDialect
   readonly #lock: MigrationLock
   readonly #pooled: boolean
+  /** What puts back whatever a migration, or a function or trigger that it called, has set. */
+  readonly #settled: readonly string[]
+  /** The same, and what else a session can hand on to the next migration. */
+  readonly #cleared: readonly string[]
 
   private constructor(
     readonly engine: Engine,
@@ -49,16 +52,33 @@ export class PostgresConnection implements Connection {
     readonly session: Session,
     readonly version: string,
     private readonly pid: number,
+<<<<<<< HEAD
     /** Whether the server takes {@link NEWER}. */
     private readonly newer: boolean,
     /** How the session was before; undefined where it is set to nothing. */
     private readonly before: SessionState | undefined,
+=======
+    /** The server's version as a number where it takes {@link NEWER}, otherwise 0. */
+    newer: number,
+>>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
   ) {
     const { url, options } = session
     this.target = describePostgres(url)
     this.database = url.database
     this.place = this.database
     this.#pooled = options.transactionLock === true || url.pooled
+    this.#settled = [
+      ...RESET,
+      ...settingsSql(session, this.#pooled ? 'LOCAL' : 'SESSION'),
+      ...NEWER.flatMap(({ since, name, value }) => (newer >= since ? [`SET ${name} = '${value}'`] : [])),
+    ]
+    // Behind a pooler another client may have prepared statements in the same session, of which the pooler keeps a list.
+    this.#cleared = [
+      ...(this.#pooled ? RESET : this.#settled),
+      'CLOSE ALL',
+      'DISCARD TEMP',
+      ...(this.#pooled ? [] : ['DEALLOCATE ALL']),
+    ]
     this.#lock = new MigrationLock(session, this.#pooled)
     this.history = historyDialect(url.schema)
   }
@@ -66,22 +86,41 @@ export class PostgresConnection implements Connection {
   /** Prepares a session that has just been opened. */
   static async start(engine: Engine, session: Session): Promise<PostgresConnection> {
     const { pooled } = session.url
-    const facts = `SELECT current_setting('server_version') AS version, pg_backend_pid() AS pid`
+    const facts = `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS num, pg_backend_pid() AS pid`
     // Behind a transaction pooler a setting would go to whoever uses the backend next; there each transaction sets its own.
     const local = pooled || session.options.transactionLock === true
     const settings = settingsSql(session, 'SESSION').join('; ')
+    const more = NEWER.map(
+      ({ since, name, value }) =>
+        `SELECT set_config('${name}', '${value}', false) WHERE current_setting('server_version_num')::int >= ${since}`,
+    ).join('; ')
     let newer = !local
     const results = await (local
       ? session.send(facts)
+<<<<<<< HEAD
       : session.send(`${STATE}; ${settings}; ${NEWER}; ${facts}`).catch((error: unknown) => {
+=======
+      : session.send(`${settings}; ${more}; ${facts}`).catch((error: unknown) => {
+>>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
           if (session.lost) throw error
           newer = false
           return session.send(`${STATE}; ${settings}; ${facts}`)
         }))
     const row = results.at(-1)!.rows[0]!
+<<<<<<< HEAD
     const version = oneLine(String(row.version)).split(' ')[0]
     const before = local ? undefined : readState(results[0]?.rows[0])
     return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), newer, before)
+=======
+    const version = String(row.version).split(' ')[0]
+    return new PostgresConnection(
+      engine,
+      session,
+      `PostgreSQL ${version}`,
+      Number(row.pid),
+      newer ? Number(row.num) : 0,
+    )
+>>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
   }
 
   get syntax() {
@@ -153,18 +192,27 @@ export class PostgresConnection implements Connection {
     return results
   }
 
-  /** Marks what has to be looked at, or put right, after a statement that is not surely harmless. */
+  /**
+   * Whatever a statement says, a function or a trigger that it calls may change the session: that is put back in any case.
+   * What ends the transaction can be told from the statement: no function can do it.
+   */
   #note(sql: string): void {
     // It would act when all migrations are done, and until then hide or hold what the others are to find.
     if (this.#shared && /\bon\s+commit\s+(?:drop|delete)\b/i.test(sql))
       throw new EngineError('ON COMMIT acts at the end of the transaction, which other migrations share here')
+<<<<<<< HEAD
     // A default, a trigger or a function may do anything to the session, however plain the statement is.
     this.#foreign = true
     if (isPlain(sql)) return
     this.#unchecked = true
+=======
+>>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
     this.#unsettled = true
+    if (!isPlain(sql)) this.#unchecked = true
   }
+  /** An operation may have ended the transaction, or begun another. */
   #unchecked = false
+  /** An operation may have changed what the session is set to. */
   #unsettled = false
   /** Code of a migration, or Prisma's engine, has had the session. */
   #foreign = false
@@ -255,10 +303,21 @@ export class PostgresConnection implements Connection {
     // Before PostgreSQL 13 such a limit may be one for the whole message.
     if (this.session.lost || this.inTransaction() || this.session.options.statementTimeoutMs > 0)
       return { committed: [] }
+<<<<<<< HEAD
     this.#foreign = true
     const begin = ['BEGIN', ...this.#settings(), orStop(`${IN_TIME} AND ${this.#lock.begin}`)]
     // A statement of its own: it sees what was committed before the lock was there.
     const message = new WholeMessage(begin, orStop(`(${ask}) = ${n}`))
+=======
+    const begin = [...this.#beginning(), orStop(`${IN_TIME} AND ${this.#lock.begin}`)]
+    const message = new WholeMessage({
+      begin,
+      // A statement of its own: it sees what was committed before the lock was there.
+      first: orStop(`(${ask}) = ${n}`),
+      settled: this.#ending(),
+      cleared: this.#afterwards(),
+    })
+>>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
     for (const transaction of transactions) message.add(transaction)
     return sendMessage(
       transactions,
@@ -266,7 +325,8 @@ export class PostgresConnection implements Connection {
         send: async () => message.times(await this.session.send(message.text, undefined, { told: false })),
         isLost: (error) => explainPostgres(error).kind === 'connection',
         failed: async (error, elapsed) => {
-          await this.#rollback()
+          this.#unsettled = true
+          await this.restoreSettings().catch(() => undefined)
           return message.failed(error, elapsed)
         },
       },
@@ -278,21 +338,35 @@ export class PostgresConnection implements Connection {
     return readPlain(text, this.syntax)
   }
 
-  /** Behind a pooler a setting is the transaction's. */
-  #settings(): string[] {
-    return this.#pooled ? settingsSql(this.session, 'LOCAL') : []
+  /**
+   * Behind a pooler a setting is the transaction's. There the lock is taken in it, too, so what is read next has to be read
+   * anew: in a transaction that sees one state only, that would be the state before the lock was there.
+   */
+  #beginning(): string[] {
+    if (!this.#pooled) return ['BEGIN']
+    return ['BEGIN ISOLATION LEVEL READ COMMITTED', ...settingsSql(this.session, 'LOCAL')]
+  }
+
+  /**
+   * Once a transaction has ended. In one of its own: the next BEGIN of the message would go on with what begins here, and with
+   * what it began with (`default_transaction_read_only`).
+   */
+  #afterwards(): string[] {
+    return ['BEGIN', ...this.#cleared, 'COMMIT']
+  }
+
+  /** The last statements before the history's: by whom, where and with which lock a row is written no migration decides. */
+  #ending(): string[] {
+    return [...this.#settled, ...this.#lock.kept]
   }
 
   /** Opens the transaction with the lock in it, in one message. Returns its id, and what was asked once the lock was there. */
   async #begin(ask: string | undefined): Promise<{ txid: string; answer: readonly Row[] }> {
-    const settings = this.#settings()
-      .map((sql) => `${sql}; `)
-      .join('')
-    const more = ask === undefined ? '' : `; ${ask}`
     const deadline = performance.now() + (this.#lock.waiting?.timeoutMs ?? 0)
     for (;;) {
+      const taken = `SELECT ${this.#lock.begin} AS taken, txid_current()::text AS txid`
       const results = await this.session
-        .send(`BEGIN; ${settings}SELECT ${this.#lock.begin} AS taken, txid_current()::text AS txid${more}`)
+        .send([...this.#beginning(), taken, ...(ask === undefined ? [] : [ask])].join('; '))
         .catch(async (error) => {
           await this.#rollback()
           throw error
@@ -316,51 +390,60 @@ export class PostgresConnection implements Connection {
         'an earlier statement failed and its error was caught, so the transaction cannot go on',
       )
     if (!this.#unchecked) return
-    const [now] = await this.session.send(`SELECT txid_current()::text AS txid; ${this.#lock.again(txid)}`)
+    const [now] = await this.session.send('SELECT txid_current()::text AS txid')
     if (now!.rows[0]!.txid !== txid)
       throw new TransactionEndedError('the transaction was ended and another one was begun')
     this.#unchecked = false
   }
 
-  /** `SET ROLE` outlives the operation that said it, and its role need not be allowed to write the history. */
   async #record(): Promise<void> {
-    if (this.#unsettled) await this.session.send(RESET_ROLES)
+    await this.session.send(this.#ending().join('; '))
   }
 
   /** Ends what would have ended with a transaction of the migration's own, and begins the next one's savepoint. */
   async #next(sql: string): Promise<void> {
-    const ends = `RELEASE SAVEPOINT ${MARK}; CLOSE ALL; ${this.#settled()}; SAVEPOINT ${MARK}`
-    await this.session.send(`${orFail(sql)}; ${ends}`).catch((error: unknown) => {
+    const ends = [`RELEASE SAVEPOINT ${MARK}`, ...this.#cleared, `SAVEPOINT ${MARK}`]
+    await this.session.send([...this.#ending(), orFail(sql), ...ends].join('; ')).catch((error: unknown) => {
       throw unchanged(error) ?? error
     })
-    this.#unsettled = false
   }
 
-  /** The statements that put back whatever a migration may have set in a session that is rays' own. */
-  #settled(): string {
-    return `${RESET_ROLES}; RESET ALL; ${settingsSql(this.session, 'SESSION').join('; ')}${this.newer ? `; ${NEWER}` : ''}`
-  }
-
+  /** Settings go back with the transaction; what a session hands on besides them does not. */
   async #rollback(): Promise<void> {
     if (this.session.lost || this.session.status === 'I') return
     // A failure to roll back means that the session is gone, and the server rolls back by itself.
-    await this.session.send('ROLLBACK').catch(() => undefined)
+    await this.session.send(['ROLLBACK', ...this.#afterwards()].join('; ')).then(
+      () => {
+        this.#unsettled = false
+      },
+      () => undefined,
+    )
   }
 
   async #commit(last: string | undefined): Promise<void> {
+    const before = [...this.#ending(), ...(last === undefined ? [] : [orFail(last)])]
     let result: Result | undefined
     try {
+<<<<<<< HEAD
       const tail = this.#tail === '' ? '' : `${this.#tail}; `
       const first = last === undefined ? tail : `${orFail(last)}; ${tail}`
       result = (await this.session.send(`${first}COMMIT`)).at(-1)
+=======
+      // What is put off to COMMIT, a trigger, may set something as well.
+      const results = await this.session.send([...before, 'COMMIT', ...this.#afterwards()].join('; '))
+      result = results[before.length]
+>>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
     } catch (error) {
       if (explainPostgres(error).kind === 'connection')
         throw new CommitUnknownError('the connection was lost while committing', { cause: error })
+      // It is committed, and whoever uses the session next puts back the rest.
+      if (((error as { ended?: number }).ended ?? 0) > before.length) return
       await this.#rollback()
       throw (last !== undefined && unchanged(error)) || error
     }
     if (result?.command !== 'COMMIT')
       throw new CommitRefusedError(`the server answered COMMIT with ${result?.command ?? 'nothing'}`)
+    this.#unsettled = false
   }
 
   inTransaction(): boolean {
@@ -406,7 +489,7 @@ export class PostgresConnection implements Connection {
     if (this.session.lost) return
     await this.#rollback()
     if (this.#pooled || !this.#unsettled) return
-    await this.session.send(this.#settled())
+    await this.session.send(this.#afterwards().join('; '))
     this.#unsettled = false
   }
 
@@ -458,10 +541,14 @@ export class PostgresConnection implements Connection {
 /** The message has not been worked on for long: who sent it is to hear of what was done, and to be heard. */
 const IN_TIME = "clock_timestamp() < now() + interval '1 s'"
 
+<<<<<<< HEAD
 /** Queries, as the proof and its guards send them. */
 const READS = /^\s*(?:select|with|show|explain)\b(?![\s\S]*\b(?:insert|update|delete|into)\b)/i
 
 const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
+=======
+const RESET = ['RESET SESSION AUTHORIZATION', 'RESET ROLE', 'RESET ALL']
+>>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
 
 /** The savepoint of a migration that shares its transaction: it takes those that the migration leaves with it. */
 const MARK = '"rays migration"'
@@ -470,12 +557,14 @@ const MARK = '"rays migration"'
  * Settings that came with PostgreSQL 14 and 17 (a limit for whole transactions). The client check ends the statement of a
  * killed rays within seconds; it needs the help of the server's platform, and where that is missing rays does without.
  */
-const NEWER = `SELECT set_config('idle_session_timeout', '0', false), set_config('client_connection_check_interval', '2s', false)
-  WHERE current_setting('server_version_num')::int >= 140000;
-  SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('server_version_num')::int >= 170000`
+const NEWER = [
+  { since: 140000, name: 'idle_session_timeout', value: '0' },
+  { since: 140000, name: 'client_connection_check_interval', value: '2s' },
+  { since: 170000, name: 'transaction_timeout', value: '0' },
+]
 
 /** What every session of rays sets, whatever the server's defaults: work in JavaScript between statements is not idleness. */
-function settingsSql({ url, options }: { url: Session['url']; options: ConnectOptions }, scope: string): string[] {
+function settingsSql({ url, options }: Pick<Session, 'url' | 'options'>, scope: 'SESSION' | 'LOCAL'): string[] {
   return [
     `SET ${scope} search_path = ${quote(url.schema)}`,
     `SET ${scope} lock_timeout = ${options.lockTimeoutMs}`,

@@ -150,14 +150,13 @@ export class MigrationLock {
   }
 
   /**
-   * SQL for the check after an operation, run while the transaction `txid` holds the lock: an operation may have given
-   * away the session's share (`pg_advisory_unlock_all`), and no more than that. Giving it back once and taking it again
-   * leaves exactly one share, whatever the operation did.
+   * The last statements of a transaction that holds the lock: an operation, or a function that it called, may have given away
+   * the session's share (`pg_advisory_unlock_all`), and no more than that. Giving it back once and taking it again leaves
+   * exactly one share, whatever was done, before anybody else can have it.
    */
-  again(txid: string): string {
-    if (this.#held !== 'session') return ''
-    const guarded = (call: string) => `SELECT CASE WHEN txid_current()::text = '${txid}' THEN ${call} END;`
-    return `${guarded(`pg_advisory_unlock(${KEY})`)} ${guarded(`pg_try_advisory_lock(${KEY})`)}`
+  get kept(): string[] {
+    if (this.#held !== 'session') return []
+    return [`SELECT pg_catalog.pg_advisory_unlock(${KEY}), pg_catalog.pg_try_advisory_lock(${KEY})`]
   }
 
   async release(): Promise<void> {

@@ -5,20 +5,14 @@ import { movePosition } from './errors.js'
 import type { Result } from './session.js'
 
 const PLAIN = /^\s*(?:create|alter|drop|comment|insert|update|delete)\b/i
-const TOUCHY =
-  /\b(?:commit|rollback|abort|end|prepare|set_config|role|authorization|function|procedure|trigger|discard|\w*advisory\w*)\b/i
 
 /**
- * Whether a text is one ordinary statement that neither ends the transaction nor gives away the lock nor changes a
- * setting. Most are, and then rays need not ask the server after each; whatever might be otherwise is looked at.
+ * Whether a text is one ordinary statement, which cannot end the transaction: no function that it calls can do that. Most are,
+ * and then rays need not ask the server after each.
  */
 export function isPlain(sql: string): boolean {
   const end = sql.indexOf(';')
-  return (end === -1 || sql.slice(end + 1).trim() === '') && isOrdinary(sql)
-}
-
-function isOrdinary(statement: string): boolean {
-  return PLAIN.test(statement) && !TOUCHY.test(statement)
+  return (end === -1 || sql.slice(end + 1).trim() === '') && PLAIN.test(sql)
 }
 
 /** Reads a text whose statements are all plain; undefined for any other. */
@@ -26,7 +20,7 @@ export function readPlain(text: string, syntax: StatementSyntax): PlainText | un
   if (text.includes('\0')) return undefined
   try {
     const statements = splitStatements(text, syntax)
-    return statements.every((statement) => isOrdinary(statement.text)) ? { text, statements } : undefined
+    return statements.every((statement) => PLAIN.test(statement.text)) ? { text, statements } : undefined
   } catch (error) {
     if (error instanceof ScriptError) return undefined
     throw error
@@ -62,6 +56,17 @@ const JOIN = '\n;\n'
 /** PostgreSQL: a transaction that a message begins counts as begun when the message came. For {@link WholeMessage.times}. */
 const TOOK = ', extract(epoch FROM clock_timestamp() - now()) * 1000 AS ms'
 
+/** What stands around the statements of each transaction. */
+export interface Around {
+  readonly begin: readonly string[]
+  /** What follows them in the first transaction. */
+  readonly first: string
+  /** Before the last statement, which is the history's. */
+  readonly settled: readonly string[]
+  /** After COMMIT. */
+  readonly cleared: readonly string[]
+}
+
 /** Several transactions in one message. */
 export class WholeMessage {
   /** What is to be sent. */
@@ -71,27 +76,22 @@ export class WholeMessage {
     readonly head: number
     /** Of each text: where it begins in the message, and its statements. */
     readonly texts: readonly { readonly start: number; readonly statements: PlainText['statements'] }[]
+    /** Which statement is the history's, from 0; COMMIT follows it. */
+    readonly row: number
     /** How many statements there are in all. */
     readonly count: number
   }[] = []
 
-  /**
-   * @param begin the first statements of each transaction
-   * @param first what follows them in the first
-   */
-  constructor(
-    private readonly begin: readonly string[],
-    private readonly first: string,
-  ) {}
+  constructor(private readonly around: Around) {}
 
   add({ texts, last }: WholeTransaction): void {
-    const head = [...this.begin, ...(this.#transactions.length === 0 ? [this.first] : [])]
+    const { begin, first, settled, cleared } = this.around
+    const head = [...begin, ...(this.#transactions.length === 0 ? [first] : [])]
     for (const sql of head) this.#append(sql)
     const placed = texts.map(({ text, statements }) => ({ start: this.#append(text), statements }))
-    this.#append(orFail(last, TOOK))
-    this.#append('COMMIT')
-    const count = placed.reduce((sum, { statements }) => sum + statements.length, head.length + 2)
-    this.#transactions.push({ head: head.length, texts: placed, count })
+    for (const sql of [...settled, orFail(last, TOOK), 'COMMIT', ...cleared]) this.#append(sql)
+    const row = placed.reduce((sum, { statements }) => sum + statements.length, head.length + settled.length)
+    this.#transactions.push({ head: head.length, texts: placed, row, count: row + 2 + cleared.length })
   }
 
   #append(sql: string): number {
@@ -103,11 +103,11 @@ export class WholeMessage {
 
   /** How many milliseconds each transaction took. @param results those of all statements */
   times(results: readonly Result[]): number[] {
-    let end = 0
+    let begin = 0
     let before = 0
-    return this.#transactions.map(({ count }) => {
-      end += count
-      const ms = Number(results[end - 2]!.rows[0]!.ms)
+    return this.#transactions.map(({ row, count }) => {
+      const ms = Number(results[begin + row]!.rows[0]!.ms)
+      begin += count
       const took = ms - before
       before = ms
       return took
@@ -126,11 +126,12 @@ export class WholeMessage {
       ended -= count
       return false
     })
-    const committed = Array<number>(k).fill(elapsed / (k + 1))
-    const { head, texts } = this.#transactions[k]!
+    const { head, texts, row } = this.#transactions[k]!
+    const done = ended > row + 1 ? k + 1 : k
+    const committed = Array<number>(done).fill(elapsed / (k + 1))
+    // Nothing of the next was done; whoever begins it for itself hears why.
+    if (done > k || ended < head) return { committed }
     ended -= head
-    // Nothing of it was done; whoever begins it for itself hears why.
-    if (ended < 0) return { committed }
     for (const [text, { start, statements }] of texts.entries()) {
       const failed = statements[ended]
       if (failed) {
@@ -139,6 +140,6 @@ export class WholeMessage {
       }
       ended -= statements.length
     }
-    return { committed, failure: { error: (ended === 0 && unchanged(error)) || error } }
+    return { committed, failure: { error: (ended === this.around.settled.length && unchanged(error)) || error } }
   }
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import type { Connection } from '../../engines/engine.js'
 import type { Hook, ProjectHooks } from '../config/hooks.js'
-import { FailedError, refusal } from '../errors.js'
+import { FailedError, LockError, refusal } from '../errors.js'
 import type { ExecuteOptions } from '../history/executor.js'
 import { listHooks, withHooks } from '../migrations/hooks.js'
 import type { LoadedMigration, Operation, ProgramHook } from '../migrations/migration.js'
@@ -37,7 +37,10 @@ export function withFunctions(loaded: LoadedMigration, { beforeEach, afterEach }
   return { ...loaded, operations: [first, ...loaded.operations, last] }
 }
 
-/** Calls beforeAll or afterAll. @throws {FailedError} with what it threw */
+/**
+ * Calls beforeAll or afterAll. What it sets in the session reaches no migration.
+ * @throws {FailedError} with what it threw; {@link LockError} when it gave the migration lock away
+ */
 export async function runForAll(
   name: 'beforeAll' | 'afterAll',
   { config }: Context,
@@ -55,12 +58,17 @@ export async function runForAll(
     await guardUserCode({ what: name, timeoutMs: config.operationTimeoutMs }, () =>
       hook({ client, direction, migrations }),
     )
+    await connection.restoreSettings()
   } catch (error) {
     const message = `${name} of raysconfig failed: ${error instanceof Error ? error.message : String(error)}`
     const first = name === 'beforeAll'
     const hint = first ? 'No migration was run.' : 'The migrations stay as they are: rays status.'
     throw refusal(connection.engine.explain(error).kind, message, { cause: error, code: 'E_HOOK', hint }, !first)
   }
+  if (name === 'afterAll' || (await connection.holdsLock())) return
+  throw new LockError('beforeAll of raysconfig gave the migration lock away. No migration was run.', {
+    hint: 'Take the statement that releases it out of beforeAll, and run the command again.',
+  })
 }
 
 /**

@@ -444,6 +444,8 @@ export class Journal {
       }
       whole = await connection.inTransaction()
       this.#takenBack = inTransaction && whole
+      // What the operation set must not reach the row; inside of a transaction it stays until that has ended.
+      if (!inTransaction) await connection.restoreSettings()
       await this.#refuseHalfDone()
       done = true
       await this.#noteDone(next).catch(async (error: unknown) => {
@@ -462,10 +464,13 @@ export class Journal {
       const stays = done && !this.#takenBack && !this.#isLost(error)
       this.#note = { ...this.#note, ...(stays ? { op: next, state: 'idle' } : { op: operation, state: 'running' }) }
       this.#finished = false
-      if (!(error instanceof CommitUnknownError)) throw error
+      if (!(error instanceof CommitUnknownError)) {
+        await connection.restoreSettings().catch(() => undefined)
+        throw error
+      }
       await this.#afterUnknownCommit(error, next, whole)
     }
-    await this.#goOnWithSession()
+    await this.#goOnWithSession(inTransaction)
   }
 
   /** An operation failed, in this statement. */
@@ -489,10 +494,13 @@ export class Journal {
     throw this.#failure('', 1, new HalfDone(left.map(({ what }) => what).join('; ')))
   }
 
-  /** Between two operations: the session is as it was set up, and has the lock. */
-  async #goOnWithSession(): Promise<void> {
+  /**
+   * Between two operations: the session is as it was set up, and has the lock.
+   * @param unsettled what the operation set has not been put back yet
+   */
+  async #goOnWithSession(unsettled: boolean): Promise<void> {
     const ready = async () => {
-      await this.#options.connection.restoreSettings()
+      if (unsettled) await this.#options.connection.restoreSettings()
       if (!this.#finished) await this.#holdLock()
     }
     // With the row at its end nothing of this migration can be lost any more.

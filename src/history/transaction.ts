@@ -50,9 +50,8 @@ export async function inItsOwn(options: ExecuteOptions, loaded: LoadedMigration)
         throw changedMeanwhile(name, direction)
       }
       await runOperations(options, loaded, transaction)
-      await transaction.record?.()
       if (transaction.last) {
-        if (direction === 'down') await recorder.removeElsewhere(name)
+        if (direction === 'down') await removeElsewhere(options, recorder, transaction, name)
         transaction.last(recording.sql())
       } else if (direction === 'down') await recorder.remove(name)
       else await recorder.insert(recording.row())
@@ -96,8 +95,7 @@ export async function allInOne(options: ExecuteOptions, begun: (index: number) =
       const recording = recordingOf(options, loaded)
       id = recording.id
       await runOperations(options, loaded, transaction)
-      await transaction.record?.()
-      if (direction === 'down') await recorder.removeElsewhere(name)
+      if (direction === 'down') await removeElsewhere(options, recorder, transaction, name)
       await transaction.next!(recording.sql())
       done.push({
         name,
@@ -118,6 +116,13 @@ export async function allInOne(options: ExecuteOptions, begun: (index: number) =
   await (moved ?? connection).restoreSettings()
   for (const { name, milliseconds } of done) onProgress?.({ kind: 'done', name, direction, milliseconds })
   return done
+}
+
+/** Out of the other history, in the session's own settings and rights. */
+async function removeElsewhere(options: ExecuteOptions, recorder: Recorder, transaction: Transaction, name: string) {
+  if (!options.other) return
+  await transaction.record?.()
+  await recorder.removeElsewhere(name)
 }
 
 /** The operations of one migration, in the order of the direction. */
