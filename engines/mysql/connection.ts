@@ -47,9 +47,11 @@ const PATIENCE_MS = 3000
 const PREPARED = /^(?:select|insert|update|delete|replace|with|values|call|do|set)$/i
 /** Any server takes a text of this length: the least `max_allowed_packet` is 1 MiB by default. */
 const LONG = 100_000
-/** Statements that change no setting of the session. */
-const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE)\b/i
 const READS = /^\s*(?:SELECT|SHOW|SET|USE)\b/i
+/** Statements that call no function and no trigger, which can change any setting of the session. */
+const QUIET = /^\s*(?:ALTER|CREATE|DROP|RENAME)\b(?![\s\S]*\bSELECT\b)/i
+/** Statements that leave the session in its database: no function can change that. */
+const STAYS = /^\s*(?:ALTER|CREATE|DROP|RENAME|SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|SET|CALL|DO)\b/i
 const MENTIONS_MODE = /\bsql_mode\b/i
 /** Statements that may end a transaction and begin another one, which the status flag does not tell from the first. */
 const MAY_BEGIN_ANEW = /^(?:begin|start|commit|rollback|call|execute|xa)$/i
@@ -72,10 +74,12 @@ export class MysqlConnection implements Connection {
   #syntax: StatementSyntax
   /** The lock was taken and not given back by {@link releaseLock}: it must still be there. */
   #locked = false
-  /** A statement may have changed settings of the session. */
+  /** A statement, or a function or trigger that it called, may have changed settings of the session. */
   #unsettled = true
   /** More was sent than questions: it may have left locks, or a transaction. */
   #foreign = false
+  /** A statement may have changed the session's database. */
+  #moved = true
   /** Nothing has ended the transaction that {@link transaction} began. */
   #whole = false
   /** The server took everything back that was in the transaction, and nothing was sent since. */
@@ -195,6 +199,7 @@ export class MysqlConnection implements Connection {
   async #run(sql: string, params: readonly unknown[] | undefined): Promise<SessionAnswer> {
     if (sql.includes('\0')) refuseNul(sql, this.#syntax)
     refuseSeveral(sql, this.#syntax)
+    this.#note(sql)
     if (params === undefined) return this.#send(sql)
     if (params.length > 0 && PREPARED.test(firstWord(sql, this.#syntax))) {
       try {
@@ -207,9 +212,14 @@ export class MysqlConnection implements Connection {
     return this.#send(bindPlaceholders(sql, params.length, { ...this.#syntax, placeholder }))
   }
 
+  /** What has to be put back after a statement of somebody else's. */
+  #note(sql: string): void {
+    if (!QUIET.test(sql)) this.#unsettled = true
+    if (!STAYS.test(sql)) this.#moved = true
+  }
+
   async #send(sql: string, params?: readonly unknown[]): Promise<SessionAnswer> {
     if (sql.includes('\0')) refuseNul(sql, this.#syntax)
-    if (!QUIET.test(sql)) this.#unsettled = true
     if (!READS.test(sql) || /\bget_lock\b/i.test(sql)) this.#foreign = true
     const answer = await this.#limited(sql, (begun) => this.#session.send(sql, params, begun)).then(
       (answer) => {
@@ -284,6 +294,7 @@ export class MysqlConnection implements Connection {
       const start = from
       let next = sql.length
       for (const statement of splitStatements(sql.slice(start), before)) {
+        this.#note(statement.text)
         try {
           await this.#send(statement.text)
           completed += 1
@@ -411,10 +422,11 @@ export class MysqlConnection implements Connection {
   }
 
   async restoreSettings(): Promise<void> {
-    if (!this.#unsettled) return
-    await restore(this.#session, this.facts, this.#options, quote(this.database))
+    if (!this.#unsettled && !this.#moved) return
+    await restore(this.#session, this.facts, this.#options)
+    if (this.#moved) await this.#session.send(`USE ${quote(this.database)}`)
     this.#syntax = syntaxFor(this.facts.sqlMode)
-    this.#unsettled = false
+    this.#unsettled = this.#moved = false
   }
 
   async identify(): Promise<string> {

@@ -182,16 +182,23 @@ function characterSet({ charsetClient, collation }: ServerFacts): string[] {
   ]
 }
 
+/** What rays leaves as the server has it, and what changes which rows a statement finds or writes. */
+const SERVERS_OWN = [
+  'sql_select_limit',
+  'sql_safe_updates',
+  'sql_auto_is_null',
+  'group_concat_max_len',
+  'auto_increment_increment',
+  'auto_increment_offset',
+  'default_storage_engine',
+]
+
 /**
- * Puts back what an operation may have changed: `sql_mode`, time zone, character set, checks, limits, the database.
+ * Puts back what an operation, or a function or trigger that it called, may have changed: `sql_mode`, time zone, character
+ * set, checks, limits.
  * An open transaction stays open, unless the operation had turned autocommit off.
  */
-export async function restore(
-  session: Session,
-  facts: ServerFacts,
-  options: ConnectOptions,
-  database: string,
-): Promise<void> {
+export async function restore(session: Session, facts: ServerFacts, options: ConnectOptions): Promise<void> {
   await setAll(session, [
     `SESSION sql_mode = ${literal(facts.sqlMode)}`,
     `SESSION time_zone = ${literal(facts.timeZone)}`,
@@ -202,6 +209,12 @@ export async function restore(
     'SESSION autocommit = 1',
     ...lockWaits(options),
     statementLimit(facts, options),
+    ...SERVERS_OWN.map((name) => `SESSION ${name} = DEFAULT`),
+    // What reads only was set so when the session began.
+    ...(options.readOnly
+      ? []
+      : (facts.mariadb ? ['tx_isolation', 'tx_read_only'] : ['transaction_isolation', 'transaction_read_only']).map(
+          (name) => `SESSION ${name} = DEFAULT`,
+        )),
   ])
-  await session.send(`USE ${database}`)
 }

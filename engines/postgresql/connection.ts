@@ -52,15 +52,10 @@ export class PostgresConnection implements Connection {
     readonly session: Session,
     readonly version: string,
     private readonly pid: number,
-<<<<<<< HEAD
-    /** Whether the server takes {@link NEWER}. */
-    private readonly newer: boolean,
-    /** How the session was before; undefined where it is set to nothing. */
-    private readonly before: SessionState | undefined,
-=======
     /** The server's version as a number where it takes {@link NEWER}, otherwise 0. */
     newer: number,
->>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
+    /** How the session was before; undefined where it is set to nothing. */
+    private readonly before: SessionState | undefined,
   ) {
     const { url, options } = session
     this.target = describePostgres(url)
@@ -72,12 +67,13 @@ export class PostgresConnection implements Connection {
       ...settingsSql(session, this.#pooled ? 'LOCAL' : 'SESSION'),
       ...NEWER.flatMap(({ since, name, value }) => (newer >= since ? [`SET ${name} = '${value}'`] : [])),
     ]
-    // Behind a pooler another client may have prepared statements in the same session, of which the pooler keeps a list.
+    // What was there before is somebody else's. Behind a pooler so may be what another client has prepared in the same session.
+    const prepared = this.#pooled || (this.before?.prepared.length ?? 0) > 0
     this.#cleared = [
       ...(this.#pooled ? RESET : this.#settled),
       'CLOSE ALL',
-      'DISCARD TEMP',
-      ...(this.#pooled ? [] : ['DEALLOCATE ALL']),
+      ...(this.before && this.before.temporary.length > 0 ? [] : ['DISCARD TEMP']),
+      ...(prepared ? [] : ['DEALLOCATE ALL']),
     ]
     this.#lock = new MigrationLock(session, this.#pooled)
     this.history = historyDialect(url.schema)
@@ -97,30 +93,16 @@ export class PostgresConnection implements Connection {
     let newer = !local
     const results = await (local
       ? session.send(facts)
-<<<<<<< HEAD
-      : session.send(`${STATE}; ${settings}; ${NEWER}; ${facts}`).catch((error: unknown) => {
-=======
-      : session.send(`${settings}; ${more}; ${facts}`).catch((error: unknown) => {
->>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
+      : session.send(`${STATE}; ${settings}; ${more}; ${facts}`).catch((error: unknown) => {
           if (session.lost) throw error
           newer = false
           return session.send(`${STATE}; ${settings}; ${facts}`)
         }))
     const row = results.at(-1)!.rows[0]!
-<<<<<<< HEAD
     const version = oneLine(String(row.version)).split(' ')[0]
     const before = local ? undefined : readState(results[0]?.rows[0])
-    return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), newer, before)
-=======
-    const version = String(row.version).split(' ')[0]
-    return new PostgresConnection(
-      engine,
-      session,
-      `PostgreSQL ${version}`,
-      Number(row.pid),
-      newer ? Number(row.num) : 0,
-    )
->>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
+    const number = newer ? Number(row.num) : 0
+    return new PostgresConnection(engine, session, `PostgreSQL ${version}`, Number(row.pid), number, before)
   }
 
   get syntax() {
@@ -200,13 +182,7 @@ export class PostgresConnection implements Connection {
     // It would act when all migrations are done, and until then hide or hold what the others are to find.
     if (this.#shared && /\bon\s+commit\s+(?:drop|delete)\b/i.test(sql))
       throw new EngineError('ON COMMIT acts at the end of the transaction, which other migrations share here')
-<<<<<<< HEAD
-    // A default, a trigger or a function may do anything to the session, however plain the statement is.
     this.#foreign = true
-    if (isPlain(sql)) return
-    this.#unchecked = true
-=======
->>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
     this.#unsettled = true
     if (!isPlain(sql)) this.#unchecked = true
   }
@@ -303,12 +279,7 @@ export class PostgresConnection implements Connection {
     // Before PostgreSQL 13 such a limit may be one for the whole message.
     if (this.session.lost || this.inTransaction() || this.session.options.statementTimeoutMs > 0)
       return { committed: [] }
-<<<<<<< HEAD
     this.#foreign = true
-    const begin = ['BEGIN', ...this.#settings(), orStop(`${IN_TIME} AND ${this.#lock.begin}`)]
-    // A statement of its own: it sees what was committed before the lock was there.
-    const message = new WholeMessage(begin, orStop(`(${ask}) = ${n}`))
-=======
     const begin = [...this.#beginning(), orStop(`${IN_TIME} AND ${this.#lock.begin}`)]
     const message = new WholeMessage({
       begin,
@@ -317,7 +288,6 @@ export class PostgresConnection implements Connection {
       settled: this.#ending(),
       cleared: this.#afterwards(),
     })
->>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
     for (const transaction of transactions) message.add(transaction)
     return sendMessage(
       transactions,
@@ -344,7 +314,7 @@ export class PostgresConnection implements Connection {
    */
   #beginning(): string[] {
     if (!this.#pooled) return ['BEGIN']
-    return ['BEGIN ISOLATION LEVEL READ COMMITTED', ...settingsSql(this.session, 'LOCAL')]
+    return ['BEGIN', 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED', ...settingsSql(this.session, 'LOCAL')]
   }
 
   /**
@@ -421,18 +391,16 @@ export class PostgresConnection implements Connection {
   }
 
   async #commit(last: string | undefined): Promise<void> {
-    const before = [...this.#ending(), ...(last === undefined ? [] : [orFail(last)])]
+    const before = [
+      ...this.#ending(),
+      ...(last === undefined ? [] : [orFail(last)]),
+      ...(this.#tail === '' ? [] : [this.#tail]),
+    ]
     let result: Result | undefined
     try {
-<<<<<<< HEAD
-      const tail = this.#tail === '' ? '' : `${this.#tail}; `
-      const first = last === undefined ? tail : `${orFail(last)}; ${tail}`
-      result = (await this.session.send(`${first}COMMIT`)).at(-1)
-=======
       // What is put off to COMMIT, a trigger, may set something as well.
       const results = await this.session.send([...before, 'COMMIT', ...this.#afterwards()].join('; '))
       result = results[before.length]
->>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
     } catch (error) {
       if (explainPostgres(error).kind === 'connection')
         throw new CommitUnknownError('the connection was lost while committing', { cause: error })
@@ -541,14 +509,10 @@ export class PostgresConnection implements Connection {
 /** The message has not been worked on for long: who sent it is to hear of what was done, and to be heard. */
 const IN_TIME = "clock_timestamp() < now() + interval '1 s'"
 
-<<<<<<< HEAD
 /** Queries, as the proof and its guards send them. */
 const READS = /^\s*(?:select|with|show|explain)\b(?![\s\S]*\b(?:insert|update|delete|into)\b)/i
 
-const RESET_ROLES = 'RESET SESSION AUTHORIZATION; RESET ROLE'
-=======
 const RESET = ['RESET SESSION AUTHORIZATION', 'RESET ROLE', 'RESET ALL']
->>>>>>> 23fb1ca (PostgreSQL: what a function or a trigger sets is put back with every commit)
 
 /** The savepoint of a migration that shares its transaction: it takes those that the migration leaves with it. */
 const MARK = '"rays migration"'

@@ -55,7 +55,7 @@ const QUIET_PRAGMA = /^\s*PRAGMA\s+(?:defer_)?foreign_keys\b/i
 
 /** What an operation may have changed, and what may be changed in a transaction. */
 const SETTINGS =
-  'PRAGMA ignore_check_constraints = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF; PRAGMA recursive_triggers = OFF'
+  'PRAGMA ignore_check_constraints = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF; PRAGMA recursive_triggers = OFF; PRAGMA case_sensitive_like = OFF; PRAGMA reverse_unordered_selects = OFF; PRAGMA cell_size_check = OFF; PRAGMA read_uncommitted = OFF; PRAGMA locking_mode = NORMAL'
 
 /** What does the same with foreign keys off as with foreign keys on. */
 const WITHOUT_KEYS =
@@ -331,6 +331,7 @@ export class SqliteConnection implements Connection {
         this.#borrows = false
         if ((await this.change(sql)) === 0) throw new EngineError('another program changed the history meanwhile')
         this.#refuseViolations()
+        this.#dropTemporary()
         this.handle.exec(`PRAGMA defer_foreign_keys = OFF${this.#unsettled ? `; ${SETTINGS}` : ''}`)
         this.#unsettled = false
         this.#before = undefined
@@ -388,9 +389,22 @@ export class SqliteConnection implements Connection {
   async restoreSettings(): Promise<void> {
     if (!this.handle.open) return
     if (this.handle.inTransaction) this.handle.exec('ROLLBACK')
+    this.#dropTemporary()
     if (!this.#unsettled && !this.#shared) return
+    for (const { name } of this.handle.pragma('database_list') as { name: string }[])
+      if (name !== 'main' && name !== 'temp') this.handle.exec(`DETACH ${this.engine.quote(name)}`)
     this.handle.exec(`PRAGMA foreign_keys = ON; ${SETTINGS}`)
     this.#unsettled = false
+  }
+
+  /** A temporary table hides the one of its name from the next migration. */
+  #dropTemporary(): void {
+    const left = this.handle
+      .prepare(
+        "SELECT type, name FROM sqlite_temp_schema WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite^_%' ESCAPE '^'",
+      )
+      .all() as { type: string; name: string }[]
+    for (const { type, name } of left) this.handle.exec(`DROP ${type} IF EXISTS temp.${this.engine.quote(name)}`)
   }
 
   /** The file itself, however it is called: two hard links and a symbolic one are the same. */

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Connection, DatabaseObject } from '../../engines/engine.js'
 import { DecisionError, FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { replaceFile } from '../files.js'
+import { AppliedSet } from '../history/applied-set.js'
 import { refuseRunning } from '../history/journal.js'
 import { appliedIn, historyOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -20,7 +21,15 @@ import { countHazards } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import { makeRecorded } from './prepare.js'
-import { type ClearShadow, folders, messageOf, openProject, type Project, withConnection, withLock } from './project.js'
+import {
+  type ClearShadow,
+  folders,
+  messageOf,
+  openProject,
+  type Project,
+  withConnection,
+  withLastingLock,
+} from './project.js'
 import { insideSchemaFolder, shortPath } from './schema-file.js'
 import { runScript } from './script.js'
 import { status } from './status.js'
@@ -97,7 +106,14 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
     const pruned = stand.migrations.some(({ state }) => state === 'archived')
     const orderly = stand.counts.missing + stand.counts.failed + stand.counts.running === 0
     const work = () => drifted({ project, context, connection, applied, ignored, options, findings, pruned })
-    const done = orderly ? await (repairing ? withLock(context.config, context.host, connection, work) : work()) : null
+    const repair = () =>
+      withLastingLock(context.config, context.host, connection, async () => {
+        // What another run has applied meanwhile is no drift.
+        const before = AppliedSet.of(known)
+        before.doneElsewhere(AppliedSet.of(await historyOf(connection, all)), 'up', [])
+        return work()
+      })
+    const done = orderly ? await (repairing ? repair() : work()) : null
     if (repairing && !orderly) {
       throw new FailedError(`First repair the history:\n${bullets(findings.map(({ cause }) => cause))}`, {
         code: 'E_HISTORY',

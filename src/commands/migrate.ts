@@ -1,12 +1,13 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
 import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
-import { FailedError, InterruptedError, LockError, UsageError } from '../errors.js'
+import { FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
+import { AppliedSet, doneAlready } from '../history/applied-set.js'
 import { execute, type Progress, type StepResult } from '../history/executor.js'
 import { Journal, journalOf, refuseRunning, unfinished } from '../history/journal.js'
 import { withLeftovers } from '../history/leftovers.js'
-import { type Plan, plan } from '../history/plan.js'
-import { type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
+import { type Plan, plan, refuseFailed } from '../history/plan.js'
+import { type HistoryRow, type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
 import { checksumMatches, readScript, targetOf } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
@@ -72,39 +73,126 @@ export interface Agreed {
   readonly direction: 'up' | 'down'
   /** In the order in which they run. */
   readonly names: readonly string[]
+  /** The applied set that it was made from. */
+  readonly base: AppliedSet
+  /** What another run has done of it is not what was agreed to. */
+  readonly whole?: boolean
 }
 
 /**
- * @param agreed where the plan, made anew once the lock is held, is another one than this, nothing is run
+ * @param agreed what of it another run has done meanwhile is not done again; where the database or the folders have become
+ * others than it was made from, nothing is run
  * @throws {RaysError} see docs/troubleshooting.md
  */
 export async function migrate(context: Context, options: MigrateOptions = {}, agreed?: Agreed): Promise<MigrateResult> {
   checkOptions(options)
   const project = await openProject(context)
   const dry = options.plan || options.sql || options.check
-  if (dry) {
-    try {
-      return await withConnection(project, context.host, { readOnly: true }, (connection) =>
-        preview(project, context, connection, options),
-      )
-    } catch (error) {
-      if (!(error instanceof FailedError) || error.code !== 'E_NO_DATABASE') throw error
-      throw new FailedError(error.message, {
-        cause: error,
-        code: error.code,
-        hint: 'Nothing is created to look at it: rays migrate --create-db creates it and applies all migrations. Or correct the database URL.',
-      })
-    }
-  }
+  if (dry) return (await previewed(context, options)).result
   if (options.resume || options.undo) return resume(project, context, options)
   const result = await withConnection(
     project,
     context.host,
     { createDatabase: options.createDb === true },
-    (connection) =>
-      withLock(project.config, context.host, connection, () => run(project, context, connection, options, agreed)),
+    async (connection) => {
+      const meant = agreed ?? (await meantBy(project, connection, options))
+      return withLock(project.config, context.host, connection, () => run(project, context, connection, options, meant))
+    },
   )
   return finish(project, context, options, result)
+}
+
+/** One of several runs under one lock. */
+export interface Turn {
+  readonly options: MigrateOptions
+  readonly agreed: Agreed
+  /** What its error means where the runs before it are done. */
+  readonly failed?: (error: unknown) => unknown
+}
+
+/**
+ * Several of them, one after the other, while no other run comes in between.
+ * @throws {RaysError} of the first that fails; those before it are done
+ */
+export async function migrateInTurn(context: Context, turns: readonly Turn[]): Promise<MigrateResult[]> {
+  const project = await openProject(context)
+  const { host, config } = context
+  const ran: Ran[] = []
+  const work = async (connection: Connection) => {
+    for (const { options, agreed, failed } of turns)
+      ran.push(
+        await run(project, context, connection, options, agreed).catch((error: unknown) => {
+          throw failed ? failed(error) : error
+        }),
+      )
+  }
+  // Where somebody may be asked nobody is to wait for the answer.
+  const lock = turns.every(({ options }) => options.y) ? withLastingLock : withLock
+  const failed = await withConnection(project, host, {}, (connection) =>
+    lock(config, host, connection, () => work(connection)),
+  ).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  )
+  const results: MigrateResult[] = []
+  for (const [k, each] of ran.entries()) results.push(await finish(project, context, turns[k]!.options, each))
+  if (failed) throw failed.error
+  return results
+}
+
+export interface Previewed {
+  readonly result: MigrateResult
+  /** What {@link migrate} is given to do this and nothing else. */
+  readonly agreed: Agreed
+  /** What the history said. */
+  readonly known: readonly MigrationRecord[]
+}
+
+/** What would be done, with nothing changed. @throws {RaysError} */
+export async function previewed(context: Context, options: MigrateOptions): Promise<Previewed> {
+  const project = await openProject(context)
+  try {
+    return await withConnection(project, context.host, { readOnly: true }, (connection) =>
+      preview(project, context, connection, options),
+    )
+  } catch (error) {
+    if (!(error instanceof FailedError) || error.code !== 'E_NO_DATABASE') throw error
+    throw new FailedError(error.message, {
+      cause: error,
+      code: error.code,
+      hint: 'Nothing is created to look at it: rays migrate --create-db creates it and applies all migrations. Or correct the database URL.',
+    })
+  }
+}
+
+/**
+ * A number of steps is counted from where the database is when the command is given: whoever waits for another run that goes
+ * one step down does not go a second one. Undefined for every other target, and where it cannot be told.
+ */
+async function meantBy(project: Project, connection: Connection, options: MigrateOptions): Promise<Agreed | undefined> {
+  if (!isRelative(options.name)) return undefined
+  const all = await folders(project)
+  try {
+    const known = asBegun(await historyOf(connection, all))
+    return agreedOf(plan(all, known, await planOptions(options)), AppliedSet.of(known))
+  } catch (error) {
+    // It is told once the lock is held, if it still holds then.
+    if (error instanceof RaysError) return undefined
+    throw error
+  }
+}
+
+function isRelative(name: string | undefined): boolean {
+  return /^[+-]\d+$/.test(name ?? '')
+}
+
+/** Where nothing rolls back, what is under way shows in its row: it counts as it did before it was begun. */
+function asBegun(known: readonly MigrationRecord[]): MigrationRecord[] {
+  return known.map((record) => {
+    const { dir } = record.note ?? {}
+    if (record.state !== 'failed' || dir === undefined) return record
+    return { ...record, state: dir === 'down' ? ('applied' as const) : ('absent' as const) }
+  })
 }
 
 function checkOptions(options: MigrateOptions): void {
@@ -141,15 +229,17 @@ async function run(
 ): Promise<Ran> {
   const recorder = new Recorder(connection)
   const all = await folders(project)
-  const rows = await recorder.read()
+  const rows = await readSettled(connection, recorder)
   const read = records(rows ?? [])
   const squashed = absorbed(all, read)
   await recordAbsorbed(connection, squashed)
   for (const { migration, replaced } of squashed)
     host.note(`Recorded ${migration.name} as applied in place of the ${replaced.length} migrations that it stands for.`)
-  const known = await withLeftovers(connection, await asAbsorbed(read, squashed))
-  const planned = plan(all, known, await planOptions(options))
-  if (agreed) refuseOther(planned, agreed)
+  let known = await withLeftovers(connection, await asAbsorbed(read, squashed))
+  const base = AppliedSet.of(known)
+  const planned = agreed
+    ? await planAgain(all, known, options, agreed, host)
+    : plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
   await warnOfEdits(all, known, host.warn)
   const batch = nextBatch(known)
@@ -157,7 +247,7 @@ async function run(
   // What was made from an older snapshot may take back what others made since (a table that is built anew).
   if (planned.direction === 'up' && !options.fake && !options.allowOutOfOrder)
     await refuseBranches(project, all, planned.migrations)
-  const loaded =
+  let loaded =
     options.fake && planned.direction === 'down'
       ? planned.migrations.map(recordOnly)
       : await loadAll(planned.migrations, connection, options.fake === true)
@@ -167,8 +257,14 @@ async function run(
   }
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
   const asked = await consent(hazards, planned, options, { host, config }, connection)
-  if (asked) await expectSamePlan(project, connection, options, agreedOf(planned))
-  if (rows === undefined) await recorder.create()
+  if (asked) {
+    // The lock was free meanwhile.
+    known = await historyOf(connection, await folders(project))
+    const left = await planAgain(await folders(project), known, options, agreedOf(planned, base), host)
+    loaded = loaded.slice(loaded.length - left.migrations.length)
+    if (loaded.length === 0) return { all, plan: left, steps: [], batch, hazards }
+  }
+  if (rows === undefined) await createHistory(connection, recorder)
   const names = loaded.map(({ migration }) => migration.name)
   const forAll = (name: 'beforeAll' | 'afterAll', at: Connection) =>
     options.fake ? undefined : runForAll(name, { host, config }, at, planned.direction, names)
@@ -184,6 +280,7 @@ async function run(
     migrations: options.fake ? loaded : loaded.map((migration) => withFunctions(migration, config.hooks)),
     records: known,
     fake: options.fake === true,
+    whole: agreed?.whole === true,
     singleTransaction: config.singleTransaction,
     batch,
     other,
@@ -215,6 +312,22 @@ function withTarget(error: unknown, { target }: Plan, name = ''): unknown {
   if (!Array.isArray(data?.done) || data.done.length === 0) return error
   const rest = `What is left of it: rays migrate --name ${target?.name ?? 'zero'}.`
   return new LockError(message, { cause, where, data, hint: [hint, rest].filter(Boolean).join(' ') })
+}
+
+/**
+ * The history. Where each transaction takes the lock anew another run may just have begun a migration that has none: what is
+ * unfinished is read again once nobody can be at it.
+ */
+async function readSettled(connection: Connection, recorder: Recorder): Promise<HistoryRow[] | undefined> {
+  const rows = await recorder.read()
+  if (!connection.holdLock || unfinished(records(rows ?? [])) === undefined) return rows
+  return connection.transaction({}, () => recorder.read())
+}
+
+/** In a transaction where that has the lock: of two that make the same table at once one would fail. */
+async function createHistory(connection: Connection, recorder: Recorder): Promise<void> {
+  if (!connection.lockPerTransaction) return recorder.create()
+  await connection.transaction({}, () => recorder.create())
 }
 
 function namesOf(loaded: readonly LoadedMigration[], chosen: (migration: LoadedMigration) => boolean): string[] {
@@ -264,9 +377,9 @@ function refuseApart(project: Project, config: Context['config'], loaded: readon
     )
 }
 
-async function planOptions(options: MigrateOptions) {
+async function planOptions(options: MigrateOptions, target = options.name) {
   return {
-    ...(await targetOf(options.name)),
+    ...(await targetOf(target)),
     ignoreMissing: options.ignoreMissing === true,
     allowOutOfOrder: options.allowOutOfOrder === true,
     fake: options.fake === true,
@@ -352,26 +465,44 @@ async function hazardsOf(
   return countHazards(connection, found, project.schemas)
 }
 
-/** While a person was asked the lock was free: what was agreed to must still be what is to be done. */
-async function expectSamePlan(
-  project: Project,
-  connection: Connection,
+/** What somebody agreed to in a plan, or in the preview of one. @param base the applied set that it was made from */
+export function agreedOf({ direction, migrations }: Pick<Plan, 'direction' | 'migrations'>, base: AppliedSet): Agreed {
+  return { direction, names: migrations.map(({ name }) => name), base }
+}
+
+/**
+ * The plan that was agreed to, without what another run has done of it meanwhile.
+ * @throws {LockError} (4) where another run went another way; {@link DecisionError} where the folders are others
+ */
+async function planAgain(
+  all: readonly Migration[],
+  known: readonly MigrationRecord[],
   options: MigrateOptions,
-  agreed: Agreed,
-): Promise<void> {
-  const all = await folders(project)
-  refuseOther(plan(all, await historyOf(connection, all), await planOptions(options)), agreed)
+  { direction, names, base, whole }: Agreed,
+  host: Context['host'],
+): Promise<Plan> {
+  if (!options.fake) refuseFailed(known)
+  const passed = base.doneElsewhere(AppliedSet.of(known), direction, names)
+  if (whole && passed > 0) throw doneAlready(direction, names.slice(0, passed))
+  const target = isRelative(options.name) ? endOf(all, direction, names, base) : options.name
+  const planned = plan(all, known, await planOptions(options, target))
+  const left = names.slice(passed)
+  const same = left.join('\n') === planned.migrations.map(({ name }) => name).join('\n')
+  if (!same || (left.length > 0 && planned.direction !== direction)) throw changedWhileAsking()
+  for (const name of names.slice(0, passed)) host.progress({ kind: 'elsewhere', name, direction })
+  return planned
 }
 
-/** What somebody agreed to in a plan, or in the preview of one. */
-export function agreedOf({ direction, migrations }: Pick<Plan | MigrateResult, 'direction' | 'migrations'>): Agreed {
-  return { direction, names: migrations.map(({ name }) => name) }
-}
-
-/** @throws {DecisionError} */
-function refuseOther(planned: Plan, agreed: Agreed): void {
-  const same = ({ direction, names }: Agreed) => JSON.stringify([direction, names])
-  if (same(agreedOf(planned)) !== same(agreed)) throw changedWhileAsking()
+/** Where a number of steps ends. */
+function endOf(
+  all: readonly Migration[],
+  direction: 'up' | 'down',
+  names: readonly string[],
+  base: AppliedSet,
+): string {
+  if (direction === 'up' && names.length > 0) return names.at(-1)!
+  const stays = new Set(base.after(direction, names).names)
+  return all.findLast(({ name }) => stays.has(name))?.name ?? 'zero'
 }
 
 /** Going up warns; going down asks where rows would be lost. Returns whether somebody was asked. */
@@ -455,7 +586,7 @@ async function finish(
 }
 
 /** What `migrate` would do to a database that does not exist yet. Nothing is created. @throws {RaysError} */
-export async function previewNew(context: Context, options: MigrateOptions): Promise<MigrateResult> {
+export async function previewNew(context: Context, options: MigrateOptions): Promise<Previewed> {
   return preview(await openProject(context), context, undefined, options)
 }
 
@@ -465,7 +596,7 @@ async function preview(
   { host, config }: Context,
   connection: Connection | undefined,
   options: MigrateOptions,
-): Promise<MigrateResult> {
+): Promise<Previewed> {
   const all = await folders(project)
   const known = connection ? await withLeftovers(connection, await historyOf(connection, all)) : []
   if (connection) await refuseRunning(connection, known)
@@ -480,7 +611,7 @@ async function preview(
     name,
     statements: splitStatements(script, reader.syntax).map((statement) => statement.text),
   }))
-  return {
+  const result = {
     direction: planned.direction,
     target: planned.target?.name ?? null,
     migrations: loaded.map((m) => ({
@@ -497,6 +628,7 @@ async function preview(
     ...(sql && { sql: sql.map(({ text }) => text).join('\n') }),
     ...(commands && { commands }),
   }
+  return { result, agreed: agreedOf(planned, AppliedSet.of(known)), known }
 }
 
 /** What loads migrations where there is nothing that they could run on. */

@@ -5,7 +5,9 @@ import path from 'node:path'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
-import { appliedOf } from '../history/squashed.js'
+import { AppliedSet } from '../history/applied-set.js'
+import type { MigrationRecord } from '../history/recorder.js'
+import { appliedIn, historyOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { folderNameOf } from '../knex/names.js'
 import { recordOperations } from '../knex/record.js'
@@ -19,13 +21,13 @@ import { renderMigration } from '../migrations/writer.js'
 import { mergeSchemas } from '../schema/merge.js'
 import { readSchema, replaceModels, sameModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
 import type { SchemaFile } from '../schema/schema-engine.js'
-import { bullets } from '../text.js'
+import { bullets, compareNames } from '../text.js'
 import { freePath } from './aside.js'
 import { type Branch, explainBranch, findBranches, statementsOf, toldParent } from './branches.js'
 import { expectWritable, writtenBy } from './files.js'
 import type { Context } from './host.js'
 import { generatedFor, makeMigration } from './makemigration.js'
-import { type MigrateResult, migrate } from './migrate.js'
+import { type Agreed, type MigrateResult, migrate } from './migrate.js'
 import { type ClearShadow, folders, messageOf, openProject, type Project, withConnection } from './project.js'
 import { insideSchemaFolder, shortPath } from './schema-file.js'
 import { LEAVING, RESTORING } from './unmodelled.js'
@@ -56,7 +58,8 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   const branches = await findBranches(project, all)
   if (branches.length === 0) return { rebased: [], others: [], overlap: [], undone: null, applied: null }
   for (const branch of branches) host.note(explainBranch(branch))
-  const applied = await appliedHere(project, context, all)
+  const known = await knownHere(project, context, all)
+  const applied = appliedIn(known)
   const base = branches[0]!.base
   const after = all.slice(base === undefined ? 0 : all.indexOf(base) + 1)
   const own = ownOf(after, branches, applied, options.own)
@@ -70,7 +73,7 @@ export async function rebase(context: Context, options: RebaseOptions = {}): Pro
   const kept = config.databaseUrl !== undefined && own.some(({ name }) => applied.has(name))
   const written = project.schema
   const quiet = { generate: false, y: options.y === true }
-  const undone = kept ? await migrate(context, { ...quiet, name: base?.name ?? 'zero' }) : null
+  const undone = kept ? await migrate(context, { ...quiet, name: base?.name ?? 'zero' }, leavingOf(known, base)) : null
   const aside = await mkdtemp(path.join(path.dirname(config.migrationsDir), 'rays-rebase-'))
   const created: string[] = []
   const rebased: RebaseResult['rebased'][number][] = []
@@ -270,9 +273,17 @@ async function applyAgain(context: Context, { generate }: RebaseOptions): Promis
   }
 }
 
-async function appliedHere(project: Project, context: Context, all: readonly Migration[]): Promise<Set<string>> {
-  if (project.config.databaseUrl === undefined) return new Set()
-  return withConnection(project, context.host, { readOnly: true }, (connection) => appliedOf(connection, all))
+async function knownHere(project: Project, context: Context, all: readonly Migration[]): Promise<MigrationRecord[]> {
+  if (project.config.databaseUrl === undefined) return []
+  return withConnection(project, context.host, { readOnly: true }, (connection) => historyOf(connection, all))
+}
+
+/** What goes down, so that nothing goes with it that another run has applied meanwhile. */
+function leavingOf(known: readonly MigrationRecord[], base: Migration | undefined): Agreed {
+  const names = known.flatMap(({ name, state }) =>
+    state === 'applied' && (base === undefined || compareNames(name, base.name) > 0) ? [name] : [],
+  )
+  return { direction: 'down', names: names.reverse(), base: AppliedSet.of(known) }
 }
 
 /** Own are those that this database has, while it does not have the others' yet. */

@@ -1,12 +1,11 @@
 /** `rays redo`: the last migrations down and up again. */
 import { DecisionError, LockError, UsageError } from '../errors.js'
 import { plan } from '../history/plan.js'
-import { Recorder, records } from '../history/recorder.js'
-import { absorbed, asAbsorbed } from '../history/squashed.js'
+import type { MigrationRecord } from '../history/recorder.js'
 import { refuseBranches } from './branches.js'
 import type { Context } from './host.js'
-import { type Agreed, agreedOf, type MigrateResult, migrate } from './migrate.js'
-import { folders, openProject, withConnection } from './project.js'
+import { type Agreed, type MigrateResult, migrateInTurn, previewed, type Turn } from './migrate.js'
+import { folders, openProject } from './project.js'
 
 export interface RedoOptions {
   /** How many migrations; default 1. */
@@ -31,47 +30,52 @@ export async function redo(
   }
   const name = `-${count}`
   // Everything is loaded by this, so that code that cannot be loaded is known before anything is undone.
-  const leaving = agreedOf(await migrate(context, { name, plan: true }))
-  const returning: Agreed = { direction: 'up', names: leaving.names.toReversed() }
-  await expectWayUp(context, returning)
-  const down = await migrate(context, { ...rest, name, y: y === true, generate: false }, leaving)
+  const { agreed, known } = await previewed(context, { name, plan: true })
+  // Whoever else took them back meanwhile does not want them applied again.
+  const leaving = { ...agreed, whole: true }
+  const returning: Agreed = {
+    direction: 'up',
+    names: leaving.names.toReversed(),
+    base: leaving.base.after('down', leaving.names),
+  }
+  await expectWayUp(context, returning, known)
   const newest = returning.names.at(-1)
-  const up = await migrate(
-    context,
+  const turns: Turn[] = [
+    { options: { ...rest, name, y: y === true, generate: false }, agreed: leaving },
     {
-      ...(newest !== undefined && { name: newest }),
-      // What the way up loses is what the way down made, and that was agreed to.
-      y: true,
-      ...(generate !== undefined && { generate }),
+      options: {
+        ...(newest !== undefined && { name: newest }),
+        // What the way up loses is what the way down made, and that was agreed to.
+        y: true,
+        ...(generate !== undefined && { generate }),
+      },
+      agreed: returning,
+      failed: (error) => {
+        // The same command once more would undo other migrations.
+        if (!(error instanceof LockError) || returning.names.length === 0) return error
+        return new DecisionError(`${error.message} ${leaving.names.join(', ')} stays undone.`, {
+          cause: error,
+          code: 'E_UNFINISHED',
+          where: error.where,
+          data: error.data,
+          hint: `When nobody is in the way: rays migrate --name ${newest}.`,
+        })
+      },
     },
-    returning,
-  ).catch((error: unknown) => {
-    // The same command once more would undo other migrations.
-    if (!(error instanceof LockError) || returning.names.length === 0) throw error
-    throw new DecisionError(`${error.message} ${leaving.names.join(', ')} stays undone.`, {
-      cause: error,
-      code: 'E_UNFINISHED',
-      where: error.where,
-      data: error.data,
-      hint: `When nobody is in the way: rays migrate --name ${newest}.`,
-    })
-  })
-  return { down, up }
+  ]
+  const [down, up] = await migrateInTurn(context, turns)
+  return { down: down!, up: up! }
 }
 
 /**
  * What went down comes up again, and nothing else with it: that is found out before the down, which loses values.
  * @throws {RaysError} what the way up would be refused with
  */
-async function expectWayUp(context: Context, returning: Agreed): Promise<void> {
+async function expectWayUp(context: Context, returning: Agreed, known: readonly MigrationRecord[]): Promise<void> {
   const newest = returning.names.at(-1)
   if (newest === undefined) return
   const project = await openProject(context)
   const all = await folders(project)
-  const known = await withConnection(project, context.host, { readOnly: true }, async (connection) => {
-    const read = records((await new Recorder(connection).read()) ?? [])
-    return asAbsorbed(read, absorbed(all, read))
-  })
   const back = new Set(returning.names)
   const wayUp = plan(
     all,

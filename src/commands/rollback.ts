@@ -1,5 +1,6 @@
 /** `rays rollback`: undoes the last batch, as Knex's word means it. */
 import { UsageError } from '../errors.js'
+import { AppliedSet } from '../history/applied-set.js'
 import type { MigrationRecord } from '../history/recorder.js'
 import { historyOf } from '../history/squashed.js'
 import type { Context } from './host.js'
@@ -26,12 +27,13 @@ export async function rollback(
   if (every) return migrate(context, { ...options, name: 'zero' })
   const project = await openProject(context)
   const all = await folders(project)
-  const names = await withConnection(project, context.host, { readOnly: true }, async (connection) =>
-    lastBatch((await historyOf(connection, all)).filter((record) => record.state !== 'absent')),
+  const known = await withConnection(project, context.host, { readOnly: true }, (connection) =>
+    historyOf(connection, all),
   )
+  const names = lastBatch(known.filter((record) => record.state !== 'absent'))
   const name = names.length === 0 ? 'zero' : `-${names.length}`
   // Another rollback may be at work: what it leaves is not undone for it.
-  return migrate(context, { ...options, name }, { direction: 'down', names })
+  return migrate(context, { ...options, name }, { direction: 'down', names, base: AppliedSet.of(known) })
 }
 
 /** What is to be undone together, newest first. @param known what is applied, in the order of the names */

@@ -4,7 +4,7 @@ import { Recorder, records } from '../history/recorder.js'
 import { readSnapshot } from '../migrations/directory.js'
 import { type BlockDiff, diffSchemas } from '../schema/schema-diff.js'
 import type { Context } from './host.js'
-import { agreedOf, type MigrateResult, migrate, previewNew } from './migrate.js'
+import { type MigrateResult, migrate, type Previewed, previewed, previewNew } from './migrate.js'
 import { connect, folders, openProject, withConnection } from './project.js'
 
 export interface StepOptions {
@@ -54,7 +54,7 @@ async function walk(
   const { host } = context
   const createDb = options.createDb === true && !options.preview
   const target = name === undefined ? {} : { name }
-  const planned = await plannedFor(context, target, createDb)
+  const { result: planned, agreed } = await plannedFor(context, target, createDb)
   if (planned.migrations.length === 0) {
     if (createDb) await (await connect(await openProject(context), host, { createDatabase: true })).close()
     return { ...nothing(direction), target: planned.target }
@@ -87,18 +87,14 @@ async function walk(
     failOnDestructive: options.failOnDestructive === true,
     ...(options.generate !== undefined && { generate: options.generate }),
   }
-  const done = await migrate(context, run, agreedOf(planned))
+  const done = await migrate(context, run, agreed)
   return { ...done, diff, commands }
 }
 
 /** What is to be done, known before anything is created: to a database that is to be created, all of it. */
-async function plannedFor(
-  context: Context,
-  target: { readonly name?: string },
-  createDb: boolean,
-): Promise<MigrateResult> {
+async function plannedFor(context: Context, target: { readonly name?: string }, createDb: boolean): Promise<Previewed> {
   try {
-    return await migrate(context, { ...target, sql: true })
+    return await previewed(context, { ...target, sql: true })
   } catch (error) {
     if (!createDb || !(error instanceof RaysError) || error.code !== 'E_NO_DATABASE') throw error
     return previewNew(context, { ...target, sql: true })

@@ -5,6 +5,7 @@
 import {
   CommitUnknownError,
   type Connection,
+  type Expected,
   type FailedText,
   type PlainText,
   type WholeTransaction,
@@ -13,11 +14,20 @@ import { cancellable } from '../interruption.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { textsOf } from '../migrations/plain.js'
+import { exactlySql } from './applied-set.js'
 import type { ExecuteOptions, StepResult } from './executor.js'
 import { Journal } from './journal.js'
 import { OperationFailure } from './operation.js'
 import { presentSql, Recorder } from './recorder.js'
-import { inOrder, recordingOf, refuseInterrupted, reopened, rolledBack, stepError } from './transaction.js'
+import {
+  inOrder,
+  type Running,
+  recordingOf,
+  refuseInterrupted,
+  reopened,
+  rolledBack,
+  stepError,
+} from './transaction.js'
 
 /** So many go into a message at the most. */
 const MOST = 32
@@ -50,7 +60,7 @@ interface Sent {
  * Runs the next migrations of the plan, as many as go together; undefined where the next has to be run for itself.
  * @param from its index
  */
-export async function sendAtOnce(options: ExecuteOptions, from: number): Promise<Outcome | undefined> {
+export async function sendAtOnce(options: Running, from: number): Promise<Outcome | undefined> {
   const sent = await gather(options, from)
   const [first] = sent
   if (!first) return undefined
@@ -67,10 +77,7 @@ export async function sendAtOnce(options: ExecuteOptions, from: number): Promise
     refuseInterrupted(signal, names[0]!)
     announce(options, first, from)
     const started = performance.now()
-    const expected = {
-      ask: presentSql(connection.history, names.map(connection.engine.literal)),
-      n: direction === 'up' ? 0 : names.length,
-    }
+    const expected = expectedOf(options, names)
     const wholes = sent.map(({ whole }) => whole)
     const send = () => connection.atOnce!(wholes, expected)
     // What cannot be rolled back is finished, so that no half of it stays.
@@ -90,6 +97,14 @@ export async function sendAtOnce(options: ExecuteOptions, from: number): Promise
   } catch (error) {
     return { done, error }
   }
+}
+
+/** What the history must say for anything to be begun: with a lock that lasts, of these migrations alone. */
+function expectedOf({ connection, direction, expected }: Running, names: readonly string[]): Expected {
+  const { history, engine, lockPerTransaction } = connection
+  const literals = (texts: readonly string[]) => texts.map((text) => engine.literal(text))
+  if (lockPerTransaction) return { ask: exactlySql(history, literals(expected.names)), n: expected.names.length }
+  return { ask: presentSql(history, literals(names)), n: direction === 'up' ? 0 : names.length }
 }
 
 /** The migrations that go into the next message; none where the first cannot. */

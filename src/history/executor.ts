@@ -3,10 +3,19 @@ import type { Connection } from '../../engines/engine.js'
 import { DecisionError, FailedError, RaysError, UsageError } from '../errors.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets } from '../text.js'
+import { AppliedSet } from './applied-set.js'
 import { type Outcome, sendAtOnce } from './at-once.js'
 import { Journal } from './journal.js'
 import { type MigrationRecord, type OtherHistory, Recorder, records } from './recorder.js'
-import { allInOne, DoneElsewhere, inItsOwn, refuseInterrupted, stepError } from './transaction.js'
+import {
+  allInOne,
+  DoneElsewhere,
+  inItsOwn,
+  type Running,
+  refuseInterrupted,
+  refuseMoved,
+  stepError,
+} from './transaction.js'
 
 export interface ExecuteOptions {
   /** The session that holds the lock. */
@@ -22,6 +31,8 @@ export interface ExecuteOptions {
   readonly singleTransaction?: boolean
   /** Another tool's history, out of which a migration is taken in the transaction that unapplies it. */
   readonly other?: OtherHistory | undefined
+  /** What another run has done of it is not what was meant: that is an error. */
+  readonly whole?: boolean
   /** Milliseconds an operation may take; 0 is no limit. */
   readonly operationTimeoutMs: number
   /** Passwords that no error in the history may tell. */
@@ -73,23 +84,29 @@ export interface PartialFailure {
  */
 export async function execute(options: ExecuteOptions): Promise<StepResult[]> {
   if (options.direction === 'down' && !options.fake) refuseMissingDowns(options.migrations)
-  if (options.singleTransaction && !options.fake) return inOneTransaction(options)
+  let expected = AppliedSet.of(options.records)
+  if (options.singleTransaction && !options.fake) return inOneTransaction({ ...options, expected })
   const done: StepResult[] = []
   let connection = options.connection
   for (let index = 0; index < options.migrations.length; ) {
-    const now = { ...options, connection }
+    const now = { ...options, connection, expected }
     const outcome = (await sendAtOnce(now, index)) ?? (await runOne(now, index))
     const { done: steps, moved, error, passed = 0 } = outcome
     connection = moved ?? connection
     done.push(...steps)
-    index += steps.length + passed
+    const end = index + steps.length + passed
+    expected = expected.after(
+      options.direction,
+      options.migrations.slice(index, end).map(({ migration }) => migration.name),
+    )
+    index = end
     if (error !== undefined) throw withDone(error, done, options.migrations, index)
   }
   return done
 }
 
 /** One migration, and what runs around it. */
-async function runOne(options: ExecuteOptions, index: number): Promise<Outcome> {
+async function runOne(options: Running, index: number): Promise<Outcome> {
   const { direction, migrations, onProgress } = options
   const loaded = migrations[index]!
   const { name } = loaded.migration
@@ -97,6 +114,8 @@ async function runOne(options: ExecuteOptions, index: number): Promise<Outcome> 
     refuseInterrupted(options.signal, name)
     onProgress?.({ kind: 'start', name, direction, index, total: migrations.length })
     const started = performance.now()
+    if (options.around && options.connection.lockPerTransaction)
+      refuseMoved(options, name, await AppliedSet.now(new Recorder(options.connection)))
     await options.around?.before(loaded)
     const moved = await step(options, loaded)
     await runAfter({ ...options, connection: moved ?? options.connection }, loaded)
@@ -106,12 +125,13 @@ async function runOne(options: ExecuteOptions, index: number): Promise<Outcome> 
     return { done: [{ name, direction, operations, milliseconds }], ...(moved && { moved }) }
   } catch (error) {
     if (!(error instanceof DoneElsewhere)) return { done: [], error }
-    onProgress?.({ kind: 'elsewhere', name, direction })
-    return { done: [], passed: 1 }
+    const passed = migrations.slice(index, index + error.count).map(({ migration }) => migration.name)
+    for (const each of passed) onProgress?.({ kind: 'elsewhere', name: each, direction })
+    return { done: [], passed: passed.length }
   }
 }
 
-async function inOneTransaction(options: ExecuteOptions): Promise<StepResult[]> {
+async function inOneTransaction(options: Running): Promise<StepResult[]> {
   let at = 0
   try {
     return await allInOne(options, (index) => {
@@ -158,7 +178,7 @@ function withDone(
 }
 
 /** One migration. Returns the connection to go on with where it may be another one: the old one was lost while committing. */
-async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<Connection | undefined> {
+async function step(options: Running, loaded: LoadedMigration): Promise<Connection | undefined> {
   if (options.fake) return fakeStep(options, loaded)
   const { connection } = options
   if (connection.engine.transactionalDdl && loaded.transaction) return inItsOwn(options, loaded)
@@ -172,8 +192,7 @@ async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<C
     throw await stepError(error, options, loaded, '')
   })
   try {
-    if (connection.lockPerTransaction && (await new Recorder(connection).isDone(name, options.direction)))
-      throw new DoneElsewhere()
+    if (connection.lockPerTransaction) refuseMoved(options, name, await AppliedSet.now(new Recorder(connection)))
     await new Journal({ ...options, reconnect }, loaded).run()
     // Of a session that is lost whoever uses it next will hear.
     await session.restoreSettings().catch((error: unknown) => {
@@ -186,7 +205,7 @@ async function step(options: ExecuteOptions, loaded: LoadedMigration): Promise<C
 }
 
 /** What runs after a migration; its failure takes the migration back. */
-async function runAfter(options: ExecuteOptions, loaded: LoadedMigration): Promise<void> {
+async function runAfter(options: Running, loaded: LoadedMigration): Promise<void> {
   if (!options.around) return
   const { name } = loaded.migration
   const up = options.direction === 'up'
@@ -199,7 +218,8 @@ async function runAfter(options: ExecuteOptions, loaded: LoadedMigration): Promi
       if (up) refuseMissingDowns([loaded])
       const known = records((await new Recorder(options.connection).read()) ?? [])
       const { signal: _, ...rest } = options
-      await step({ ...rest, direction: up ? 'down' : 'up', records: known }, loaded)
+      const back = { ...rest, direction: up ? ('down' as const) : ('up' as const), records: known }
+      await step({ ...back, migrations: [loaded], expected: AppliedSet.of(known) }, loaded)
     } catch (second) {
       const why = second instanceof Error ? second.message : String(second)
       throw new DecisionError(
@@ -211,13 +231,12 @@ async function runAfter(options: ExecuteOptions, loaded: LoadedMigration): Promi
   }
 }
 
-async function fakeStep(
-  { connection, direction, other }: ExecuteOptions,
-  { migration, checksum }: LoadedMigration,
-): Promise<undefined> {
+async function fakeStep(options: Running, { migration, checksum }: LoadedMigration): Promise<undefined> {
+  const { connection, direction, other } = options
   const recorder = new Recorder(connection, other)
   const at = new Date()
   await connection.transaction({}, async () => {
+    if (connection.lockPerTransaction) refuseMoved(options, migration.name, await AppliedSet.now(recorder))
     if (direction === 'down') {
       await recorder.remove(migration.name)
       return

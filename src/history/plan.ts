@@ -66,7 +66,8 @@ function directionTo(
   return !laterApplied && olderPending ? 'up' : 'down'
 }
 
-function refuseFailed(records: readonly MigrationRecord[]): void {
+/** @throws {DecisionError} where a migration was left unfinished */
+export function refuseFailed(records: readonly MigrationRecord[]): void {
   const failed = records.filter((record) => record.state === 'failed')
   if (failed.length === 0) return
   const journal = failed.some((record) => record.note?.dir !== undefined)

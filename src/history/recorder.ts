@@ -207,12 +207,6 @@ export class Recorder {
     return rows.length > 0
   }
 
-  /** Whether the migration is applied (up), or no row of it counts (down). */
-  async isDone(name: string, direction: 'up' | 'down'): Promise<boolean> {
-    const known = records((await this.read()) ?? []).find((record) => record.name === name)
-    return direction === 'up' ? known?.state === 'applied' : known === undefined || known.state === 'absent'
-  }
-
   /** How many rows say that the migration is applied or failed; read again inside each transaction. */
   async count(name: string): Promise<number> {
     const { history, syntax } = this.#connection

@@ -95,7 +95,8 @@ export async function recordAbsorbed(connection: Connection, found: readonly Abs
     await connection.transaction({}, async () => {
       if ((await recorder.count(migration.name)) === 0)
         await recorder.insertApplied(migration.name, sum, new Date(), noteOf(replaced))
-      for (const { name } of replaced) await recorder.remove(name)
+      // Another run may have recorded it since the history was read.
+      for (const { name } of replaced) if ((await recorder.count(name)) > 0) await recorder.remove(name)
     })
   }
 }

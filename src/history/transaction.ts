@@ -13,12 +13,42 @@ import { DecisionError, FailedError, type InterruptedError, LockError, RaysError
 import { cancellable, interrupted } from '../interruption.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { capital } from '../text.js'
+import { AppliedSet, changedMeanwhile, doneAlready, statesSql } from './applied-set.js'
 import type { ExecuteOptions, StepResult } from './executor.js'
 import { operationError, runOperation } from './operation.js'
 import { countOf, countSql, finishedAtSql, insertion, Recorder, records, removal } from './recorder.js'
 
 /** What was to be done is there already: another rays was first, where the lock is taken by each transaction anew. */
-export class DoneElsewhere extends Error {}
+export class DoneElsewhere extends Error {
+  /** @param count how many of the next migrations it did */
+  constructor(readonly count: number) {
+    super()
+  }
+}
+
+/** A run, and what it takes the history to say. */
+export interface Running extends ExecuteOptions {
+  /** The applied set that the plan was made from, as it has moved by what the run did. */
+  readonly expected: AppliedSet
+}
+
+/**
+ * Where each transaction takes the lock anew: that the applied set is still the one of the plan.
+ * @throws {DoneElsewhere}; {@link LockError} (4) where another run went another way
+ */
+export function refuseMoved(options: Running, name: string, now: AppliedSet): void {
+  const count = doneElsewhere(options, name, now)
+  if (count > 0) throw new DoneElsewhere(count)
+}
+
+/** How many of the migrations from this one on another run has done. */
+function doneElsewhere({ expected, direction, migrations, whole }: Running, from: string, now: AppliedSet): number {
+  const names = migrations.map(({ migration }) => migration.name)
+  const left = names.slice(names.indexOf(from))
+  const count = expected.doneElsewhere(now, direction, left)
+  if (whole && count > 0) throw doneAlready(direction, left.slice(0, count))
+  return count
+}
 
 /** @throws {InterruptedError} where a signal has come */
 export function refuseInterrupted(signal: AbortSignal | undefined, name: string): void {
@@ -34,21 +64,22 @@ function stopped(signal: AbortSignal, when: string): InterruptedError {
  * One migration in a transaction of its own. Returns the connection to go on with where it is another one: the old one was
  * lost while committing.
  */
-export async function inItsOwn(options: ExecuteOptions, loaded: LoadedMigration): Promise<Connection | undefined> {
+export async function inItsOwn(options: Running, loaded: LoadedMigration): Promise<Connection | undefined> {
   const { connection, direction } = options
   const { migration } = loaded
   const { name } = migration
   const recorder = new Recorder(connection, options.other)
   const recording = recordingOf(options, loaded)
   let moved: Connection | undefined
+  let asked = false
   try {
-    const ask = countSql(connection.history, connection.engine.literal(name))
+    const { history, engine, lockPerTransaction } = connection
+    const ask = lockPerTransaction ? statesSql(history) : countSql(history, engine.literal(name))
     const work = async (transaction: Transaction) => {
-      const present = transaction.answer ? countOf(transaction.answer) : await recorder.count(name)
-      if (direction === 'up' ? present > 0 : present === 0) {
-        if (connection.lockPerTransaction && (await recorder.isDone(name, direction))) throw new DoneElsewhere()
-        throw changedMeanwhile(name, direction)
-      }
+      const answer = transaction.answer ?? (await connection.raw(ask))
+      asked = true
+      if (lockPerTransaction) refuseMoved(options, name, AppliedSet.read(answer))
+      else if (direction === 'up' ? countOf(answer) > 0 : countOf(answer) === 0) throw changedHere(name, direction)
       await runOperations(options, loaded, transaction)
       if (transaction.last) {
         if (direction === 'down') await removeElsewhere(options, recorder, transaction, name)
@@ -60,33 +91,38 @@ export async function inItsOwn(options: ExecuteOptions, loaded: LoadedMigration)
     await cancellable(options.signal, connection, () => connection.transaction({ foreignKeysOff, ask }, work))
   } catch (error) {
     if (error instanceof CommitUnknownError) moved = await afterUnknownCommit(options, loaded, recording.id, error)
+    else if (!asked && isGone(connection, error)) throw changedMeanwhile([], [])
     else throw await stepError(error, options, loaded, recording.id)
   }
   await (moved ?? connection).restoreSettings()
   return moved
 }
 
+/** The history itself is gone: another run has emptied the database. */
+function isGone({ engine, lockPerTransaction }: Connection, error: unknown): boolean {
+  return lockPerTransaction === true && engine.explain(error).kind === 'missing-table'
+}
+
 /**
  * All migrations in one transaction: the first that fails takes all others back.
  * @param begun told which of them is run now, from 0
  */
-export async function allInOne(options: ExecuteOptions, begun: (index: number) => void): Promise<StepResult[]> {
+export async function allInOne(options: Running, begun: (index: number) => void): Promise<StepResult[]> {
   const { connection, direction, migrations, onProgress } = options
   const recorder = new Recorder(connection, options.other)
   const done: StepResult[] = []
   let at = migrations[0]!
   let id = ''
   const work = async (transaction: Transaction) => {
-    const known = new Map(records((await recorder.read()) ?? []).map((record) => [record.name, record.state]))
+    const now = await AppliedSet.now(recorder)
+    const passed = connection.lockPerTransaction ? doneElsewhere(options, at.migration.name, now) : 0
+    for (const { migration } of migrations.slice(0, passed))
+      onProgress?.({ kind: 'elsewhere', name: migration.name, direction })
     for (const [index, loaded] of migrations.entries()) {
+      if (index < passed) continue
       const { name } = loaded.migration
       refuseInterrupted(options.signal, name)
-      const state = known.get(name) ?? 'absent'
-      if (direction === 'up' ? state !== 'absent' : state === 'absent') {
-        if (!connection.lockPerTransaction || state === 'failed') throw changedMeanwhile(name, direction)
-        onProgress?.({ kind: 'elsewhere', name, direction })
-        continue
-      }
+      if ((direction === 'up') === now.names.includes(name)) throw changedHere(name, direction)
       at = loaded
       begun(index)
       onProgress?.({ kind: 'start', name, direction, index, total: migrations.length })
@@ -186,7 +222,7 @@ async function checkTransaction(transaction: { check(): Promise<void> }, operati
   }
 }
 
-function changedMeanwhile(name: string, direction: 'up' | 'down'): DecisionError {
+function changedHere(name: string, direction: 'up' | 'down'): DecisionError {
   return new DecisionError(
     `${name} was ${direction === 'up' ? 'applied' : 'unapplied'} by another program while rays held the lock.`,
     {

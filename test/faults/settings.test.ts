@@ -154,3 +154,56 @@ fault(
   },
   ON,
 )
+
+for (const [who, sql] of Object.entries({
+  'a function': 'INSERT INTO a (id) SELECT leak()',
+  'a trigger': 'INSERT INTO filled VALUES (1)',
+  'a procedure': 'CALL leaks()',
+}))
+  fault(
+    `what ${who} sets does not reach the next migration where nothing rolls back`,
+    async (c) => {
+      const sets =
+        "SET SESSION foreign_key_checks = 0, unique_checks = 0, time_zone = '+12:00', sql_select_limit = 1, sql_safe_updates = 1"
+      await c.fixture()
+      await c.db.query(`CREATE TABLE filled (id INTEGER)`)
+      await c.db.query(`CREATE FUNCTION leak() RETURNS INT NO SQL BEGIN ${sets}; RETURN 7; END`)
+      await c.db.query(`CREATE TRIGGER filled BEFORE INSERT ON filled FOR EACH ROW BEGIN ${sets}; END`)
+      await c.db.query(`CREATE PROCEDURE leaks() BEGIN ${sets}; END`)
+      c.folder(M2, [plain(sql)])
+      const read =
+        "CONCAT(@@foreign_key_checks, @@unique_checks, ' ', @@time_zone, ' ', @@sql_select_limit > 1, @@sql_safe_updates)"
+      c.folder(M3, [
+        {
+          up: `const [row] = await client.query(\`SELECT ${read} AS said\`)\n  console.error('said', row.said)`,
+          down: '',
+        },
+      ])
+      await c.ends(['migrate'], 0, /^said 11 SYSTEM 10$/m)
+      await c.next()
+    },
+    { on: ['mysql'] },
+  )
+
+fault(
+  'what a migration sets and leaves in a file does not reach the next one',
+  async (c) => {
+    await c.fixture()
+    const left = [
+      'PRAGMA case_sensitive_like = ON',
+      'CREATE TEMP TABLE a (id INTEGER)',
+      'CREATE TEMP VIEW d AS SELECT 1',
+    ]
+    const read =
+      "SELECT ('A' LIKE 'a') || ' ' || (SELECT count(*) FROM sqlite_temp_schema) || ' ' || (SELECT count(*) FROM pragma_database_list) AS said"
+    c.folder(M2, [plain(...left)])
+    c.folder(M3, [{ up: `const [row] = await client.query(\`${read}\`)\n  console.error('said', row.said)`, down: '' }])
+    for (const args of [['migrate', '--single-transaction'], ['migrate']]) {
+      const { stderr } = await c.ends(args, 0, /Applied/)
+      expect(/^said (.*)$/m.exec(stderr)?.[1]).toMatch(/^1 0 [12]$/)
+      await c.ends(['migrate', '--name', M1], 0, /./)
+    }
+    await c.next()
+  },
+  { on: ['sqlite'] },
+)
