@@ -5,6 +5,8 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import vm from 'node:vm'
+import { refuseImports } from './imports.js'
+import { readUtf8 } from './utf8.js'
 
 export interface LoadModuleOptions {
   /** Module names that the file may import and that are answered by another file. */
@@ -16,12 +18,14 @@ export interface LoadModuleOptions {
 /**
  * What the file exports: `module.exports` of a CommonJS file, the namespace of an ES module. A `.js` file is what its
  * text says it is, whichever kind the project around it is.
- * @throws whatever the file throws, and the parser's error
+ * @throws {NotUtf8Error} for it, and for what it imports of its own, before anything runs; whatever the file throws, and the
+ * parser's error
  */
 export async function loadModule(file: string, options: LoadModuleOptions = {}): Promise<unknown> {
+  const source = options.source ?? readUtf8(file)
+  refuseImports(file, source)
   if (/\.[cm]?ts$/.test(file) || options.alias) return transpileAndRun(file, options.alias)
   if (file.endsWith('.mjs')) return importFresh(file)
-  const source = options.source ?? readFileSync(file, 'utf8')
   const code = compileCommonJs(file, source)
   if (code !== undefined) {
     // Compiled code may use import() only by an interface of Node that prints a warning.

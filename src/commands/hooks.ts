@@ -1,6 +1,6 @@
 /** Runs what a person put around migrations: programs in the migration's folder, functions of raysconfig. */
-import { createRequire } from 'node:module'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Connection } from '../../engines/engine.js'
 import type { Hook, ProjectHooks } from '../config/hooks.js'
 import { FailedError, LockError, refusal } from '../errors.js'
@@ -12,11 +12,8 @@ import { guardUserCode } from '../user-code.js'
 import type { Context } from './host.js'
 
 /** The migration with its folder's hooks: the SQL as operations of its own, the programs to be run around it. */
-export async function withFolderHooks(
-  loaded: LoadedMigration,
-  connection: Pick<Connection, 'syntax'>,
-): Promise<LoadedMigration> {
-  return withHooks(loaded, await listHooks(loaded.migration), connection.syntax)
+export function withFolderHooks(loaded: LoadedMigration, connection: Pick<Connection, 'syntax'>): LoadedMigration {
+  return withHooks(loaded, listHooks(loaded.migration), connection.syntax)
 }
 
 /**
@@ -112,10 +109,8 @@ function commandOf({ kind, file }: ProgramHook): string[] {
       return [kind, file]
     case 'js':
       return [process.execPath, file]
-    case 'ts': {
-      const jiti = createRequire(import.meta.url).resolve('jiti/package.json')
-      return [process.execPath, path.join(path.dirname(jiti), 'lib', 'jiti-cli.mjs'), file]
-    }
+    case 'ts':
+      return [process.execPath, fileURLToPath(new URL('../run-typescript.js', import.meta.url)), file]
     case 'executable':
       return [file]
   }

@@ -12,6 +12,7 @@ import type { Answers } from '../migrations/answers.js'
 import { EMPTY_SCRIPT, readSnapshot, rememberFolder, safeName, writeMigration } from '../migrations/directory.js'
 import { fillScript, type GivenValue } from '../migrations/given.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
+import { warnOfNearHooks } from '../migrations/hooks.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 import { groupOperations, type OperationPlan, planOperations } from '../migrations/operations.js'
@@ -94,6 +95,7 @@ export async function makeMigration(
   const slug = await safeName(options.name ?? 'migration')
   const project = await openProject(context)
   const all = await folders(project)
+  warnOfNearHooks(all, context.host.warn, ({ meant }) => meant)
   // Before the schema is looked at: after a merge it may hold the marks of a conflict.
   await refuseBranches(project, all)
   await project.schemaEngine.validate(project.schema.files)

@@ -11,6 +11,7 @@ import { type HistoryRow, type MigrationRecord, nextBatch, Recorder, records } f
 import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
 import { checksumMatches, readScript, targetOf } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
+import { warnOfNearHooks } from '../migrations/hooks.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { refuseBranches } from './branches.js'
@@ -241,6 +242,7 @@ async function run(
     ? await planAgain(all, known, options, agreed, host)
     : plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
+  warnOfNearHooks(planned.migrations, host.warn)
   await warnOfEdits(all, known, host.warn)
   const batch = nextBatch(known)
   if (planned.migrations.length === 0) return { all, plan: planned, steps: [], batch, hazards: [] }
@@ -419,7 +421,7 @@ async function loadAll(
         })),
         migration,
       }
-      loaded.push(fake ? ready : await withFolderHooks(ready, connection))
+      loaded.push(fake ? ready : withFolderHooks(ready, connection))
     }
   } finally {
     connection.keepAlive?.(true)
@@ -602,6 +604,7 @@ async function preview(
   if (connection) await refuseRunning(connection, known)
   const planned = plan(all, known, await planOptions(options))
   for (const warning of planned.warnings) host.warn(warning)
+  warnOfNearHooks(planned.migrations, host.warn)
   const reader = connection ?? readerOf(project.engine)
   const loaded = await loadAll(planned.migrations, reader, false)
   if (config.singleTransaction && !options.check && loaded.length > 0) refuseApart(project, config, loaded)

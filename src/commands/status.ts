@@ -11,6 +11,7 @@ import type { MigrationRecord } from '../history/recorder.js'
 import { historyOf } from '../history/squashed.js'
 import { developmentSnapshot } from '../migrations/development.js'
 import { checksumMatches, readScript, readSnapshot } from '../migrations/directory.js'
+import { warnOfNearHooks } from '../migrations/hooks.js'
 import type { Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
 import { compareNames } from '../text.js'
@@ -75,6 +76,7 @@ export async function status(context: Context): Promise<StatusResult> {
       all.filter(({ name }) => pending.has(name)),
     ))
       context.host.warn(warning)
+    warnOfNearHooks(all, context.host.warn)
     const drift = await driftOf(project, connection, all, known, now)
     const schema = await schemaState(project, all)
     const halfDone = await halfDoneIn(project, connection)

@@ -6,6 +6,7 @@ import { DatabaseUrl, redact } from '../../engines/url.js'
 import { ConfigError } from '../errors.js'
 import { defaultExport, loadModule } from '../modules.js'
 import { bullets } from '../text.js'
+import { readUtf8 } from '../utf8.js'
 import { loadDotenv } from './dotenv.js'
 import { selectEnvironment, urlFromParts } from './environment.js'
 import type { ProjectHooks } from './hooks.js'
@@ -246,9 +247,8 @@ async function readRaysConfig(file: string | undefined, problems: string[]): Pro
 }
 
 async function readJson(file: string): Promise<unknown> {
-  const { readFile } = await import('node:fs/promises')
   try {
-    return JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''))
+    return JSON.parse(readUtf8(file).replace(/^\uFEFF/, ''))
   } catch (error) {
     // The parser's message quotes the file, and so perhaps half a URL.
     if (error instanceof SyntaxError) throw new Error('it is not valid JSON')

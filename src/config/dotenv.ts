@@ -1,10 +1,12 @@
 /** The project's `.env`, read as Prisma 6 reads it: beside package.json and beside the schema. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { readUtf8 } from '../utf8.js'
 
 /**
  * Adds the variables of `.env` files to the environment, where they are not set. Returns which file set which.
  * @param folders the folders to look in, first come first served
+ * @throws {NotUtf8Error}
  * @param environment also `.env.<environment>`, before `.env`: environments
  */
 export async function loadDotenv(
@@ -18,7 +20,7 @@ export async function loadDotenv(
     if (!existsSync(file)) continue
     const [{ parse }, { expand }] = await Promise.all([import('dotenv'), import('dotenv-expand')])
     const before = new Set(Object.keys(env))
-    const parsed = parse(readFileSync(file))
+    const parsed = parse(readUtf8(file))
     const { parsed: expanded = parsed } = expand({
       parsed: { ...parsed },
       processEnv: { ...env } as Record<string, string>,

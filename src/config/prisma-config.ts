@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defaultExport, loadModule } from '../modules.js'
+import { readUtf8 } from '../utf8.js'
 import { loadDotenv } from './dotenv.js'
 import { runPlainModule } from './plain-module.js'
 
@@ -81,7 +82,7 @@ export interface PrismaEnvironment {
  * @throws Error when the file cannot be loaded or exports no object
  */
 export async function readPrismaConfig(file: string, { root, env, added }: PrismaEnvironment): Promise<PrismaConfig> {
-  const source = readFileSync(file, 'utf8')
+  const source = readUtf8(file)
   const own: NodeJS.ProcessEnv = { ...env }
   for (const name of added.keys()) delete own[name]
   if (/\bdotenv\/config\b/.test(source)) await loadDotenv([root], own)
@@ -120,7 +121,7 @@ async function evaluate(file: string, source: string, root: string): Promise<Pri
   // What it would add is there already (see readPrismaConfig); newer dotenv prints a line to stdout, which belongs to results.
   const alias = { 'prisma/config': stub, '@prisma/config': stub, 'dotenv/config': stub }
   const plain = await runPlainModule(file, source, alias)
-  const exported = defaultExport(plain ?? (await loadModule(file, { alias })))
+  const exported = defaultExport(plain ?? (await loadModule(file, { alias, source })))
   const loaded: unknown = typeof exported === 'function' ? await exported() : exported
   if (typeof loaded !== 'object' || loaded === null) throw new Error('it exports no configuration object')
   const config = loaded as Record<string, Record<string, unknown> | string | undefined>

@@ -1,6 +1,6 @@
 /** The migrations folder: listed, read, written. The only file that touches it. */
 import { hash } from 'node:crypto'
-import { promises as fs, readdirSync, readFileSync } from 'node:fs'
+import { type Dirent, existsSync, promises as fs, readdirSync, type Stats } from 'node:fs'
 import path from 'node:path'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { FailedError, MigrationInvalidError, RaysError, UsageError } from '../errors.js'
@@ -8,8 +8,9 @@ import { appear, makeFolder, renameDurably, replaceFile, syncFolder, writeDurabl
 import { SNAPSHOT } from '../schema/prisma-schema.js'
 import { bullets, compareNames } from '../text.js'
 import { isDraft, withDraft, withDraftIn } from './drafts.js'
-import { hookFiles } from './hooks.js'
+import { hookFiles, isHookName, nearHooks } from './hooks.js'
 import type { Migration } from './migration.js'
+import { readText } from './texts.js'
 
 const CODE_FILES = ['migration.js', 'migration.cjs', 'migration.mjs', 'migration.ts', 'migration.cts', 'migration.mts']
 /** What lets Prisma overlook a snapshot that lies in a schema folder: it reads every `.prisma` file there. */
@@ -17,6 +18,9 @@ const HIDDEN = '.txt'
 const LOCK_FILE = 'migration_lock.toml'
 /** The names of the migrations that a squashed one stands for. */
 const REPLACES = 'replaces.txt'
+/** What rays reads of a migration's folder, besides the hooks. */
+const OWN_FILES = ['migration.sql', ...CODE_FILES, SNAPSHOT, SNAPSHOT + HIDDEN, REPLACES]
+const TIMESTAMP = /^\d{14}/
 
 /** What Prisma writes for a migration that changes nothing (Prisma: create_migration.rs). */
 export const EMPTY_SCRIPT = '-- This is an empty migration.'
@@ -40,12 +44,13 @@ export async function listMigrations(root: string): Promise<Migration[]> {
       const directory = path.join(root, entry.name)
       if (entry.isSymbolicLink()) {
         const target = await fs.stat(directory).catch(() => undefined)
-        if (target?.isDirectory())
+        // One that leads nowhere is somebody's migration all the same, when it is called like one.
+        if (target?.isDirectory() || (!target && TIMESTAMP.test(entry.name)))
           problems.push(`${directory} is a symbolic link to a folder; Prisma ignores links, so does rays`)
         return
       }
       if (!entry.isDirectory() || isDraft(entry.name)) return
-      const migration = await describe(directory, entry.name, problems)
+      const migration = describe(directory, entry.name, problems)
       if (migration) migrations.push(migration)
     }),
   )
@@ -57,40 +62,86 @@ export async function listMigrations(root: string): Promise<Migration[]> {
   return migrations.sort((a, b) => compareNames(a.name, b.name))
 }
 
-async function describe(directory: string, name: string, problems: string[]): Promise<Migration | undefined> {
+/** What is in the way of a migration's being read is added to the problems. */
+function describe(directory: string, name: string, problems: string[]): Migration | undefined {
   // Hundreds of small folders and files are read several times faster one after the other than by promises.
-  const entries = new Map(readdirSync(directory, { withFileTypes: true }).map((entry) => [entry.name, entry]))
-  const file = (fileName: string): string | undefined => {
-    const entry = entries.get(fileName)
-    if (!entry) return undefined
-    if (!entry.isFile()) {
-      problems.push(`${path.join(directory, fileName)} is not a file`)
-      return undefined
-    }
-    return path.join(directory, fileName)
-  }
+  const entries = entriesOf(directory, problems)
+  if (entries === undefined) return undefined
   const before = problems.length
-  const code = CODE_FILES.map(file).filter((found) => found !== undefined)
-  if (code.length > 1)
-    problems.push(`${directory} has more than one code file: ${code.map((f) => path.basename(f)).join(', ')}`)
-  const sqlFile = file('migration.sql')
+  problems.push(...unusable(directory, entries.values()))
+  const code = CODE_FILES.filter((candidate) => entries.has(candidate))
+  if (code.length > 1) problems.push(`${directory} has more than one code file: ${code.join(', ')}`)
   if (problems.length > before) return undefined
+  const file = (fileName: string | undefined) =>
+    fileName !== undefined && entries.has(fileName) ? path.join(directory, fileName) : undefined
+  const sqlFile = file('migration.sql')
   if (code.length === 0 && sqlFile === undefined) {
     problems.push(`${directory} has neither migration.js nor migration.sql`)
     return undefined
   }
+  const near = nearHooks(entries.values())
   return {
     name,
     directory,
-    timestamp: /^\d{14}/.exec(name)?.[0],
-    codeFile: code[0],
+    timestamp: TIMESTAMP.exec(name)?.[0],
+    codeFile: file(code[0]),
     sqlFile,
-    snapshotPath: [SNAPSHOT, SNAPSHOT + HIDDEN]
-      .filter((name) => entries.has(name))
-      .map((name) => path.join(directory, name))[0],
+    snapshotPath: file(SNAPSHOT) ?? file(SNAPSHOT + HIDDEN),
     hookFiles: hookFiles(entries.values()),
-    ...(entries.has(REPLACES) && { replaces: await readLines(path.join(directory, REPLACES)) }),
+    ...(near.length > 0 && { nearHooks: near }),
+    ...(entries.has(REPLACES) && { replaces: readLines(path.join(directory, REPLACES)) }),
   }
+}
+
+/** What lies in a folder, by name; undefined with a problem where it cannot be listed. */
+function entriesOf(directory: string, problems: string[]): Map<string, Dirent> | undefined {
+  try {
+    return new Map(readdirSync(directory, { withFileTypes: true }).map((entry) => [entry.name, entry]))
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why =
+      code === 'ENOENT' && directory.includes('\ufffd')
+        ? `has a name that is not valid UTF-8 (${rawName(directory)}): give it another`
+        : `cannot be read: ${code ?? message}`
+    problems.push(`${directory} ${why}`)
+    return undefined
+  }
+}
+
+/** The bytes of a name that were decoded with replacement characters, those that are no ASCII as `\xE9`. */
+function rawName(file: string): string {
+  const names = readdirSync(path.dirname(file), { encoding: 'buffer' })
+  const raw = names.find((name) => name.toString('utf8') === path.basename(file)) ?? Buffer.alloc(0)
+  const spelled = (letter: string) => `\\x${letter.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+  return raw.toString('latin1').replace(/[^\x20-\x7e]/g, spelled)
+}
+
+/** The files that rays reads or runs must be files: what a link leads to is not what version control shows. */
+function unusable(directory: string, entries: Iterable<Dirent>): string[] {
+  return [...entries].flatMap((entry) => {
+    const { name } = entry
+    const file = path.join(directory, name)
+    const own = OWN_FILES.find((known) => known.toLowerCase() === name.toLowerCase())
+    if (own !== undefined && own !== name) return [`${file} is not read: it must be called ${own}`]
+    if (own === undefined && !isHookName(name)) return []
+    if (own?.startsWith(SNAPSHOT) && entry.isDirectory()) return unusableIn(file)
+    return entry.isFile() ? [] : [notAFile(file, entry)]
+  })
+}
+
+/** The same within a snapshot that is a folder. */
+function unusableIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true }).flatMap((entry) => {
+    const file = path.join(entry.parentPath, entry.name)
+    if (entry.name.includes('\ufffd') && !existsSync(file))
+      return [`${file} has a name that is not valid UTF-8 (${rawName(file)}): give it another`]
+    return entry.isFile() || entry.isDirectory() ? [] : [notAFile(file, entry)]
+  })
+}
+
+function notAFile(file: string, entry: Dirent | Stats): string {
+  if (entry.isSymbolicLink()) return `${file} is not a file but a symbolic link, which rays does not follow`
+  return `${file} is not a file${entry.isDirectory() ? ' but a folder' : ''}`
 }
 
 /** What lies in a migration's folder besides the files that {@link writeMigration} writes: somebody put it there. */
@@ -99,8 +150,10 @@ export function otherFiles({ directory }: Migration): string[] {
   return readdirSync(directory).filter((name) => !own.includes(name) && !isDraft(name))
 }
 
-async function readLines(file: string): Promise<string[]> {
-  return (await fs.readFile(file, 'utf8')).split(/\r?\n/).filter((line) => line.trim() !== '')
+function readLines(file: string): string[] {
+  return readText(file)
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '')
 }
 
 /** The script of a migration, as Node reads it. @throws {MigrationInvalidError} for bytes that are not UTF-8 */
@@ -110,39 +163,7 @@ export async function readScript(migration: Migration): Promise<string> {
       hint: 'Restore it from version control: Prisma and rays record its checksum.',
     })
   }
-  return decode(readFileSync(migration.sqlFile), migration.sqlFile)
-}
-
-function decode(bytes: Buffer, file: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (error) {
-    throw new MigrationInvalidError(`${file} is not valid UTF-8: byte ${invalidOffset(bytes)} cannot be decoded`, {
-      cause: error,
-      hint: 'Save the file as UTF-8.',
-    })
-  }
-}
-
-function invalidOffset(bytes: Buffer): number {
-  let low = 0
-  let high = bytes.length
-  const valid = (length: number) => {
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream: true })
-      return true
-    } catch {
-      return false
-    }
-  }
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (valid(middle)) low = middle
-    else high = middle - 1
-  }
-  // Cut off inside a character: the fault is where that character begins.
-  if (low === bytes.length) while (low > 0 && (bytes[--low]! & 0xc0) === 0x80);
-  return low
+  return readText(migration.sqlFile)
 }
 
 /** sha256 of a script's text, in 64 lower-case hexadecimal digits (Prisma: checksum.rs). */
@@ -170,15 +191,13 @@ function unpadded(sum: string): string {
 export async function readSnapshot(migration: Migration): Promise<SchemaFile[] | undefined> {
   const root = migration.snapshotPath
   if (root === undefined) return undefined
-  if ((await fs.stat(root)).isFile()) {
-    return [{ path: 'schema.prisma', content: decode(await fs.readFile(root), root) }]
-  }
+  if ((await fs.lstat(root)).isFile()) return [{ path: 'schema.prisma', content: readText(root) }]
   const files: SchemaFile[] = []
   for (const entry of await fs.readdir(root, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !/\.prisma(\.txt)?$/.test(entry.name)) continue
     const file = path.join(entry.parentPath, entry.name)
     const relative = path.relative(root, file).split(path.sep).join('/')
-    files.push({ path: relative.replace(/\.txt$/, ''), content: decode(await fs.readFile(file), file) })
+    files.push({ path: relative.replace(/\.txt$/, ''), content: readText(file) })
   }
   return files.sort((a, b) => compareNames(a.path, b.path))
 }
@@ -382,14 +401,18 @@ async function writeLockFile(root: string, provider: string): Promise<void> {
  */
 export async function readLockProvider(root: string): Promise<string | undefined> {
   const file = path.join(root, LOCK_FILE)
-  const text = await fs.readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-    throw new MigrationInvalidError(`${file} cannot be read: ${error.code ?? error.message}`, {
-      cause: error,
-      hint: 'It must be a file, as Prisma writes it; restore it from version control.',
-    })
-  })
-  if (text === undefined) return undefined
+  const hint = 'It must be a file, as Prisma writes it; restore it from version control.'
+  let text: string
+  try {
+    const entry = await fs.lstat(file)
+    if (!entry.isFile()) throw new MigrationInvalidError(notAFile(file, entry), { hint })
+    text = readText(file)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    if (error instanceof RaysError) throw error
+    throw new MigrationInvalidError(`${file} cannot be read: ${code ?? message}`, { cause: error, hint })
+  }
   const line = text.split(/\r?\n/).find((candidate) => candidate.startsWith('provider'))
   const provider = line === undefined ? undefined : /^provider\s*=\s*"?([a-z]+)"?\s*$/.exec(line)?.[1]
   if (provider === undefined) {

@@ -1,11 +1,10 @@
 /** Loads the code of a migration, whatever kind of module it is, and checks it before anything runs. */
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { StatementSyntax } from '../../engines/engine.js'
-import { ScriptError, splitStatements } from '../../engines/sql/scanner.js'
 import { MigrationInvalidError } from '../errors.js'
+import { LOADS_OTHERS, refuseCodeIn } from '../imports.js'
 import { FOREIGN_KEYS_OFF, isKnexForm, type KnexForm, needsForeignKeysOff, overClient } from '../knex/form.js'
 import { loadModule } from '../modules.js'
 import { guardUserCode } from '../user-code.js'
@@ -13,6 +12,7 @@ import { checksum, EMPTY_SCRIPT, readLockProvider, readScript } from './director
 import { withoutTransactions } from './foreign.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
 import { sendsScript } from './plain.js'
+import { readText, statementsIn } from './texts.js'
 
 export interface LoadOptions {
   /** Runs a whole script, as the server reads it; used for folders with migration.sql only. */
@@ -31,7 +31,8 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
   const script = await readScript(migration)
   const shared = { migration, script, checksum: checksum(script) }
   if (migration.codeFile === undefined) {
-    if (options.syntax) refuseUnreadable(migration, script, options.syntax)
+    // What cannot be split into statements is told before the first statement of any migration runs.
+    if (options.syntax && migration.sqlFile) statementsIn(migration.sqlFile, script, options.syntax)
     return {
       ...shared,
       operations: isEmptyScript(script) ? [[nothing, nothing]] : [[scriptOperation(script, options), null]],
@@ -40,7 +41,7 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
       codeHash: undefined,
     }
   }
-  const source = readFileSync(migration.codeFile, 'utf8')
+  const source = readText(migration.codeFile)
   const loaded = await evaluate(migration.codeFile, source)
   if (/\.m[jt]s$/.test(migration.codeFile) && isKnexForm(loaded)) {
     return { ...shared, ...(await knexOperations(migration, loaded, source)) }
@@ -82,19 +83,6 @@ async function knexOperations(
   }
 }
 
-/** What cannot be split into statements is told before the first statement of any migration runs. */
-function refuseUnreadable({ sqlFile }: Migration, script: string, syntax: StatementSyntax): void {
-  try {
-    splitStatements(script, syntax)
-  } catch (error) {
-    if (!(error instanceof ScriptError)) throw error
-    throw new MigrationInvalidError(`${sqlFile} cannot be read: ${error.message}`, {
-      cause: error,
-      hint: 'Correct the file; nothing was run.',
-    })
-  }
-}
-
 function nothing(): void {}
 
 function isEmptyScript(script: string): boolean {
@@ -111,6 +99,7 @@ function scriptOperation(script: string, options: LoadOptions): OperationFunctio
 
 async function evaluate(file: string, source: string): Promise<unknown> {
   try {
+    if (LOADS_OTHERS.test(source)) refuseCodeIn(path.dirname(file))
     return await guardUserCode({ what: 'it' }, () => loadModule(file, { source }))
   } catch (error) {
     throw new MigrationInvalidError(

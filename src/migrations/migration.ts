@@ -26,6 +26,8 @@ export interface Migration {
   readonly replaces?: readonly string[]
   /** The names of its hooks, where the folder was listed. */
   readonly hookFiles?: readonly string[]
+  /** What looks like a hook and is none, where the folder was listed. */
+  readonly nearHooks?: readonly { readonly name: string; readonly meant: boolean }[]
 }
 
 /** A program that runs before or after a migration, both ways. */

@@ -8,6 +8,7 @@ import { DatabaseUrl } from '../../engines/url.js'
 import { ConfigError, SchemaInvalidError, UsageError } from '../errors.js'
 import { makeFolder, replaceFile, syncFolder } from '../files.js'
 import { compareNames } from '../text.js'
+import { decodeUtf8, NotUtf8Error } from '../utf8.js'
 import type { SchemaChange } from './models.js'
 
 export { replaceModels, type SchemaChange, sameModels, sameModelsAs } from './models.js'
@@ -110,9 +111,10 @@ async function prismaFiles(root: string, relative: string, seen: Set<string>): P
 async function readFile(file: string, name: string): Promise<SchemaFile> {
   const bytes = await fs.readFile(file)
   try {
-    return { path: name, content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) }
+    return { path: name, content: decodeUtf8(bytes, file) }
   } catch (error) {
-    throw new SchemaInvalidError(`${file} is not valid UTF-8`, { cause: error, hint: 'Save the file as UTF-8.' })
+    if (error instanceof NotUtf8Error) throw new SchemaInvalidError(error.message, { cause: error, hint: error.hint })
+    throw error
   }
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -132,6 +133,88 @@ describe('listing the migrations', () => {
     expect((await failure(listMigrations(root))).message).toContain('is not a file')
   })
 
+  const READ = [
+    'migration.sql',
+    'migration.js',
+    'migration.mts',
+    'migration.schema.prisma',
+    'migration.schema.prisma.txt',
+    'replaces.txt',
+    'before',
+    'after.sql',
+    'before.down.sql',
+    'after.mjs',
+  ]
+  const OTHERS: [string, (file: string) => Promise<unknown>][] = [
+    ['a link to a file', (file) => fs.symlink(path.join(project, 'outside'), file)],
+    ['a link to nothing', (file) => fs.symlink(path.join(project, 'nowhere'), file)],
+    ['a link to a file in the same folder', (file) => fs.symlink('README.md', file)],
+    ['a link to a folder', (file) => fs.symlink(project, file)],
+    ['a pipe', async (file) => execFileSync('mkfifo', [file])],
+    ['a folder', (file) => fs.mkdir(file)],
+  ]
+  test.each(READ.flatMap((name) => OTHERS.map((other) => [name, ...other] as const)))(
+    'what rays reads or runs is a file: %s that is %s is refused by its path',
+    async (name, kind, make) => {
+      if (kind === 'a folder' && name.startsWith('migration.schema.prisma')) return
+      await fs.writeFile(path.join(project, 'outside'), 'SELECT 1;')
+      await write({ '1_a/README.md': '', ...(name !== 'migration.sql' && { '1_a/migration.sql': '' }) })
+      const file = path.join(root, '1_a', name)
+      await make(file)
+      const error = await failure(listMigrations(root))
+      expect(error).toBeInstanceOf(MigrationInvalidError)
+      expect(error.message).toContain(`${file} is not a file`)
+      if (kind.startsWith('a link')) expect(error.message).toContain('symbolic link')
+    },
+  )
+
+  test.each([
+    ['a file', (link: string) => fs.symlink(path.join(project, 'outside'), link)],
+    ['a folder', (link: string) => fs.symlink(project, link)],
+    ['nothing', (link: string) => fs.symlink('nowhere', link)],
+  ])('no link is followed inside of a snapshot that is a folder: to %s', async (_, make) => {
+    await fs.writeFile(path.join(project, 'outside'), 'model A {}')
+    await write({ '1_a/migration.sql': '', '1_a/migration.schema.prisma/deep/a.prisma': '' })
+    const link = path.join(root, '1_a', 'migration.schema.prisma', 'deep', 'b.prisma')
+    await make(link)
+    expect((await failure(listMigrations(root))).message).toContain(`${link} is not a file but a symbolic link`)
+  })
+
+  test('a link that leads nowhere and is called like a migration is refused', async () => {
+    await fs.symlink('nowhere', path.join(root, '20260101000000_a'))
+    expect((await failure(listMigrations(root))).message).toContain('20260101000000_a is a symbolic link')
+  })
+
+  test('links and folders that rays does not read are left alone', async () => {
+    await write({ '1_a/migration.sql': '', '1_a/data/x': '' })
+    await fs.symlink('data', path.join(root, '1_a', 'more'))
+    await fs.symlink('nowhere', path.join(root, '1_a', 'data.csv'))
+    expect((await listMigrations(root)).map(({ name }) => name)).toEqual(['1_a'])
+  })
+
+  test.each(['Migration.sql', 'migration.JS', 'MIGRATION.ts', 'Migration.schema.prisma', 'Replaces.txt'])(
+    'a name in another case is told: %s',
+    async (name) => {
+      await write({ '1_a/migration.sql': '', [`1_a/${name}`]: '' })
+      const error = await failure(listMigrations(root))
+      expect(error.message).toContain(`${path.join(root, '1_a', name)} is not read: it must be called`)
+    },
+  )
+
+  test('a folder whose name is not UTF-8 is named by its bytes', async () => {
+    await fs.mkdir(Buffer.concat([Buffer.from(`${root}/20260101000000_caf`), Buffer.from([0xe9])]))
+    const error = await failure(listMigrations(root))
+    expect(error.exitCode).toBe(2)
+    expect(error.message).toContain('not valid UTF-8 (20260101000000_caf\\xE9)')
+  })
+
+  test('so is a file of that kind in a snapshot', async () => {
+    await write({ '1_a/migration.sql': '', '1_a/migration.schema.prisma/a.prisma': '' })
+    const folder = path.join(root, '1_a', 'migration.schema.prisma')
+    await fs.writeFile(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9]), Buffer.from('.prisma')]), '')
+    expect((await failure(listMigrations(root))).message).toContain('(caf\\xE9.prisma)')
+  })
+
   test('a file in place of the folder is an error with its path, not an empty list', async () => {
     const file = path.join(project, 'file')
     await fs.writeFile(file, '')
@@ -165,7 +248,21 @@ describe('reading a script', () => {
     const error = await failure(read(bytes))
     expect(error).toBeInstanceOf(MigrationInvalidError)
     expect(error.message).toContain(path.join('1_a', 'migration.sql'))
-    expect(error.message).toContain(`byte ${offset} `)
+    expect(error.message).toContain(`byte ${offset} in line 1 `)
+  })
+
+  test('names the line, too', async () => {
+    expect((await failure(read(Buffer.from("SELECT 1;\r\n\nSELECT 'é';", 'latin1')))).message).toContain('in line 3 ')
+  })
+
+  const utf16 = Buffer.from('\ufeffSELECT 1 AS one;\n', 'utf16le')
+  test.each([
+    ['with a mark', utf16],
+    ['with a mark, the other way round', Buffer.from(utf16).swap16()],
+    ['without a mark', utf16.subarray(2)],
+    ['without a mark, the other way round', Buffer.from(utf16.subarray(2)).swap16()],
+  ])('names UTF-16 for what it is: %s', async (_, bytes) => {
+    expect((await failure(read(bytes))).message).toContain('it is saved as UTF-16')
   })
 
   test('finds a wrong byte in a large file', async () => {
@@ -441,6 +538,18 @@ describe('migration_lock.toml', () => {
   test('that is a folder is an error with its path, exit 2', async () => {
     await fs.mkdir(path.join(root, 'migration_lock.toml'))
     expect((await failure(readLockProvider(root))).exitCode).toBe(2)
+  })
+
+  test.each(['lock.toml', 'nowhere'])('that is a link, to %s, is refused by its path', async (target) => {
+    await write({ 'lock.toml': 'provider = "mysql"\n' })
+    await fs.symlink(target, path.join(root, 'migration_lock.toml'))
+    const error = await failure(readLockProvider(root))
+    expect(error).toMatchObject({ exitCode: 2, message: expect.stringContaining('migration_lock.toml is not a file') })
+  })
+
+  test('that is not UTF-8 is refused', async () => {
+    await write({ 'migration_lock.toml': Buffer.from('# é\nprovider = "mysql"\n', 'latin1') })
+    expect(await failure(readLockProvider(root))).toMatchObject({ exitCode: 2 })
   })
 })
 

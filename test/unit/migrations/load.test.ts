@@ -307,6 +307,60 @@ describe('code that cannot be used is refused before anything runs, exit 2, with
   })
 })
 
+describe('code is UTF-8, or it is refused before anything of it runs', () => {
+  const latin1 = (text: string) => Buffer.from(text.replace('TEXT', "'café'"), 'latin1')
+  const refused = (name: string) => ({
+    name: 'MigrationInvalidError',
+    exitCode: 2,
+    message: expect.stringMatching(
+      new RegExp(`${name.replaceAll('.', '\\.')} is not valid UTF-8: byte \\d+ in line 2 `),
+    ),
+  })
+
+  test.each<[string, string]>([
+    ['js', `\nconst x = TEXT\n${CJS}`],
+    ['cjs', `\nconst x = TEXT\n${CJS}`],
+    ['mjs', `\nconst x = TEXT\n${ESM}`],
+    ['ts', `\nconst x = TEXT\n${ESM}`],
+    ['mts', `\nconst x = TEXT\n${ESM}`],
+    ['cts', `\nconst x = TEXT\n${CJS}`],
+  ])('migration.%s', async (extension, code) => {
+    const name = `migration.${extension}`
+    expect((await load({ [name]: latin1(code) }, null)).error).toMatchObject(refused(name))
+  })
+
+  test('UTF-16 is named', async () => {
+    const { error } = await load({ 'migration.js': Buffer.from(`\ufeff${CJS}`, 'utf16le') }, null)
+    expect(error).toMatchObject({ exitCode: 2, message: expect.stringContaining('saved as UTF-16') })
+  })
+
+  test.each<[string, string, string]>([
+    ['import', 'mjs', "import { text } from './helper.mjs'\nexport default [[function up() { return text }, null]]\n"],
+    ['import of what it exports', 'mjs', "export * from './helper.mjs'\nexport default [[function up() {}, null]]\n"],
+    ['import, in TypeScript', 'ts', "import { text } from './helper'\nexport default [[() => text as string, null]]\n"],
+    ['import()', 'js', "module.exports = [[async () => (await import('./helper.mjs')).text, null]]\n"],
+    ['require', 'js', "const { text } = require('./helper')\nmodule.exports = [[() => text, null]]\n"],
+    ['require of what is worked out', 'js', "require(__dirname + '/help' + 'er.cjs')\nmodule.exports = []\n"],
+  ])('neither is what it loads of its own, by %s', async (_, extension, code) => {
+    const helper = latin1('\nexport const text = TEXT\n')
+    const name = `helper.${extension === 'js' ? (code.includes('import(') ? 'mjs' : 'cjs') : extension}`
+    const { error } = await load({ [`migration.${extension}`]: code, [name]: helper }, null)
+    expect(error).toMatchObject(refused(name))
+  })
+
+  test('nor what that loads in turn, outside of the folder', async () => {
+    writeFileSync(path.join(project, 'far.mjs'), latin1('\nexport const text = TEXT\n'))
+    writeFileSync(path.join(project, 'near.mjs'), "import './near.mjs'\nexport * from './far.mjs'\n")
+    const code = "import { text } from '../../near.mjs'\nexport default [[() => text, null]]\n"
+    expect((await load({ 'migration.mjs': code }, null)).error).toMatchObject(refused('far.mjs'))
+  })
+
+  test('a file that nobody loads may be anything', async () => {
+    const { error } = await load({ 'migration.js': CJS, 'data.csv': latin1('TEXT') }, null)
+    expect(error).toBeUndefined()
+  })
+})
+
 test('a file is read anew each time', async () => {
   const file = path.join(project, 'a.mjs')
   writeFileSync(file, 'export const n = 1')
