@@ -9,6 +9,7 @@ import { createTerminal, type Terminal, under } from './cli/terminal.js'
 import { type CommandLine, readLine } from './cli/words.js'
 import { RaysError } from './errors.js'
 import { expectShortRun } from './short-run.js'
+import { readable, saying } from './user-code.js'
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
@@ -26,10 +27,10 @@ export async function main(line: readonly string[]): Promise<void> {
     signal: controller.signal,
   })
   const release = onSignals(controller, terminal)
-  const stray = onStray(terminal)
-  const abandoned = onAbandoned()
+  const exit = ownExit(terminal)
   ignoreClosedPipes()
   let command = spec === OVERVIEW ? '' : spec.name
+  let code = 0
   try {
     if (read.wants) return await answer(read, terminal, json)
     if (read.problem) throw await read.problem()
@@ -43,55 +44,76 @@ export async function main(line: readonly string[]): Promise<void> {
         data: outcome.data ?? null,
         warnings: terminal.warnings,
       })
-    process.exitCode = outcome.exitCode ?? 0
+    code = outcome.exitCode ?? 0
   } catch (error) {
-    process.exitCode = report(error, command, terminal, json)
+    code = report(error, command, terminal, json)
   } finally {
-    abandoned()
     release()
-    if (stray.seen) process.exitCode ||= 1
-    leaveSoon()
+    exit.finish(code)
   }
 }
 
+/**
+ * The exit code is rays' own: code of the project runs in this process, and may end it, name a code, or fail after its
+ * operation ended. Until the command has finished, whatever ends the process ends it with an error.
+ */
+function ownExit(terminal: Terminal): { finish(code: number): void } {
+  const leave = process.exit.bind(process)
+  let own: number | undefined
+  let strayed = false
+  const stray = (what: string) => {
+    strayed = true
+    // Nothing more can be told of a process that is ending.
+    if (own !== undefined) own ||= 1
+    terminal.warn(what)
+  }
+  process.exit = ((code?: number | string | null) => {
+    if (own !== undefined) leave(own)
+    stray(`process.exit(${code ?? ''}) was called by code that nobody waited for; rays goes on.`)
+  }) as typeof process.exit
+  process.on('unhandledRejection', (reason) => {
+    stray(`Something that nobody waited for has failed: ${stackOf(reason)}`)
+  })
+  const atExit = (code: number) => {
+    if (own !== undefined) {
+      process.exitCode = own
+    } else if (code === 0 || code === NOTHING_LEFT) {
+      const what = code === 0 ? 'the process was ended' : 'nothing was left to wait for'
+      process.stderr.write(
+        `Error: rays stopped before its work was done: ${what}. rays status shows where things stand.\n`,
+      )
+      process.exitCode = 1
+    }
+  }
+  process.on('exit', atExit)
+  return {
+    finish(code) {
+      own = code || (strayed ? 1 : 0)
+      process.exitCode = own
+      // After what the project's code does at the end.
+      process.removeListener('exit', atExit)
+      process.on('exit', atExit)
+      leaveSoon(() => leave())
+    },
+  }
+}
+
+/** Node's exit code where nothing is left to wait for, and something waits. */
+const NOTHING_LEFT = 13
+
 /** Timers and sockets that the code of a migration left open must not keep a finished command from ending. */
-function leaveSoon(): void {
-  const exit = process.exit.bind(process)
+function leaveSoon(leave: () => void): void {
   const check = () => {
     const writing = process.stdout.writableLength + process.stderr.writableLength > 0
     if (writing) setTimeout(check, 100).unref()
-    else exit()
+    else leave()
   }
   setTimeout(check, 500).unref()
 }
 
-/**
- * Node ends with 13 and without a word where nothing is left to wait for and the command has not ended. Returns what
- * says that it has.
- */
-function onAbandoned(): () => void {
-  const handler = (code: number) => {
-    if (code !== 13) return
-    process.stderr.write(
-      'Error: rays stopped before its work was done: nothing was left to wait for. rays status shows where things stand.\n',
-    )
-    process.exitCode = 1
-  }
-  process.on('exit', handler)
-  return () => void process.removeListener('exit', handler)
-}
-
-/** Code of a migration can fail after its operation ended: it was not waited for, so it is told, and the run has failed. */
-function onStray(terminal: Terminal): { readonly seen: boolean } {
-  const stray = { seen: false }
-  process.on('unhandledRejection', (reason) => {
-    stray.seen = true
-    process.exitCode ||= 1
-    terminal.warn(
-      `Something that nobody waited for has failed: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`,
-    )
-  })
-  return stray
+function stackOf(reason: unknown): string {
+  const thrown = readable(reason)
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : saying(thrown)
 }
 
 /** The first signal asks the command to stop; the second stops the process. */
@@ -189,7 +211,7 @@ async function answer({ wants, spec }: CommandLine, terminal: Terminal, json: bo
 /** Prints an error and returns the exit code. */
 function report(error: unknown, command: string, terminal: Terminal, json: boolean): number {
   const known = error instanceof RaysError ? error : undefined
-  const message = error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : saying(error)
   const code = known?.code ?? 'E_INTERNAL'
   if (json) {
     const body = {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import vm from 'node:vm'
 import { refuseImports } from './imports.js'
+import { guardUserCode } from './user-code.js'
 import { readUtf8 } from './utf8.js'
 
 export interface LoadModuleOptions {
@@ -24,6 +25,10 @@ export interface LoadModuleOptions {
 export async function loadModule(file: string, options: LoadModuleOptions = {}): Promise<unknown> {
   const source = options.source ?? readUtf8(file)
   refuseImports(file, source)
+  return guardUserCode({ what: 'it' }, () => load(file, source, options))
+}
+
+async function load(file: string, source: string, options: LoadModuleOptions): Promise<unknown> {
   if (/\.[cm]?ts$/.test(file) || options.alias) return transpileAndRun(file, options.alias)
   if (file.endsWith('.mjs')) return importFresh(file)
   const code = compileCommonJs(file, source)

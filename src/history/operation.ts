@@ -6,7 +6,7 @@ import { InterruptedError, inTheWayHint, notFree, RaysError, refusal } from '../
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { capital } from '../text.js'
-import { guardUserCode } from '../user-code.js'
+import { guardUserCode, readable, saying } from '../user-code.js'
 import { OperationClient } from './operation-client.js'
 
 /** What an operation runs on. */
@@ -73,7 +73,8 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
     }
     await (run.unguarded ? whole() : guardUserCode(guard, whole))
     return client
-  } catch (error) {
+  } catch (thrown) {
+    const error = readable(thrown)
     await client.settle().catch(() => undefined)
     throw new OperationFailure(
       run.operation,
@@ -117,7 +118,7 @@ export function operationError(
   const fromDatabase = !['', 'UNKNOWN', 'ERROR'].includes(info.code)
   const at = failure ? `operation ${failure.operation} (${failure.functionName}) of ${name}` : name
   const foreign = (text: string) => redact(text, knownSecrets())
-  const why = fromDatabase ? `${info.message} (${info.code})` : foreign(describeThrown(cause))
+  const why = fromDatabase ? `${info.message} (${info.code})` : foreign(saying(cause))
   const where = [
     failure ? `${name}, operation ${failure.operation}, ${run.direction}: ${failure.functionName}` : name,
     failure?.statement && foreign(excerpt(failure.statement, fromDatabase ? info.position : undefined)),
@@ -136,13 +137,6 @@ export function operationError(
     },
   }
   return refusal(info.kind, `${capital(at)} failed: ${why}. ${after}`, options, stays)
-}
-
-function describeThrown(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message || thrown.name
-  return thrown === undefined
-    ? 'it was rejected with undefined'
-    : `it threw ${JSON.stringify(thrown) ?? String(thrown)}`
 }
 
 function stackIn(error: unknown, directory: string): string | undefined {

@@ -28,7 +28,7 @@ export const FOREIGN_KEYS_OFF = /PRAGMA\s+foreign_keys\s*=\s*(off|0|false|no)\b/
  */
 export function needsForeignKeysOff(code: Pick<KnexForm, 'up' | 'down'> | undefined): boolean {
   return [code?.up, code?.down].some(
-    (f) => f !== undefined && (FOREIGN_KEYS_OFF.test(String(f)) || REBUILDS.test(String(f))),
+    (f) => f !== undefined && (FOREIGN_KEYS_OFF.test(sourceOf(f)) || REBUILDS.test(sourceOf(f))),
   )
 }
 
@@ -54,7 +54,9 @@ export function overClient(
     const { knexOver } = await import('./over-client.js')
     await run(knexOver(client, provider, folder))
   }
-  Object.defineProperty(operation, 'name', { value: run.name || 'knex' })
+  Object.defineProperty(operation, 'name', {
+    value: typeof run.name === 'string' && run.name !== '' ? run.name : 'knex',
+  })
   return operation
 }
 
@@ -160,4 +162,9 @@ function code(value: unknown): string {
   if (value instanceof Date) return `new Date(${JSON.stringify(value.toISOString())})`
   if (value instanceof Uint8Array) return `Buffer.from('${Buffer.from(value).toString('base64')}', 'base64')`
   return JSON.stringify(value) ?? 'null'
+}
+
+/** Its text, whatever it answers itself. */
+function sourceOf(f: unknown): string {
+  return typeof f === 'function' ? Function.prototype.toString.call(f) : ''
 }

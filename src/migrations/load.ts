@@ -3,11 +3,11 @@ import { hash } from 'node:crypto'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { StatementSyntax } from '../../engines/engine.js'
-import { MigrationInvalidError } from '../errors.js'
+import { MigrationInvalidError, RaysError } from '../errors.js'
 import { LOADS_OTHERS, refuseCodeIn } from '../imports.js'
 import { FOREIGN_KEYS_OFF, isKnexForm, type KnexForm, needsForeignKeysOff, overClient } from '../knex/form.js'
 import { loadModule } from '../modules.js'
-import { guardUserCode } from '../user-code.js'
+import { readable, saying } from '../user-code.js'
 import { checksum, EMPTY_SCRIPT, readLockProvider, readScript } from './directory.js'
 import { withoutTransactions } from './foreign.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction } from './migration.js'
@@ -43,17 +43,21 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
   }
   const source = readText(migration.codeFile)
   const loaded = await evaluate(migration.codeFile, source)
-  if (/\.m[jt]s$/.test(migration.codeFile) && isKnexForm(loaded)) {
-    return { ...shared, ...(await knexOperations(migration, loaded, source)) }
-  }
-  const { operations, transaction } = checkExports(loaded, migration.codeFile)
+  const knex = readExports(migration.codeFile, () =>
+    /\.m[jt]s$/.test(migration.codeFile ?? '') && isKnexForm(loaded) ? loaded : undefined,
+  )
+  if (knex) return { ...shared, ...(await knexOperations(migration, knex, source)) }
+  const file = migration.codeFile
+  const { operations, transaction } = readExports(file, () => checkExports(loaded, file))
   return {
     ...shared,
     operations,
     transaction,
     foreignKeysOff:
       FOREIGN_KEYS_OFF.test(source) ||
-      operations.some((pair) => pair.some((f) => f !== null && FOREIGN_KEYS_OFF.test(String(f)))),
+      operations.some((pair) =>
+        pair.some((f) => f !== null && FOREIGN_KEYS_OFF.test(Function.prototype.toString.call(f))),
+      ),
     codeHash: hash('sha256', source),
   }
 }
@@ -100,16 +104,27 @@ function scriptOperation(script: string, options: LoadOptions): OperationFunctio
 async function evaluate(file: string, source: string): Promise<unknown> {
   try {
     if (LOADS_OTHERS.test(source)) refuseCodeIn(path.dirname(file))
-    return await guardUserCode({ what: 'it' }, () => loadModule(file, { source }))
+    return await loadModule(file, { source })
   } catch (error) {
-    throw new MigrationInvalidError(
-      `${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-        where: stackLine(error, file),
-        hint: 'Correct the file; nothing was run.',
-      },
-    )
+    throw new MigrationInvalidError(`${file} cannot be loaded: ${saying(error)}`, {
+      cause: error,
+      where: stackLine(error, file),
+      hint: 'Correct the file; nothing was run.',
+    })
+  }
+}
+
+/** What a module exports may be code, too: a getter, a proxy. @throws {MigrationInvalidError} */
+function readExports<T>(file: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof RaysError) throw error
+    const thrown = readable(error)
+    throw new MigrationInvalidError(`What ${file} exports cannot be read: ${saying(thrown)}`, {
+      cause: thrown,
+      hint: 'Export an array of [up, down]: see docs/migration-files.md. Nothing was run.',
+    })
   }
 }
 
@@ -137,8 +152,12 @@ function checkExports(loaded: unknown, file: string): { operations: Operation[];
       { hint: old ? 'Write module.exports = [[up, down]].' : 'See docs/migration-files.md.' },
     )
   }
-  // Array.from, because flatMap would step over the hole that a comma too many leaves.
-  const problems = Array.from(candidate as unknown[]).flatMap((pair, index) => {
+  // Read once, because a getter may answer something else the second time; Array.from, because flatMap would step over the
+  // hole that a comma too many leaves.
+  const pairs = Array.from(candidate as unknown[], (pair) =>
+    Array.isArray(pair) ? Array.from(pair as unknown[]) : pair,
+  )
+  const problems = pairs.flatMap((pair, index) => {
     if (pair === undefined) return [`operation ${index} is missing: there is a comma too many before it`]
     if (!Array.isArray(pair)) return [`operation ${index} is ${kindOf(pair)}, not [up, down]`]
     if (typeof pair[0] !== 'function') return [`operation ${index}: the up is ${kindOf(pair[0])}, not a function`]
@@ -162,7 +181,7 @@ function checkExports(loaded: unknown, file: string): { operations: Operation[];
     )
   }
   return {
-    operations: candidate.map(([up, down]: [OperationFunction, OperationFunction | null]) => [up, down] as const),
+    operations: (pairs as [OperationFunction, OperationFunction | null][]).map(([up, down]) => [up, down] as const),
     transaction: flag !== false,
   }
 }
@@ -176,5 +195,10 @@ function kindOf(value: unknown): string {
 
 /** The name of an operation's function, for messages. */
 export function operationName(operation: OperationFunction | null): string {
-  return operation?.name || 'anonymous'
+  try {
+    const name: unknown = operation?.name
+    return typeof name === 'string' && name !== '' ? name : 'anonymous'
+  } catch {
+    return 'anonymous'
+  }
 }

@@ -69,7 +69,7 @@ export interface TestProject {
   remove(): void
 }
 
-const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGTERM: 15 }
 
 function withDatasource(provider: Provider, schema: string): string {
   if (/^\s*datasource\s/m.test(schema)) return schema

@@ -32,7 +32,7 @@ async function run(args, cwd, env, mark) {
   // A timer of a migration would have ended with its process; here it would keep later lines waiting.
   const spent = process.getActiveResourcesInfo().includes('Timeout')
   process.exitCode = undefined
-  process.removeAllListeners('unhandledRejection')
+  for (const event of ['unhandledRejection', 'exit']) process.removeAllListeners(event)
   for (const stream of [process.stdout, process.stderr]) {
     stream.removeAllListeners('error')
     stream.write(`${mark}${code}${spent ? ' spent' : ''}\n`)
