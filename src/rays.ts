@@ -145,6 +145,7 @@ const COMMANDS = {
     undo: true,
     retryOp: true,
     skipOp: true,
+    skipHook: true,
   }),
   prepare: command(async () => (await import('./commands/prepare.js')).prepare, {
     name: true,

@@ -148,7 +148,7 @@ export class PostgresConnection implements Connection {
 
   async script(sql: string): Promise<void> {
     this.#note(sql)
-    await this.#send(sql)
+    await this.#send(withoutMark(sql))
   }
 
   /**
@@ -305,7 +305,7 @@ export class PostgresConnection implements Connection {
   }
 
   readPlain(text: string): PlainText | undefined {
-    return readPlain(text, this.syntax)
+    return readPlain(withoutMark(text), this.syntax)
   }
 
   /**
@@ -570,4 +570,9 @@ END`)
     since: (sent) => `${sent}::timestamptz + (clock_timestamp() - now())`,
     isNamed: (name) => `migration_name = ${name}`,
   }
+}
+
+/** The server takes the byte order mark of a file for a part of its first word. */
+function withoutMark(script: string): string {
+  return script.startsWith('\ufeff') ? script.slice(1) : script
 }

@@ -128,6 +128,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         takes: 'an operation',
         describe: 'the operation in doubt, or the next one, was done',
       },
+      'skip-hook': { type: 'boolean', describe: 'go on as if the hook that is unfinished had ended well' },
     },
     examples: [
       ['rays migrate', 'apply all pending migrations'],

@@ -80,6 +80,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       undo: flag('undo'),
       ...number('retryOp'),
       ...number('skipOp'),
+      skipHook: flag('skipHook'),
     })
     if (data.sql !== undefined && args.json !== true) {
       terminal.raw(data.sql.trimEnd())

@@ -159,6 +159,7 @@ function findingsOf(
     case 'failed': {
       const journal = /^going /.test(migration.failure ?? '')
       const fix = journal ? 'rays migrate --undo' : `npx prisma migrate resolve --rolled-back ${name}`
+      if (migration.hook) return [finding('failed', `It is unfinished: ${migration.failure}`, 'rays migrate --resume')]
       return [finding('failed', `It has failed before: ${migration.failure}`, fix)]
     }
     case 'archived':

@@ -3,12 +3,16 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Connection } from '../../engines/engine.js'
 import type { Hook, ProjectHooks } from '../config/hooks.js'
-import { FailedError, LockError, refusal } from '../errors.js'
-import type { ExecuteOptions } from '../history/executor.js'
+import { DecisionError, FailedError, InterruptedError, LockError, refusal, UsageError } from '../errors.js'
+import type { Around } from '../history/around.js'
+import { type HookNote, isBehind, isForAll, noteHook, waysOn, whereItStands } from '../history/hook-notes.js'
+import { Recorder } from '../history/recorder.js'
+import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
 import { listHooks, withHooks } from '../migrations/hooks.js'
 import type { LoadedMigration, Operation, ProgramHook } from '../migrations/migration.js'
 import { runProgram } from '../programs.js'
-import { guardUserCode } from '../user-code.js'
+import { capital } from '../text.js'
+import { guardUserCode, saying } from '../user-code.js'
 import type { Context } from './host.js'
 
 /** The migration with its folder's hooks: the SQL as operations of its own, the programs to be run around it. */
@@ -34,30 +38,74 @@ export function withFunctions(loaded: LoadedMigration, { beforeEach, afterEach }
   return { ...loaded, operations: [first, ...loaded.operations, last] }
 }
 
+/** A run of migrations that beforeAll and afterAll are called around. */
+export interface Run {
+  readonly direction: 'up' | 'down'
+  /** In the order in which they run. */
+  readonly migrations: readonly LoadedMigration[]
+  readonly batch: number
+}
+
 /**
- * Calls beforeAll or afterAll. What it sets in the session reaches no migration.
- * @throws {FailedError} with what it threw; {@link LockError} when it gave the migration lock away
+ * Calls beforeAll or afterAll. What it sets in the session reaches no migration. Until it has ended the first migration of the run, or the last, says so in its row.
+ * @throws {FailedError} with what it threw; {@link LockError} when it gave the migration lock away; {@link InterruptedError},
+ * and then the row stays as it is
  */
 export async function runForAll(
   name: 'beforeAll' | 'afterAll',
-  { config }: Context,
+  context: Context,
   connection: Connection,
-  direction: 'up' | 'down',
-  migrations: readonly string[],
+  { direction, migrations, batch }: Run,
 ): Promise<void> {
-  const hook = config.hooks[name]
-  if (!hook) return
+  const about = migrations.at(name === 'beforeAll' ? 0 : -1)
+  if (!context.config.hooks[name] || !about) return
+  if (name === 'beforeAll') await stopIfInterrupted(context.host, 'Interrupted before beforeAll ran; nothing was done.')
+  // Whoever comes meanwhile must not take the row for what a dead process left.
+  const release = await connection.holdLock?.()
+  try {
+    const recorder = new Recorder(connection)
+    const run = migrations.map(({ migration }) => migration.name)
+    const { note, remove } = await noteHook(recorder, about, { hook: name, direction, batch, run })
+    try {
+      await callForAll(context, connection, note)
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) await remove(recorder)
+      throw error
+    }
+    await remove(recorder)
+  } finally {
+    await release?.()
+  }
+}
+
+/** Calls the function that a row says is unfinished. @throws as {@link runForAll} */
+export async function callForAll({ config, host }: Context, connection: Connection, note: HookNote): Promise<void> {
+  const { hook: name, dir: direction, run: migrations = [] } = note
+  const hook = isForAll(name) ? config.hooks[name] : undefined
+  const done = isBehind(note) ? 'The migrations are done' : 'No migration was run'
+  const left = { hint: waysOn(note) }
+  if (host.signal.aborted) throw interrupted(host.signal, `Interrupted before ${name} ran. ${done}.`, left)
+  const whileItRan = () => interrupted(host.signal, `Interrupted while ${name} ran. ${done}.`, left)
+  const allowed = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
+    return async (...args: A) => {
+      if (host.signal.aborted) throw whileItRan()
+      return call(...args)
+    }
+  }
   const client = {
-    query: connection.query.bind(connection),
-    execute: connection.execute.bind(connection),
+    query: allowed(connection.query.bind(connection)),
+    execute: allowed(connection.execute.bind(connection)),
   }
   try {
-    await guardUserCode({ what: name, timeoutMs: config.operationTimeoutMs }, () =>
-      hook({ client, direction, migrations }),
-    )
+    const call = (until: Promise<never>) =>
+      guardUserCode({ what: name, timeoutMs: config.operationTimeoutMs, until }, () =>
+        hook?.({ client, direction, migrations }),
+      )
+    await stopping(host.signal, connection, call)
     await connection.restoreSettings()
   } catch (error) {
-    const message = `${name} of raysconfig failed: ${error instanceof Error ? error.message : String(error)}`
+    if (host.signal.aborted) throw whileItRan()
+    const message = `${name} of raysconfig failed: ${saying(error)}`
     const first = name === 'beforeAll'
     const hint = first ? 'No migration was run.' : 'The migrations stay as they are: rays status.'
     throw refusal(connection.engine.explain(error).kind, message, { cause: error, code: 'E_HOOK', hint }, !first)
@@ -68,38 +116,94 @@ export async function runForAll(
   })
 }
 
+/** Milliseconds that a function has to end after a signal. */
+const GRACE_MS = 5_000
+
+/** A signal cancels the statement that runs; what waits for something else is waited for a few seconds and then left. */
+async function stopping<T>(
+  signal: AbortSignal,
+  connection: Connection,
+  work: (until: Promise<never>) => Promise<T>,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  let onAbort = () => {}
+  const until = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      timer = setTimeout(() => reject(new Error('it did not end')), GRACE_MS)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await cancellable(signal, connection, () => work(until))
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
 /**
  * The programs of the folders. They connect by themselves, so they run outside of the migration's transaction: `before` sees
  * the database as it was, `after` as it has become. Going down their order is reversed.
+ * @param skipped the one that counts as ended
  */
-export function programsAround({ config, host }: Context, direction: 'up' | 'down'): ExecuteOptions['around'] {
-  const run = async (when: ProgramHook['when'], { migration, programs = [] }: LoadedMigration) => {
-    const hook = programs.find((candidate) => candidate.when === when)
-    if (!hook) return
-    const [command, ...args] = commandOf(hook)
-    const name = path.basename(hook.file)
-    host.note(`Running ${name} of ${migration.name} (${direction}) …`)
-    const ended = await runProgram({
-      command: command!,
-      args,
-      cwd: config.root,
-      env: {
-        DIRECTION: direction,
-        RAYS_MIGRATION: migration.name,
-        ...(config.databaseUrl && { DATABASE_URL: config.databaseUrl.reveal() }),
-      },
-      onOutput: host.output,
-      signal: host.signal,
-    })
-    if (ended.code === 0) return
-    throw new FailedError(`${name} of ${migration.name} failed going ${direction}: ${ended.why}.`, {
-      code: 'E_HOOK',
-      where: hook.file,
-      hint: 'Correct the hook and run the command again.',
-    })
+export function programsAround(
+  { config, host }: Context,
+  direction: 'up' | 'down',
+  skipped?: { readonly migration: string; readonly hook: string },
+): Around {
+  const named = (loaded: LoadedMigration, matches: (hook: ProgramHook) => boolean) => {
+    const hook = loaded.programs?.find(matches)
+    const name = hook && path.basename(hook.file)
+    return name === skipped?.hook && loaded.migration.name === skipped?.migration ? undefined : hook
   }
-  const [first, second] = direction === 'up' ? (['before', 'after'] as const) : (['after', 'before'] as const)
-  return { before: (loaded) => run(first, loaded), after: (loaded) => run(second, loaded) }
+  return {
+    hookOf: (loaded, place) => {
+      const when = (place === 'ahead') === (direction === 'up') ? 'before' : 'after'
+      const hook = named(loaded, (candidate) => candidate.when === when)
+      return hook && path.basename(hook.file)
+    },
+    run: async (loaded, note) => {
+      const hook = named(loaded, ({ file }) => path.basename(file) === note.hook)
+      const what = `${note.hook} of ${loaded.migration.name}`
+      if (!hook) throw gone(what, note)
+      const stands = `${capital(whereItStands(note))}.`
+      const left = { hint: waysOn(note) }
+      if (host.signal.aborted) throw interrupted(host.signal, `Interrupted before ${what} began. ${stands}`, left)
+      host.note(`Running ${what} (${direction}) …`)
+      const [command = '', ...args] = commandOf(hook)
+      const ended = await runProgram({
+        command,
+        args,
+        cwd: config.root,
+        env: {
+          DIRECTION: direction,
+          RAYS_MIGRATION: loaded.migration.name,
+          ...(config.databaseUrl && { DATABASE_URL: config.databaseUrl.reveal() }),
+        },
+        onOutput: host.output,
+        signal: host.signal,
+      })
+      const unfinished = `${stands} Whether ${note.hook} has done its work is not known.`
+      if (host.signal.aborted) throw interrupted(host.signal, `Interrupted while ${what} ran. ${unfinished}`, left)
+      if (ended.stopped) {
+        const message = `${what} was ended by ${ended.why}. ${unfinished}`
+        throw new DecisionError(message, { ...left, code: 'E_HOOK_ENDED', where: hook.file })
+      }
+      if (ended.code === 0) return
+      throw new FailedError(`${what} failed going ${direction}: ${ended.why}.`, {
+        code: 'E_HOOK',
+        where: hook.file,
+        hint: 'Correct the hook and run the command again.',
+      })
+    },
+  }
+}
+
+function gone(what: string, note: HookNote): UsageError {
+  return new UsageError(`${what} is not there any more. ${capital(whereItStands(note))}; nothing was run.`, {
+    code: 'E_HOOK_GONE',
+    hint: `Restore it from version control; or: rays migrate --skip-hook goes on as if it had ended well.`,
+  })
 }
 
 function commandOf({ kind, file }: ProgramHook): string[] {

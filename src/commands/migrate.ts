@@ -3,7 +3,18 @@ import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { AppliedSet, doneAlready } from '../history/applied-set.js'
-import { execute, type Progress, type StepResult } from '../history/executor.js'
+import { resumeBehind } from '../history/around.js'
+import { type ExecuteOptions, execute, type Progress, type StepResult, step } from '../history/executor.js'
+import {
+  closeHook,
+  type HookNote,
+  isBehind,
+  isForAll,
+  isHookNote,
+  isThere,
+  recordOf,
+  waysOn,
+} from '../history/hook-notes.js'
 import { Journal, journalOf, refuseRunning, unfinished } from '../history/journal.js'
 import { withLeftovers } from '../history/leftovers.js'
 import { type Plan, plan, refuseFailed } from '../history/plan.js'
@@ -14,10 +25,11 @@ import { findHazards } from '../migrations/hazards.js'
 import { warnOfNearHooks } from '../migrations/hooks.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
+import { compareNames } from '../text.js'
 import { refuseBranches } from './branches.js'
 import { afterwards } from './files.js'
 import { type CountedHazard, countHazards } from './hazards.js'
-import { programsAround, runForAll, withFolderHooks, withFunctions } from './hooks.js'
+import { callForAll, programsAround, runForAll, withFolderHooks, withFunctions } from './hooks.js'
 import type { Context } from './host.js'
 import { knexHistory } from './knex-history.js'
 import {
@@ -49,6 +61,8 @@ export interface MigrateOptions {
   readonly undo?: boolean
   readonly retryOp?: number
   readonly skipOp?: number
+  /** The hook that is unfinished counts as ended; goes with `resume`, which it implies. */
+  readonly skipHook?: boolean
 }
 
 export interface MigrateResult {
@@ -69,6 +83,12 @@ export interface MigrateResult {
   readonly hazards: readonly CountedHazard[]
 }
 
+/** A hook that counts as ended in the run that goes on. */
+interface Skipped {
+  readonly migration: string
+  readonly hook: string
+}
+
 /** What was shown, or worked out, before the lock was taken. */
 export interface Agreed {
   readonly direction: 'up' | 'down'
@@ -85,19 +105,30 @@ export interface Agreed {
  * others than it was made from, nothing is run
  * @throws {RaysError} see docs/troubleshooting.md
  */
-export async function migrate(context: Context, options: MigrateOptions = {}, agreed?: Agreed): Promise<MigrateResult> {
+export function migrate(context: Context, options: MigrateOptions = {}, agreed?: Agreed): Promise<MigrateResult> {
+  return migrateOn(context, options, agreed)
+}
+
+async function migrateOn(
+  context: Context,
+  options: MigrateOptions,
+  agreed?: Agreed,
+  skipped?: Skipped,
+): Promise<MigrateResult> {
   checkOptions(options)
   const project = await openProject(context)
   const dry = options.plan || options.sql || options.check
   if (dry) return (await previewed(context, options)).result
-  if (options.resume || options.undo) return resume(project, context, options)
+  if (options.resume || options.undo || options.skipHook) return resume(project, context, options)
   const result = await withConnection(
     project,
     context.host,
     { createDatabase: options.createDb === true },
     async (connection) => {
       const meant = agreed ?? (await meantBy(project, connection, options))
-      return withLock(project.config, context.host, connection, () => run(project, context, connection, options, meant))
+      return withLock(project.config, context.host, connection, () =>
+        run(project, context, connection, options, meant, skipped),
+      )
     },
   )
   return finish(project, context, options, result)
@@ -202,6 +233,10 @@ function checkOptions(options: MigrateOptions): void {
     throw new UsageError(`--${modes[0]} and --${modes[1]} exclude each other.`)
   }
   const decides = options.retryOp !== undefined || options.skipOp !== undefined
+  if (options.skipHook && (decides || modes.some((mode) => mode !== 'resume'))) {
+    const other = decides ? '--retry-op and --skip-op' : `--${modes.find((mode) => mode !== 'resume')}`
+    throw new UsageError(`--skip-hook and ${other} exclude each other.`, { hint: 'rays migrate --skip-hook' })
+  }
   if (decides && !options.resume && !options.undo) {
     throw new UsageError('--retry-op and --skip-op go with --resume or --undo.', {
       hint: 'rays migrate --resume --skip-op 3',
@@ -227,6 +262,7 @@ async function run(
   connection: Connection,
   options: MigrateOptions,
   agreed: Agreed | undefined,
+  skipped?: Skipped,
 ): Promise<Ran> {
   const recorder = new Recorder(connection)
   const all = await folders(project)
@@ -267,10 +303,12 @@ async function run(
     if (loaded.length === 0) return { all, plan: left, steps: [], batch, hazards }
   }
   if (rows === undefined) await createHistory(connection, recorder)
-  const names = loaded.map(({ migration }) => migration.name)
+  const { direction } = planned
   const forAll = (name: 'beforeAll' | 'afterAll', at: Connection) =>
-    options.fake ? undefined : runForAll(name, { host, config }, at, planned.direction, names)
-  const around = options.fake ? undefined : programsAround({ host, config }, planned.direction)
+    options.fake || name === skipped?.hook
+      ? undefined
+      : runForAll(name, { host, config }, at, { direction, migrations: loaded, batch })
+  const around = options.fake ? undefined : programsAround({ host, config }, direction, skipped)
   // A program that fails after a migration takes it back.
   const removes = planned.direction === 'down' || around !== undefined
   const other = removes ? await knexHistory({ host, config }, connection) : undefined
@@ -695,10 +733,15 @@ export async function recordedSql(
   return `${lines.join('\n')}\n`
 }
 
-/** `--resume` and `--undo`: a migration that was left half-way, where nothing rolls back. */
+interface Resumed {
+  readonly state: 'applied' | 'unapplied'
+  /** How the run goes on that was stopped; undefined where a person says what comes next. */
+  readonly rest?: () => Promise<MigrateResult>
+}
+
+/** `--resume`, `--undo` and `--skip-hook`: a migration, or a hook around one, that was left unfinished. */
 async function resume(project: Project, context: Context, options: MigrateOptions): Promise<MigrateResult> {
   const { host, config } = context
-  const mode = options.resume ? ('resume' as const) : ('undo' as const)
   const done: StepResult[] = []
   const started = performance.now()
   const outcome = await withConnection(project, host, {}, (connection) =>
@@ -711,7 +754,7 @@ async function resume(project: Project, context: Context, options: MigrateOption
           hint: 'rays status shows where things stand.',
         })
       }
-      const { dir, batch = nextBatch(known) } = journalOf(record)
+      journalOf(record)
       const all = await folders(project)
       const migration = all.find((candidate) => candidate.name === record.name)
       if (!migration)
@@ -721,56 +764,23 @@ async function resume(project: Project, context: Context, options: MigrateOption
       const [written] = await loadAll([migration], connection, false)
       const loaded = withFunctions(written!, config.hooks)
       refuseUnlocked(project, config, [loaded])
-      let session = connection
-      const journal = new Journal(
-        {
-          connection,
-          direction: dir === 'up' ? 'up' : 'down',
-          records: known,
-          batch,
-          other: await knexHistory(context, connection),
-          operationTimeoutMs: config.operationTimeoutMs,
-          secrets: secretsOf(config),
-          signal: host.signal,
-          onProgress: (progress: Progress) => host.progress(progress),
-          reconnect: async () => {
-            session = await reconnect(project, host, session)
-            return session
-          },
-        },
-        loaded,
-      )
-      const how = {
-        mode,
-        ...(options.retryOp !== undefined && { retry: options.retryOp }),
-        ...(options.skipOp !== undefined && { skip: options.skipOp }),
+      const resumed = await new Resumption(project, context, connection, known, options).run(record, loaded)
+      // Ahead of a migration nothing of it was done.
+      if (resumed.moved) {
+        const direction = resumed.state === 'applied' ? ('up' as const) : ('down' as const)
+        const milliseconds = performance.now() - started
+        done.push({ name: record.name, direction, operations: loaded.operations.length, milliseconds })
+        host.progress({ kind: 'done', name: record.name, direction, milliseconds })
       }
-      const state = await journal
-        .resume(record, how)
-        .finally(() => (session === connection ? undefined : session.close().catch(() => undefined)))
-      const direction = state === 'applied' ? ('up' as const) : ('down' as const)
-      done.push({
-        name: record.name,
-        direction,
-        operations: loaded.operations.length,
-        milliseconds: performance.now() - started,
-      })
-      host.progress({ kind: 'done', name: record.name, direction, milliseconds: performance.now() - started })
-      return { state, name: record.name }
+      return resumed
     }),
   )
-  if (mode === 'resume' && outcome.state === 'applied') {
-    // Each of the others in its own, as this one was.
-    const rest = await migrate(apart(context), {
-      ...options,
-      resume: false,
-      retryOp: undefined,
-      skipOp: undefined,
-    } as unknown as MigrateOptions)
+  if (outcome.rest && !options.undo) {
+    const rest = await outcome.rest()
     return { ...rest, migrations: [...done, ...rest.migrations] }
   }
   return {
-    direction: done[0]!.direction,
+    direction: outcome.state === 'applied' ? 'up' : 'down',
     target: null,
     migrations: done,
     dryRun: false,
@@ -778,5 +788,125 @@ async function resume(project: Project, context: Context, options: MigrateOption
     batch: null,
     singleTransaction: false,
     hazards: [],
+  }
+}
+
+/** Goes on with what was left unfinished, or back from it, with the lock held. */
+class Resumption {
+  #session: Connection
+
+  constructor(
+    readonly project: Project,
+    readonly context: Context,
+    readonly connection: Connection,
+    readonly known: readonly MigrationRecord[],
+    readonly options: MigrateOptions,
+  ) {
+    this.#session = connection
+  }
+
+  async run(record: MigrationRecord, loaded: LoadedMigration): Promise<Resumed & { readonly moved: boolean }> {
+    const { note } = record
+    try {
+      if (!isHookNote(note)) return { ...(await this.#operations(record, loaded)), moved: true }
+      if (this.options.retryOp !== undefined || this.options.skipOp !== undefined) {
+        throw new UsageError(`Not an operation of ${record.name} is unfinished, but ${note.hook}.`, {
+          hint: waysOn(note),
+        })
+      }
+      return { ...(await this.#hook(record, note, loaded)), moved: isBehind(note) && !isForAll(note.hook) }
+    } finally {
+      if (this.#session !== this.connection) await this.#session.close().catch(() => undefined)
+    }
+  }
+
+  /** What of the unfinished migration itself has to be done, and the program behind it. */
+  async #operations(record: MigrationRecord, loaded: LoadedMigration): Promise<Resumed> {
+    const { resume: on, retryOp, skipOp, skipHook } = this.options
+    if (skipHook) {
+      throw new UsageError(`No hook is unfinished, but ${record.name} itself.`, {
+        hint: 'rays migrate --resume goes on, rays migrate --undo goes back.',
+      })
+    }
+    const mode = on ? ('resume' as const) : ('undo' as const)
+    const options = await this.#executing(record)
+    const hook = on ? options.around?.hookOf(loaded, 'behind') : undefined
+    const state = await new Journal({ ...options, hook }, loaded).resume(record, {
+      mode,
+      ...(retryOp !== undefined && { retry: retryOp }),
+      ...(skipOp !== undefined && { skip: skipOp }),
+    })
+    const left = hook === undefined ? undefined : await recordOf(new Recorder(this.#session), record.name)
+    if (left && isHookNote(left.note)) {
+      const open = { record: left, note: left.note, skip: false, undo: false }
+      await resumeBehind({ ...options, connection: this.#session }, loaded, open, step)
+    }
+    return { state, ...(state === 'applied' && { rest: () => this.#rest(apart(this.context)) }) }
+  }
+
+  /** A hook that runs outside of the migration's transaction. */
+  async #hook(record: MigrationRecord, note: HookNote, loaded: LoadedMigration): Promise<Resumed> {
+    const { undo = false, skipHook = false } = this.options
+    if (undo && note.hook === 'afterAll') {
+      throw new UsageError('afterAll is about a whole run, and the migrations of it are done.', { hint: waysOn(note) })
+    }
+    const up = note.dir === 'up'
+    if (isBehind(note) && !isForAll(note.hook)) {
+      const open = { record, note, skip: skipHook, undo }
+      const state = await resumeBehind(await this.#executing(record), loaded, open, step)
+      return { state, ...(up && { rest: () => this.#rest(apart(this.context)) }) }
+    }
+    const state = isThere(note) ? ('applied' as const) : ('unapplied' as const)
+    if (isBehind(note)) {
+      if (!skipHook) await callForAll(this.context, this.connection, note)
+      await closeHook(new Recorder(this.connection), record, note)
+      return { state, ...(up && { rest: () => this.#rest(apart(this.context)) }) }
+    }
+    // It runs again with all that comes after it.
+    await closeHook(new Recorder(this.connection), record, note)
+    const skipped = skipHook ? { migration: record.name, hook: note.hook } : undefined
+    const names = note.run ?? [record.name]
+    return { state, rest: () => (up ? this.#rest(this.context, skipped) : this.#restDown(names, skipped)) }
+  }
+
+  /** What is pending, each in its own transaction, as this one was. */
+  #rest(context: Context, skipped?: Skipped): Promise<MigrateResult> {
+    const { resume: _, undo: __, retryOp: ___, skipOp: ____, skipHook: _____, ...options } = this.options
+    return migrateOn(context, options, undefined, skipped)
+  }
+
+  /** The migrations that were to be undone, to which somebody consented when the run began. */
+  #restDown(names: readonly string[], skipped?: Skipped): Promise<MigrateResult> {
+    const applied = this.known.filter(({ name, state }) => state === 'applied' && !names.includes(name))
+    const name = applied.findLast((each) => names.every((own) => compareNames(each.name, own) < 0))?.name ?? 'zero'
+    const options = { name, y: true, ...(this.options.generate !== undefined && { generate: this.options.generate }) }
+    // They are applied, the one with the hook as well.
+    const base = AppliedSet.of(this.known).after('up', names)
+    return migrateOn(this.context, options, { direction: 'down', names, base }, skipped)
+  }
+
+  async #executing(record: MigrationRecord): Promise<ExecuteOptions> {
+    const { project, context, connection, known } = this
+    const { host, config } = context
+    const { dir, batch = nextBatch(known) } = journalOf(record)
+    const direction = dir === 'up' ? ('up' as const) : ('down' as const)
+    return {
+      connection,
+      direction,
+      migrations: [],
+      fake: false,
+      records: known,
+      batch,
+      other: await knexHistory(context, connection),
+      operationTimeoutMs: config.operationTimeoutMs,
+      secrets: secretsOf(config),
+      signal: host.signal,
+      onProgress: (progress: Progress) => host.progress(progress),
+      around: programsAround(context, direction),
+      reconnect: async () => {
+        this.#session = await reconnect(project, host, this.#session)
+        return this.#session
+      },
+    }
   }
 }

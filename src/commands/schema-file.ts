@@ -1,6 +1,7 @@
 /** The project's schema file follows the database, and the client follows the schema. */
 import path from 'node:path'
 import type { Config } from '../config/config.js'
+import { interrupted, stopIfInterrupted } from '../interruption.js'
 import { hideSnapshots, readSnapshot } from '../migrations/directory.js'
 import type { Migration } from '../migrations/migration.js'
 import {
@@ -60,7 +61,10 @@ export type Generated =
   | { readonly state: 'skipped'; readonly reason: string }
   | { readonly state: 'failed'; readonly reason: string }
 
-/** Runs `prisma generate` where the schema has a generator. A failure is a warning: the migration stands. */
+/**
+ * Runs `prisma generate` where the schema has a generator. A failure is a warning: the migration stands.
+ * @throws {InterruptedError} where a signal came first
+ */
 export async function generateClient(config: Config, host: Host, wanted: boolean): Promise<Generated> {
   if (!wanted) return { state: 'skipped', reason: 'not wanted' }
   const instead = 'Run npx prisma generate.'
@@ -74,12 +78,23 @@ async function generate(config: Config, host: Host): Promise<Generated> {
   const schema = await readSchema(config.schemaPath)
   if (generatorsOf(schema.files).length === 0) return { state: 'skipped', reason: 'the schema has no generator' }
   const { runGenerate } = await import('../schema/prisma-cli.js')
+  const stopped = { hint: 'npx prisma generate' }
+  await stopIfInterrupted(
+    host,
+    'Interrupted before prisma generate ran; what was to be done before it is done.',
+    stopped,
+  )
   const result = await runGenerate({
     root: config.root,
     schemaPath: config.schemaPath,
     env: process.env,
     onOutput: host.output,
+    signal: host.signal,
   })
+  if (result.state === 'stopped') {
+    const message = 'Interrupted while prisma generate ran; what was to be done before it is done.'
+    throw interrupted(host.signal, message, stopped)
+  }
   if (result.state === 'missing') return { state: 'skipped', reason: 'prisma is not installed in the project' }
   if (result.state === 'failed') {
     const [snapshot] = schema.snapshots

@@ -31,7 +31,7 @@ export async function seed({ config, host }: Context): Promise<SeedResult> {
     onOutput: host.output,
     signal: host.signal,
   })
-  if (result.code !== 0 && host.signal.aborted)
+  if (host.signal.aborted)
     throw interrupted(host.signal, 'Interrupted while the seed ran: what it had done may be in the database.')
   if (result.code !== 0) {
     throw new FailedError(`The seed command failed (${result.why}): ${command}`, {

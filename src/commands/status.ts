@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Connection } from '../../engines/engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { SchemaInvalidError } from '../errors.js'
+import { isHookNote, whereItStands } from '../history/hook-notes.js'
 import { running } from '../history/journal.js'
 import { withLeftovers } from '../history/leftovers.js'
 import { alikeNames } from '../history/plan.js'
@@ -34,6 +35,8 @@ export interface MigrationStatus {
   readonly edited: 'migration.sql' | 'migration.js' | null
   /** Where a failed or a running one stands. */
   readonly failure: string | null
+  /** What runs around it and has not ended: a program of its folder, `beforeAll` or `afterAll`. */
+  readonly hook: string | null
   /** It has no way down yet (made by Prisma). */
   readonly upOnly: boolean
 }
@@ -122,8 +125,10 @@ function fromRecord(record: MigrationRecord, now: string | undefined) {
   const doubt = record.name === now ? 'is being done' : 'is in doubt'
   const why = note?.dir === undefined || note.error === undefined ? '' : `: ${note.error.slice(0, 2000)}`
   const left = record.left === undefined ? '' : `. Not done: ${record.left.join('; ')}`
-  const journal =
-    note?.dir === undefined
+  const hook = record.state === 'failed' && isHookNote(note) ? note : undefined
+  const journal = hook
+    ? `${hook.hook} ${record.name === now ? 'is running' : 'was begun and has not ended'}, going ${hook.dir}: ${whereItStands(hook)}`
+    : note?.dir === undefined
       ? undefined
       : `going ${note.dir}, operation ${note.op} of ${note.ops} ${note.state === 'running' ? doubt : 'comes next'}${left}${why}`
   const damaged = record.damaged === undefined ? '' : `its journal cannot be read, ${record.damaged}: `
@@ -135,6 +140,7 @@ function fromRecord(record: MigrationRecord, now: string | undefined) {
       record.state === 'failed'
         ? (journal ?? `${damaged}${row.logs?.trim().slice(0, 2000) ?? 'no reason was recorded'}`)
         : null,
+    hook: hook?.hook ?? null,
   }
 }
 
@@ -145,7 +151,8 @@ async function statusOf(
 ): Promise<MigrationStatus> {
   const upOnly = migration.codeFile === undefined
   if (!record || record.state === 'absent') {
-    return { name: migration.name, state: 'pending', appliedAt: null, batch: null, edited: null, failure: null, upOnly }
+    const none = { appliedAt: null, batch: null, edited: null, failure: null, hook: null }
+    return { name: migration.name, state: 'pending', ...none, upOnly }
   }
   const edited = record.state === 'applied' ? await editedFile(migration, record) : null
   return { ...fromRecord(record, now), state: stateOf(record, now), edited, upOnly }
@@ -280,7 +287,13 @@ function summarise(
     halfDone,
     clean,
     strictlyClean: clean && counts.edited === 0,
-    next: nextCommand(counts, drift, schema, halfDone),
+    next: nextCommand(
+      counts,
+      drift,
+      schema,
+      halfDone,
+      migrations.find(({ hook }) => hook !== null),
+    ),
   }
 }
 
@@ -289,8 +302,10 @@ function nextCommand(
   drift: StatusResult['drift'],
   schema: StatusResult['schema'],
   halfDone: StatusResult['halfDone'],
+  open: MigrationStatus | undefined,
 ): string {
   if (counts.running > 0) return 'A migration is being applied: wait for it to end. rays lock shows who is at it.'
+  if (open) return `${open.hook} of ${open.name} has not ended: rays migrate says what can be done.`
   if (counts.failed > 0) return 'A migration needs a decision: rays migrate says what can be done.'
   if (counts.missing > 0) return 'Get the missing folders: git pull.'
   if (drift.state === 'drift' && counts.applied === 0)

@@ -1,21 +1,14 @@
 /** Runs a plan: the migrations in transactions, or by the journal where there are none. */
 import type { Connection } from '../../engines/engine.js'
-import { DecisionError, FailedError, RaysError, UsageError } from '../errors.js'
+import { RaysError } from '../errors.js'
 import type { LoadedMigration } from '../migrations/migration.js'
-import { bullets } from '../text.js'
 import { AppliedSet } from './applied-set.js'
+import { type Around, holdLock, stepWithHooks } from './around.js'
 import { type Outcome, sendAtOnce } from './at-once.js'
+import { refuseMissingDowns } from './downs.js'
 import { Journal } from './journal.js'
-import { type MigrationRecord, type OtherHistory, Recorder, records } from './recorder.js'
-import {
-  allInOne,
-  DoneElsewhere,
-  inItsOwn,
-  type Running,
-  refuseInterrupted,
-  refuseMoved,
-  stepError,
-} from './transaction.js'
+import { type MigrationRecord, type OtherHistory, Recorder } from './recorder.js'
+import { allInOne, DoneElsewhere, inItsOwn, type Running, refuseInterrupted, refuseMoved } from './transaction.js'
 
 export interface ExecuteOptions {
   /** The session that holds the lock. */
@@ -43,13 +36,8 @@ export interface ExecuteOptions {
   readonly onProgress?: (progress: Progress) => void
   /** Opens a new session with the lock, to find out what became of a COMMIT whose answer was lost. */
   readonly reconnect: () => Promise<Connection>
-  /** What runs around each migration, outside of its transaction. Where `after` fails, the migration is undone. */
-  readonly around?:
-    | {
-        readonly before: (migration: LoadedMigration) => Promise<void>
-        readonly after: (migration: LoadedMigration) => Promise<void>
-      }
-    | undefined
+  /** What runs around each migration, outside of its transaction. */
+  readonly around?: Around | undefined
 }
 
 export type Progress =
@@ -114,11 +102,7 @@ async function runOne(options: Running, index: number): Promise<Outcome> {
     refuseInterrupted(options.signal, name)
     onProgress?.({ kind: 'start', name, direction, index, total: migrations.length })
     const started = performance.now()
-    if (options.around && options.connection.lockPerTransaction)
-      refuseMoved(options, name, await AppliedSet.now(new Recorder(options.connection)))
-    await options.around?.before(loaded)
-    const moved = await step(options, loaded)
-    await runAfter({ ...options, connection: moved ?? options.connection }, loaded)
+    const moved = await stepWithHooks(options, loaded, step)
     const milliseconds = performance.now() - started
     onProgress?.({ kind: 'done', name, direction, milliseconds })
     const operations = options.fake ? 0 : loaded.operations.length
@@ -143,23 +127,6 @@ async function inOneTransaction(options: Running): Promise<StepResult[]> {
   }
 }
 
-function refuseMissingDowns(migrations: readonly LoadedMigration[]): void {
-  const missing = migrations.flatMap(({ migration, operations }) => {
-    const without = operations.flatMap((pair, index) => (pair[1] === null ? [index] : []))
-    if (without.length === 0) return []
-    return [
-      migration.codeFile === undefined
-        ? `${migration.name} (made by Prisma: it has no migration.js)`
-        : `${migration.name}, operation ${without.join(', ')}`,
-    ]
-  })
-  if (missing.length === 0) return
-  throw new UsageError(`The way down is missing, so nothing was run:\n${bullets(missing)}`, {
-    code: 'E_NO_DOWN',
-    hint: 'rays adopt writes downs for migrations made by Prisma; or write the down in migration.js.',
-  })
-}
-
 function withDone(
   error: unknown,
   done: readonly StepResult[],
@@ -177,8 +144,11 @@ function withDone(
   return error
 }
 
-/** One migration. Returns the connection to go on with where it may be another one: the old one was lost while committing. */
-async function step(options: Running, loaded: LoadedMigration): Promise<Connection | undefined> {
+/**
+ * One migration, without what runs around it. Returns the connection to go on with where it may be another one: the old one
+ * was lost while committing.
+ */
+export async function step(options: Running, loaded: LoadedMigration): Promise<Connection | undefined> {
   if (options.fake) return fakeStep(options, loaded)
   const { connection } = options
   if (connection.engine.transactionalDdl && loaded.transaction) return inItsOwn(options, loaded)
@@ -188,12 +158,10 @@ async function step(options: Running, loaded: LoadedMigration): Promise<Connecti
     return session
   }
   const { name } = loaded.migration
-  const release = await connection.holdLock?.().catch(async (error: unknown) => {
-    throw await stepError(error, options, loaded, '')
-  })
+  const release = await holdLock(options, loaded)
   try {
     if (connection.lockPerTransaction) refuseMoved(options, name, await AppliedSet.now(new Recorder(connection)))
-    await new Journal({ ...options, reconnect }, loaded).run()
+    await new Journal({ ...options, reconnect, hook: options.around?.hookOf(loaded, 'behind') }, loaded).run()
     // Of a session that is lost whoever uses it next will hear.
     await session.restoreSettings().catch((error: unknown) => {
       if (session.engine.explain(error).kind !== 'connection') throw error
@@ -202,33 +170,6 @@ async function step(options: Running, loaded: LoadedMigration): Promise<Connecti
     await release?.()
   }
   return session
-}
-
-/** What runs after a migration; its failure takes the migration back. */
-async function runAfter(options: Running, loaded: LoadedMigration): Promise<void> {
-  if (!options.around) return
-  const { name } = loaded.migration
-  const up = options.direction === 'up'
-  try {
-    await options.around.after(loaded)
-  } catch (error) {
-    const { message, code, where, hint } = error as RaysError
-    const told = { cause: error, code, where, hint }
-    try {
-      if (up) refuseMissingDowns([loaded])
-      const known = records((await new Recorder(options.connection).read()) ?? [])
-      const { signal: _, ...rest } = options
-      const back = { ...rest, direction: up ? ('down' as const) : ('up' as const), records: known }
-      await step({ ...back, migrations: [loaded], expected: AppliedSet.of(known) }, loaded)
-    } catch (second) {
-      const why = second instanceof Error ? second.message : String(second)
-      throw new DecisionError(
-        `${message} ${name} stays ${up ? 'applied' : 'unapplied'}, for it could not be undone: ${why}`,
-        told,
-      )
-    }
-    throw new FailedError(`${message} ${name} was undone: it is ${up ? 'not applied' : 'applied'}, as before.`, told)
-  }
 }
 
 async function fakeStep(options: Running, { migration, checksum }: LoadedMigration): Promise<undefined> {

@@ -17,6 +17,7 @@ import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { bullets, capital } from '../text.js'
 import type { ExecuteOptions } from './executor.js'
+import { isHookNote } from './hook-notes.js'
 import { halfDone, leftIn, leftOf, leftSince, refuseSkip, takeAway, wayOut } from './leftovers.js'
 import { type JournalNote, parseNote } from './note.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
@@ -43,6 +44,8 @@ export interface JournalOptions
   readonly reconnect?: () => Promise<JournalSession>
   /** See {@link RunOperation.unguarded}. */
   readonly unguarded?: boolean
+  /** A program that runs behind the migration: the row stays unfinished, for it. */
+  readonly hook?: string | undefined
 }
 
 export interface Resumption {
@@ -401,6 +404,7 @@ export class Journal {
   }
 
   async #writeEnd(): Promise<void> {
+    if (this.#hook !== undefined) return this.#leaveToHook(this.#hook)
     if (this.#note.dir === 'up') {
       const { finished } = this.#note
       await this.#recorder.addElsewhere(this.#name)
@@ -414,6 +418,23 @@ export class Journal {
     } else {
       await this.#recorder.remove(this.#name)
     }
+  }
+
+  /** What runs behind it, where it goes the way that was wanted; not where it goes back. */
+  get #hook(): string | undefined {
+    const { dir, finished } = this.#note
+    const back = dir !== this.#options.direction || (dir === 'up' && finished !== undefined)
+    return back ? undefined : this.#options.hook
+  }
+
+  /** The operations are done, and the row is finished when the program behind them has ended. */
+  async #leaveToHook(hook: string): Promise<void> {
+    const ops = this.#loaded.operations.length
+    const up = this.#note.dir === 'up'
+    if (!up) await this.#recorder.removeElsewhere(this.#name)
+    this.#note = { ...this.#note, op: up ? ops : -1, state: 'idle', hook }
+    const logs = JSON.stringify(this.#note)
+    await this.#recorder.update(this.#id, { finishedAt: null, logs, steps: up ? Math.max(1, ops) : 0 })
   }
 
   /** One operation and its journal entry; a data operation and its entry commit together. */
@@ -528,6 +549,7 @@ export class Journal {
 
   /** Whether the row is as {@link #finish} leaves it. */
   #isFinished(row: HistoryRow | undefined): boolean {
+    if (isHookNote(parseNote(row?.logs ?? null))) return true
     if (this.#note.dir === 'up') return row !== undefined && row.finishedAt !== null
     return this.#keepsRow() ? row !== undefined && row.rolledBackAt !== null : row === undefined
   }

@@ -36,6 +36,13 @@ export interface JournalNote extends Common {
   readonly error?: string
   /** What was half-done in the database before the operation, by {@link Leftover.identity}. */
   readonly invalid?: readonly string[]
+  /**
+   * What runs around the migration and has not ended: a program of its folder, `beforeAll` or `afterAll`. No operation is in
+   * doubt then.
+   */
+  readonly hook?: string
+  /** The migrations that `beforeAll` or `afterAll` is about, in the order in which they run. */
+  readonly run?: readonly string[]
 }
 
 export type RaysNote = AppliedNote | JournalNote
@@ -68,6 +75,7 @@ export function parseNote(logs: string | null): RaysNote | undefined {
 }
 
 const isText = (value: unknown) => typeof value === 'string'
+const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText)
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
 const isTime = (value: unknown) => isText(value) && !Number.isNaN(Date.parse(value as string))
 const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -80,7 +88,9 @@ const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   state: (value) => value === 'idle' || value === 'running',
   finished: isTime,
   error: isText,
-  invalid: (value) => Array.isArray(value) && value.every(isText),
+  invalid: isTexts,
+  hook: isText,
+  run: isTexts,
 }
 
 function wrongField(note: Readonly<Record<string, unknown>>): string | undefined {

@@ -3,6 +3,7 @@ import { closest, distance } from 'fastest-levenshtein'
 import { DecisionError, UsageError } from '../errors.js'
 import type { Migration } from '../migrations/migration.js'
 import { bullets, compareNames } from '../text.js'
+import { isHookNote, waysOn, whereItStands } from './hook-notes.js'
 import type { MigrationRecord } from './recorder.js'
 
 /** Which way, and which migrations in the order in which they run. */
@@ -70,15 +71,18 @@ function directionTo(
 export function refuseFailed(records: readonly MigrationRecord[]): void {
   const failed = records.filter((record) => record.state === 'failed')
   if (failed.length === 0) return
+  const hook = failed.map(({ note }) => note).find(isHookNote)
   const journal = failed.some((record) => record.note?.dir !== undefined)
   throw new DecisionError(
     `${failed.length === 1 ? 'A migration has' : `${failed.length} migrations have`} failed before, and the database needs a decision:\n${bullets(failed.map(describeFailure))}`,
     {
       code: 'E_FAILED_ROW',
       data: { failed: failed.map((record) => record.name) },
-      hint: journal
-        ? 'rays migrate --resume goes on, rays migrate --undo goes back.'
-        : `If its changes are in the database: rays migrate --fake --name ${failed[0]!.name}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${failed[0]!.name}, then rays migrate.`,
+      hint: hook
+        ? waysOn(hook)
+        : journal
+          ? 'rays migrate --resume goes on, rays migrate --undo goes back.'
+          : `If its changes are in the database: rays migrate --fake --name ${failed[0]!.name}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${failed[0]!.name}, then rays migrate.`,
     },
   )
 }
@@ -86,6 +90,9 @@ export function refuseFailed(records: readonly MigrationRecord[]): void {
 function describeFailure(record: MigrationRecord): string {
   const since = record.row.startedAt ? ` (started ${record.row.startedAt.toISOString()})` : ''
   const { note } = record
+  if (isHookNote(note)) {
+    return `${record.name}${since}: ${note.hook} was begun going ${note.dir} and has not ended; ${whereItStands(note)}`
+  }
   if (note?.dir !== undefined) {
     const doing =
       note.state === 'running'

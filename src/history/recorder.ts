@@ -160,6 +160,24 @@ export class Recorder {
     return changed
   }
 
+  /** Deletes one row. @throws when it was gone */
+  async drop(id: string): Promise<void> {
+    const { history, syntax } = this.#connection
+    const changed = await this.#connection.change(`DELETE FROM ${history.table} WHERE id = ${syntax.placeholder(1)}`, [
+      id,
+    ])
+    if (changed !== 1)
+      throw new Error(`a row of ${history.table} is gone: another program changed the history meanwhile`)
+  }
+
+  /** Makes every row of a migration that counts an unfinished one. @throws when there was none */
+  async reopen(name: string, logs: string): Promise<void> {
+    const { history, syntax } = this.#connection
+    const sql = reopenSql(history, syntax.placeholder(1), syntax.placeholder(2))
+    if ((await this.#connection.change(sql, [logs, name])) < 1)
+      throw new Error(`no row of ${name} was left in ${history.table}: another program changed the history meanwhile`)
+  }
+
   /** Updates one row. */
   async update(
     id: string,
@@ -269,6 +287,16 @@ export function removal(name: string, history: HistoryDialect, literal: (value: 
   return deleteSql(history, literal(name))
 }
 
+/** The statement that {@link Recorder.reopen} sends, as one without parameters. */
+export function reopening(
+  name: string,
+  logs: string,
+  history: HistoryDialect,
+  literal: (value: unknown) => string,
+): string {
+  return reopenSql(history, literal(logs), literal(name))
+}
+
 function valuesOf(row: NewRow, history: HistoryDialect): unknown[] {
   const time = (at: Date | null) => (at === null ? null : history.time(at))
   const { checksum, startedAt, finishedAt, name, logs, steps } = row
@@ -279,6 +307,10 @@ const COLUMNS = 'id, checksum, started_at, finished_at, migration_name, logs, ap
 
 function insertSql({ table }: HistoryDialect, values: readonly string[]): string {
   return `INSERT INTO ${table} (${COLUMNS}) VALUES (${values.join(', ')})`
+}
+
+function reopenSql({ table, isNamed }: HistoryDialect, logs: string, name: string): string {
+  return `UPDATE ${table} SET finished_at = NULL, applied_steps_count = 0, logs = ${logs} WHERE ${isNamed(name)} AND rolled_back_at IS NULL`
 }
 
 function deleteSql({ table, isNamed }: HistoryDialect, name: string): string {

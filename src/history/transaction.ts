@@ -15,8 +15,9 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { capital } from '../text.js'
 import { AppliedSet, changedMeanwhile, doneAlready, statesSql } from './applied-set.js'
 import type { ExecuteOptions, StepResult } from './executor.js'
+import { isHookNote, isThere, noteBehind, recordOf } from './hook-notes.js'
 import { operationError, runOperation } from './operation.js'
-import { countOf, countSql, finishedAtSql, insertion, Recorder, records, removal } from './recorder.js'
+import { countOf, countSql, finishedAtSql, insertion, Recorder, records, removal, reopening } from './recorder.js'
 
 /** What was to be done is there already: another rays was first, where the lock is taken by each transaction anew. */
 export class DoneElsewhere extends Error {
@@ -84,8 +85,11 @@ export async function inItsOwn(options: Running, loaded: LoadedMigration): Promi
       if (transaction.last) {
         if (direction === 'down') await removeElsewhere(options, recorder, transaction, name)
         transaction.last(recording.sql())
-      } else if (direction === 'down') await recorder.remove(name)
-      else await recorder.insert(recording.row())
+      } else if (direction === 'up') await recorder.insert(recording.row())
+      else if (recording.note) {
+        await recorder.removeElsewhere(name)
+        await recorder.reopen(name, JSON.stringify(recording.note))
+      } else await recorder.remove(name)
     }
     const { foreignKeysOff } = loaded
     await cancellable(options.signal, connection, () => connection.transaction({ foreignKeysOff, ask }, work))
@@ -188,19 +192,23 @@ export function recordingOf(options: ExecuteOptions, loaded: LoadedMigration) {
   const { checksum, codeHash, operations, migration } = loaded
   const id = randomUUID()
   const startedAt = new Date()
+  // Where a program runs behind it, the row is unfinished until that has ended.
+  const note = noteBehind(options, loaded)
   const row = () => ({
     id,
     name: migration.name,
     checksum,
     startedAt,
-    finishedAt: new Date(),
-    logs: JSON.stringify({ rays: 1, batch: options.batch, ...(codeHash && { js: codeHash }) }),
+    finishedAt: note ? null : new Date(),
+    logs: JSON.stringify(note ?? { rays: 1, batch: options.batch, ...(codeHash && { js: codeHash }) }),
     steps: Math.max(1, operations.length),
   })
-  const sql = () =>
-    options.direction === 'down'
-      ? removal(migration.name, history, engine.literal)
-      : insertion(row(), history, engine.literal)
+  const sql = () => {
+    if (options.direction === 'up') return insertion(row(), history, engine.literal)
+    return note
+      ? reopening(migration.name, JSON.stringify(note), history, engine.literal)
+      : removal(migration.name, history, engine.literal)
+  }
   /** The same, sent before the operations are done: only the database will know when they are. */
   const sqlAhead = (before: string | undefined) => {
     if (options.direction === 'down') return sql()
@@ -210,7 +218,7 @@ export function recordingOf(options: ExecuteOptions, loaded: LoadedMigration) {
       finishedAt: history.since!(sent),
     })
   }
-  return { id, row, sql, sqlAhead }
+  return { id, note, row, sql, sqlAhead }
 }
 
 async function checkTransaction(transaction: { check(): Promise<void> }, operation: number): Promise<void> {
@@ -222,7 +230,7 @@ async function checkTransaction(transaction: { check(): Promise<void> }, operati
   }
 }
 
-function changedHere(name: string, direction: 'up' | 'down'): DecisionError {
+export function changedHere(name: string, direction: 'up' | 'down'): DecisionError {
   return new DecisionError(
     `${name} was ${direction === 'up' ? 'applied' : 'unapplied'} by another program while rays held the lock.`,
     {
@@ -341,10 +349,17 @@ async function afterUnknownCommit(
   const what = isAlone(options) ? name : `the run with ${options.migrations.length} migrations`
   const connection = await reopened(options, what, cause)
   const recorder = new Recorder(connection)
-  const committed = options.direction === 'up' ? await recorder.find(id) : (await recorder.count(name)) === 0
+  const committed = options.direction === 'up' ? await recorder.find(id) : await isUndone(recorder, name)
   if (committed) return connection
   await connection.close()
   throw rolledBack(what, cause)
+}
+
+/** Whether the migration itself is undone; a program behind it may be open. */
+async function isUndone(recorder: Recorder, name: string): Promise<boolean> {
+  const record = await recordOf(recorder, name)
+  if (record === undefined || record.state === 'absent') return true
+  return isHookNote(record.note) && !isThere(record.note)
 }
 
 /** @throws {DecisionError} where the database cannot be reached any more */

@@ -1,5 +1,5 @@
 /** The project's own Prisma. The only file that starts it: no shell, no `npx`, no URL on a command line. */
-import { execFile, spawn } from 'node:child_process'
+import { type ExecFileException, execFile, spawn } from 'node:child_process'
 import { existsSync, promises as fs, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants, tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { Connection, Engine } from '../../engines/engine.js'
 import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { type DatabaseUrl, redact } from '../../engines/url.js'
+import { attend, OWN_GROUP } from '../children.js'
 import { ConfigError, FailedError, invalidSchema, UsageError } from '../errors.js'
 import { replaceModels } from './models.js'
 import { datasourceOf, forEngine, withUrl } from './prisma-schema.js'
@@ -56,40 +57,48 @@ export interface GenerateOptions {
   readonly env: NodeJS.ProcessEnv
   /** What Prisma prints, as it prints it. */
   readonly onOutput: (text: string) => void
+  readonly signal: AbortSignal
 }
 
 export type GenerateResult =
   | { readonly state: 'done' }
   | { readonly state: 'missing' }
+  /** The signal came before it had ended. */
+  | { readonly state: 'stopped' }
   | { readonly state: 'failed'; readonly reason: string }
 
 /** Runs `prisma generate`. Never throws: the database is migrated already, and a failure must not hide that. */
-export async function runGenerate({ root, schemaPath, env, onOutput }: GenerateOptions): Promise<GenerateResult> {
+export async function runGenerate({
+  root,
+  schemaPath,
+  env,
+  onOutput,
+  signal,
+}: GenerateOptions): Promise<GenerateResult> {
   try {
     const prisma = await findPrisma(root)
     if (!prisma) return { state: 'missing' }
-    return await new Promise((resolve) => {
-      const child = spawn(process.execPath, [prisma.program, 'generate', '--schema', schemaPath], {
-        cwd: root,
-        // Prisma wants its schema engine to be there for every command; generating does not use it.
-        env: { PRISMA_SCHEMA_ENGINE_BINARY: engineStandIn(), ...quiet(env) },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-      let last = ''
-      const output = (chunk: string) => {
-        onOutput(chunk)
-        last = (last + chunk).slice(-2000)
-      }
-      child.stdout.setEncoding('utf8').on('data', output)
-      child.stderr.setEncoding('utf8').on('data', output)
-      child.on('error', (error) => resolve({ state: 'failed', reason: error.message }))
-      child.on('close', (code, signal) => {
-        if (code === 0) return resolve({ state: 'done' })
-        const line = plain(last).trim().split('\n').filter(Boolean).at(-1)
-        const end = signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`
-        resolve({ state: 'failed', reason: redact(line ? `${end}: ${line}` : end) })
-      })
+    const child = spawn(process.execPath, [prisma.program, 'generate', '--schema', schemaPath], {
+      ...OWN_GROUP,
+      cwd: root,
+      // Prisma wants its schema engine to be there for every command; generating does not use it.
+      env: { PRISMA_SCHEMA_ENGINE_BINARY: engineStandIn(), ...quiet(env) },
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
+    let last = ''
+    const output = (chunk: string) => {
+      onOutput(chunk)
+      last = (last + chunk).slice(-2000)
+    }
+    child.stdout.setEncoding('utf8').on('data', output)
+    child.stderr.setEncoding('utf8').on('data', output)
+    const { code, killedBy, error, stopped } = await attend(child, signal, true)
+    if (error) return { state: 'failed', reason: error.message }
+    if (stopped) return { state: 'stopped' }
+    if (code === 0) return { state: 'done' }
+    const line = plain(last).trim().split('\n').filter(Boolean).at(-1)
+    const end = killedBy ? `it was ended by ${killedBy}` : `it ended with exit code ${code}`
+    return { state: 'failed', reason: redact(line ? `${end}: ${line}` : end) }
   } catch (error) {
     return { state: 'failed', reason: redact(error instanceof Error ? error.message : String(error)) }
   }
@@ -103,10 +112,12 @@ export interface RunPrismaOptions {
   readonly signal: AbortSignal
 }
 
-const SIGNALS = { 129: 'SIGHUP', 130: 'SIGINT', 143: 'SIGTERM' } as const
-
 /** Runs a command of Prisma's on this process's own input and output. Returns the exit code. */
-export function runPrisma(prisma: ProjectPrisma, args: readonly string[], options: RunPrismaOptions): Promise<number> {
+export async function runPrisma(
+  prisma: ProjectPrisma,
+  args: readonly string[],
+  options: RunPrismaOptions,
+): Promise<number> {
   const { engine, cwd, signal } = options
   const env: NodeJS.ProcessEnv = { ...quiet(options.env), PRISMA_SCHEMA_ENGINE_BINARY: engine }
   const words = [...args]
@@ -116,16 +127,12 @@ export function runPrisma(prisma: ProjectPrisma, args: readonly string[], option
     env.PRISMA_QUERY_ENGINE_LIBRARY = engine
     if (generatesAfterwards(words) && !words.includes('--skip-generate')) words.push('--skip-generate')
   }
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [prisma.program, ...words], { cwd, env, stdio: 'inherit' })
-    const stop = () => child.kill(SIGNALS[signal.reason as keyof typeof SIGNALS] ?? 'SIGTERM')
-    signal.addEventListener('abort', stop, { once: true })
-    child.on('error', reject)
-    child.on('close', (code, killed) => {
-      signal.removeEventListener('abort', stop)
-      resolve(code ?? 128 + (killed ? constants.signals[killed] : 0))
-    })
-  })
+  // It asks on the terminal, so it stays in the group that the terminal belongs to.
+  const child = spawn(process.execPath, [prisma.program, ...words], { cwd, env, stdio: 'inherit' })
+  const { code, killedBy, error, stopped } = await attend(child, signal, false)
+  if (error) throw error
+  if (stopped) return signal.reason
+  return code ?? 128 + (killedBy ? constants.signals[killedBy] : 0)
 }
 
 function hasQueryEngine({ program }: ProjectPrisma): boolean {
@@ -337,10 +344,13 @@ function execute(
 ): Promise<Output> {
   return new Promise((resolve, reject) => {
     const limits = { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 } as const
-    execFile(process.execPath, [prisma.program, ...args], { ...options, ...limits }, (error, stdout, stderr) => {
+    const told = (error: ExecFileException | null, stdout: string, stderr: string) => {
       if (error && typeof error.code !== 'number') reject(error)
       else resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
+    }
+    const child = execFile(process.execPath, [prisma.program, ...args], { ...options, ...limits }, told)
+    // It answers what a step needs, so it ends by itself; but it does not outlive rays.
+    void attend(child, undefined, false)
   })
 }
 

@@ -30,14 +30,16 @@ function given(files: Record<string, string | Buffer> = {}): void {
 }
 
 const refused = async (told: RegExp) => {
-  const before = await db.query('SELECT 1 AS n')
-  expect(before).toHaveLength(1)
   for (const line of [['migrate'], ['migrate', '--plan'], ['up', '--y']]) {
     const { code, stderr } = await app.rays(line)
     expect({ line, code, stderr }).toEqual({ line, code: 2, stderr: expect.stringMatching(told) })
     expect(stderr).not.toMatch(/\n\s+at /)
   }
-  await expect(db.query('SELECT * FROM a')).rejects.toThrow()
+  const table = await db.query('SELECT * FROM a').then(
+    () => 'there',
+    () => 'not there',
+  )
+  expect(table).toBe('not there')
 }
 
 describeDatabases(
@@ -212,7 +214,7 @@ describeDatabases('a byte order mark', (database) => {
     db = await database.fresh()
     given({
       'migration.js':
-        "\ufeffmodule.exports = [[({ client }) => client.execute('\ufeffCREATE TABLE a (id INTEGER PRIMARY KEY, x VARCHAR(20))'), ({ client }) => client.execute('DROP TABLE a')]]\n",
+        "\ufeffmodule.exports = [[({ client }) => client.execute('CREATE TABLE a (id INTEGER PRIMARY KEY, x VARCHAR(20))'), ({ client }) => client.execute('DROP TABLE a')]]\n",
       'after.sql': "\ufeffINSERT INTO a VALUES (1, 'x');\n",
     })
     const bare = 'prisma/migrations/20260102000000_b'

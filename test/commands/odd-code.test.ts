@@ -164,9 +164,7 @@ describeDatabases('code that', (database) => {
       expect({ line, code: run.code, stderr: run.stderr }).toEqual({
         line,
         code: 2,
-        stderr: expect.stringMatching(
-          /20260101000000_a\/migration\.js (?:exports cannot be read|cannot be loaded)/,
-        ),
+        stderr: expect.stringMatching(/20260101000000_a\/migration\.js (?:exports cannot be read|cannot be loaded)/),
       })
       expect(run.stderr).not.toMatch(/fault in rays|dist\/src/)
     }

@@ -133,9 +133,9 @@ describe("the project's own Prisma", () => {
   test('is the one that is installed there, or none', async () => {
     expect(await findPrisma(ROOT)).toMatchObject({ major: 7, version: expect.stringMatching(/^7\./) })
     expect(await findPrisma(folder)).toBeUndefined()
-    expect(await runGenerate({ root: folder, schemaPath: 'x', env: process.env, onOutput: () => undefined })).toEqual({
-      state: 'missing',
-    })
+    const { signal } = new AbortController()
+    const options = { root: folder, schemaPath: 'x', env: process.env, onOutput: () => undefined, signal }
+    expect(await runGenerate(options)).toEqual({ state: 'missing' })
   })
 
   test('a failing generate is a result with its reason', async () => {
@@ -149,6 +149,7 @@ describe("the project's own Prisma", () => {
       schemaPath: path.join(project, 'prisma/schema.prisma'),
       env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: 'file:x' },
       onOutput: (text) => printed.push(text),
+      signal: new AbortController().signal,
     })
     expect(result).toEqual({ state: 'failed', reason: expect.stringContaining('exit code 1') })
     expect(printed.join('')).toContain('no-such-generator')
