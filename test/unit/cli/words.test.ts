@@ -78,8 +78,13 @@ describe('every switch of every command, in each of its spellings', () => {
           'on,off',
         ]) {
           const told = await problem(...words, `${flag}=${wrong}`)
+          const named = option.type === 'boolean' && option.named === true
+          if (named && wrong.trim() !== '') {
+            expect(told).toBeUndefined()
+            continue
+          }
           expect(told).toContain(`${flag} `)
-          expect(told).toMatch(/it takes =true or =false/)
+          expect(told).toMatch(named ? /it takes a name/ : /it takes =true or =false/)
         }
         for (const spelling of spellings(name, option)) {
           for (const value of ['', 'true', 'false', '1', '0'])
@@ -93,8 +98,8 @@ describe('every switch of every command, in each of its spellings', () => {
     for (const [words, name, option] of of('boolean')) {
       for (const flag of typed(name, option)) {
         for (const second of [`--no-${name}`, `--${name}=false`, `--${name}=0`]) {
-          expect(await problem(...words, flag, second)).toContain('on and off')
-          expect(await problem(...words, second, flag)).toContain('on and off')
+          expect(await problem(...words, flag, second)).toMatch(/on and off|not alike/)
+          expect(await problem(...words, second, flag)).toMatch(/on and off|not alike/)
         }
         expect(await problem(...words, flag, `--${name}`, `--${name}=yes`)).toBeUndefined()
       }
