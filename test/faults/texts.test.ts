@@ -46,7 +46,7 @@ fault('no migration name leaves the migrations folder, reaches a shell or become
       name,
       code: slug === undefined ? 2 : 0,
       slug,
-      says: slug === undefined ? expect.stringMatching(/migration name/) : undefined,
+      says: slug === undefined ? expect.stringMatching(/migration name|name of the migration/) : undefined,
     })
     wrote.push(...made)
   }
