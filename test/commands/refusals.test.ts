@@ -24,7 +24,7 @@ describeDatabases(
       ['migrate --nam x', 'Did you mean --name?'],
       ['status --json=yes --wrong', 'wrong'],
       ['nonsense', 'rays --help'],
-      ['migrate --lock-timeout soon', 'lockTimeout'],
+      ['migrate --lock-timeout soon', '--lock-timeout'],
       ['makemigration --from nowhere', 'from'],
       ['makemigration --name //', 'no letter or digit'],
     ])('rays %s is a usage error with help', async (line, text) => {
