@@ -172,7 +172,7 @@ for (const [who, sql] of Object.entries({
       await c.db.query(`CREATE PROCEDURE leaks() BEGIN ${sets}; END`)
       c.folder(M2, [plain(sql)])
       const read =
-        "CONCAT(@@foreign_key_checks, @@unique_checks, ' ', @@time_zone, ' ', @@sql_select_limit > 1, @@sql_safe_updates)"
+        "CONCAT(IF(@@foreign_key_checks, 1, 0), IF(@@unique_checks, 1, 0), ' ', @@time_zone, ' ', @@sql_select_limit > 1, IF(@@sql_safe_updates, 1, 0))"
       c.folder(M3, [
         {
           up: `const [row] = await client.query(\`SELECT ${read} AS said\`)\n  console.error('said', row.said)`,
