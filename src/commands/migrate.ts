@@ -506,7 +506,7 @@ async function hazardsOf(
 }
 
 /** What somebody agreed to in a plan, or in the preview of one. @param base the applied set that it was made from */
-export function agreedOf({ direction, migrations }: Pick<Plan, 'direction' | 'migrations'>, base: AppliedSet): Agreed {
+function agreedOf({ direction, migrations }: Pick<Plan, 'direction' | 'migrations'>, base: AppliedSet): Agreed {
   return { direction, names: migrations.map(({ name }) => name), base }
 }
 
