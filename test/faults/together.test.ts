@@ -1,32 +1,40 @@
 /** Two runs that go different ways at once: where each transaction takes the lock anew, and where the session has it. */
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { databases, serverUrl } from '../support/databases.js'
 import { type FaultCase, fault, M1, M2, M3, pause, type Running } from '../support/faults.js'
 
-/** The three applied, in a run each; the last but `of` waits in a hook, outside of its transaction, going this way. */
-async function waiting(c: FaultCase, of: string, direction: 'up' | 'down') {
-  const at = (name: string) => path.join(c.project.folder, name)
+/** A run that has read the history and made its plan, and waits before it begins. */
+interface Held {
+  readonly run: Running
+  goesOn(): void
+}
+
+/** The migrations, of which one waits while it is loaded, in the runs that {@link held} starts. */
+async function project(c: FaultCase, of: string) {
   await c.fixture()
-  if (direction === 'down') {
-    await c.ends(['migrate', '--name', M2], 0, /Applied/)
-    await c.next()
-  }
-  const hook = direction === 'up' ? 'before.sh' : 'after.sh'
-  c.project.write({
-    [`prisma/migrations/${of}/${hook}`]: `[ "$DIRECTION" = ${direction} ] || exit 0\ntouch '${at('waiting')}'\nwhile [ ! -e '${at('go')}' ]; do sleep 0.05; done\n`,
+  const at = (name: string) => JSON.stringify(path.join(c.project.folder, name))
+  const file = `prisma/migrations/${of}/migration.js`
+  const code = readFileSync(path.join(c.project.folder, file), 'utf8')
+  const wait = `if (process.env.WAITS) {
+  const { existsSync, writeFileSync } = require('node:fs')
+  writeFileSync(${at('waiting')}, '')
+  while (!existsSync(${at('go')})) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+}
+`
+  c.project.write({ [file]: wait + code })
+}
+
+async function held(c: FaultCase, args: readonly string[]): Promise<Held> {
+  const at = (name: string) => path.join(c.project.folder, name)
+  const run = c.start([...args], { env: { ...EACH, WAITS: '1' } })
+  const ended = run.output.then(({ stderr }) => {
+    throw new Error(`it ended before: ${stderr}`)
   })
-  return {
-    go: () => writeFileSync(at('go'), ''),
-    async comes(running: Running) {
-      const ended = running.output.then(({ stderr }) => {
-        throw new Error(`it ended before: ${stderr}`)
-      })
-      while (!existsSync(at('waiting'))) await Promise.race([pause(20), ended])
-      ended.catch(() => undefined)
-    },
-  }
+  while (!existsSync(at('waiting'))) await Promise.race([pause(20), ended])
+  ended.catch(() => undefined)
+  return { run, goesOn: () => writeFileSync(at('go'), '') }
 }
 
 /** On PostgreSQL as behind a transaction pooler. */
@@ -36,14 +44,14 @@ const ANEW = { on: ['sqlite', 'postgresql'] } as const
 fault(
   'a run that meets one in the other direction stops where it is, and the history has no hole',
   async (c) => {
-    const hook = await waiting(c, M2, 'down')
-    const before = await c.state()
-    const back = c.start(['migrate', '--name', 'zero', '--y'], { env: EACH })
-    await hook.comes(back)
+    await project(c, M2)
+    await c.ends(['migrate', '--name', M2], 0, /Applied/)
+    const back = await held(c, ['migrate', '--name', 'zero', '--y'])
     const up = await c.rays(['migrate'], { env: EACH })
     expect({ code: up.code, stderr: up.stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/Applied .*_c/) })
-    hook.go()
-    const run = await back.output
+    const before = await c.state()
+    back.goesOn()
+    const run = await back.run.output
     expect({ code: run.code, stderr: run.stderr }).toEqual({
       code: 4,
       stderr: expect.stringMatching(/Another run applied 20260103000000_c meanwhile[\s\S]*rays status/),
@@ -58,12 +66,11 @@ fault(
 fault(
   'a run whose database is emptied meanwhile stops, and records nothing',
   async (c) => {
-    const hook = await waiting(c, M2, 'up')
-    const up = c.start(['migrate'], { env: EACH })
-    await hook.comes(up)
+    await project(c, M2)
+    const up = await held(c, ['migrate'])
     await c.ends(['push', '--force-reset', '--y'], 0, /./)
-    hook.go()
-    const run = await up.output
+    up.goesOn()
+    const run = await up.run.output
     expect({ code: run.code, stderr: run.stderr }).toEqual({
       code: 4,
       stderr: expect.stringMatching(/Another run .*meanwhile/),
@@ -81,16 +88,22 @@ const STEPS = [
   ['rollback', '--y'],
 ]
 
+/** The three applied, in a run each. */
+async function applied(c: FaultCase) {
+  await project(c, M3)
+  await c.ends(['migrate', '--name', M2], 0, /Applied/)
+  await c.ends(['migrate'], 0, /Applied/)
+}
+
 for (const args of STEPS)
   fault(`two ${args[0]} ${args[1]} at once undo one migration`, async (c) => {
-    const hook = await waiting(c, M3, 'down')
-    const first = c.start(args, { env: EACH })
-    await hook.comes(first)
+    await applied(c)
+    const first = await held(c, args)
     const second = c.start(args, { env: EACH })
-    // It has seen where the database is when it waits: for the lock, or in the hook.
-    await second.said(c.provider === 'mysql' ? /Waiting for the migration lock/ : /Running after.sh/)
-    hook.go()
-    const runs = await Promise.all([first.output, second.output])
+    // It is done, or waits for the lock that the first has.
+    await Promise.race([second.output, second.said(/Waiting for the migration lock/)])
+    first.goesOn()
+    const runs = await Promise.all([first.run.output, second.output])
     for (const run of runs)
       expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: expect.any(String) })
     expect(runs.map(({ stderr }) => /was unapplied by another rays meanwhile/.test(stderr)).sort()).toEqual([
@@ -102,19 +115,28 @@ for (const args of STEPS)
   })
 
 fault('a redo does not bring back what another run has taken down meanwhile', async (c) => {
-  const hook = await waiting(c, M3, 'down')
-  const down = c.start(['down', '--auto-approve'])
-  await hook.comes(down)
-  const redo = c.start(['redo', '--y'])
-  await redo.said(c.provider === 'sqlite' ? /Running after.sh/ : /Waiting for the migration lock/)
-  hook.go()
-  const codes = [(await down.output).code, (await redo.output).code]
-  // One after the other where the second was faster than the first.
-  expect([
-    [0, 4],
-    [0, 0],
-  ]).toContainEqual(codes)
+  await applied(c)
+  const redo = await held(c, ['redo', '--y'])
+  const down = await c.rays(['down', '--auto-approve'], { env: EACH })
+  redo.goesOn()
+  expect([down.code, (await redo.run.output).code]).toEqual([0, 4])
   expect(await c.applied()).toEqual([M1, M2])
+  await c.next()
+})
+
+fault('while a hook runs nobody else moves the history, and whoever waited goes on behind it', async (c) => {
+  await c.fixture()
+  const at = (name: string) => path.join(c.project.folder, name)
+  c.project.write({
+    [`prisma/migrations/${M2}/after.sh`]: `[ "$DIRECTION" = up ] || exit 0\ntouch '${at('waiting')}'\nwhile [ ! -e '${at('go')}' ]; do sleep 0.05; done\n`,
+  })
+  const up = c.start(['migrate'])
+  while (!existsSync(at('waiting'))) await pause(20)
+  const back = c.start(['migrate', '--name', 'zero', '--y'])
+  await back.said(/Waiting for the migration lock/)
+  writeFileSync(at('go'), '')
+  expect([(await up.output).code, (await back.output).code]).toEqual([0, 0])
+  expect(await c.applied()).toEqual([])
   await c.next()
 })
 
