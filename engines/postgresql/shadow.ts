@@ -232,7 +232,9 @@ async function openConfigured(engine: Engine, request: ShadowRequest, configured
   }
   if (samePostgresDatabase(wanted, parsePostgresUrl(request.url)))
     refuse('it is the main database, and a shadow database is emptied. Name another one.')
-  if (SYSTEM.test(wanted.database)) refuse('it belongs to the server itself. Make an empty database for it.')
+  // Where the main database has such a name as well (a local `prisma dev`, some hosts), it is a place for anybody's tables.
+  const isSystem = SYSTEM.test(wanted.database) && wanted.database !== parsePostgresUrl(request.url).database
+  if (isSystem) refuse('it belongs to the server itself. Make an empty database for it.')
   if ('name' in configured) await createOnly(url, request.connect)
   const main = await lookAtMain(request, placeOf)
   const connection = await PostgresConnection.start(engine, await open(url, request.connect))

@@ -3,7 +3,7 @@
  * migration of its own that is kept beside the migrations, not among them: Prisma takes every folder there for one. The
  * next `makemigration` or `save` puts all of them into one migration and records it; no data is touched.
  */
-import { readFileSync, watch } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { CommitUnknownError, type Connection, type Structure } from '../../engines/engine.js'
@@ -27,6 +27,7 @@ import { makeRecorded } from './prepare.js'
 import { folders, lookAgain, openProject, type Project, withConnection, withLock } from './project.js'
 import { type Generated, generateClient, insideSchemaFolder } from './schema-file.js'
 import { whatStays } from './script.js'
+import { changesIn } from './watch.js'
 
 export interface DraftOptions extends Pick<MakeMigrationOptions, 'rename' | 'defaults' | 'clearShadow'> {
   /** Undo what was applied without a migration. */
@@ -90,45 +91,8 @@ export async function dev(context: Context, options: DevOptions = {}): Promise<D
   await follow()
   const { layout, path: schemaPath } = (await openProject(context)).schema
   host.note(`Watching ${schemaPath}. Ctrl-C ends it; rays save makes one migration of everything.`)
-  for await (const _ of changesIn(schemaPath, layout, host.signal)) await follow()
+  for await (const _ of changesIn({ path: schemaPath, layout }, host.signal, host.warn)) await follow()
   return { applied }
-}
-
-/** Yields after each burst of changes. A file that is replaced by another is watched through its folder. */
-async function* changesIn(schemaPath: string, layout: 'file' | 'folder', signal: AbortSignal): AsyncGenerator<void> {
-  let wake: () => void = () => undefined
-  let timer: NodeJS.Timeout | undefined
-  let waiting = false
-  const changed = () => {
-    clearTimeout(timer)
-    // Editors write in several steps.
-    timer = setTimeout(() => {
-      waiting = true
-      wake()
-    }, 150)
-  }
-  const folder = layout === 'file' ? path.dirname(schemaPath) : schemaPath
-  const watcher = watch(folder, { recursive: layout === 'folder' }, (_, name) => {
-    if (name === null || (layout === 'file' ? name === path.basename(schemaPath) : name.endsWith('.prisma'))) changed()
-  })
-  const onAbort = () => wake()
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    while (!signal.aborted) {
-      if (!waiting) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-      if (signal.aborted) return
-      waiting = false
-      yield
-    }
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', onAbort)
-    watcher.close()
-  }
 }
 
 async function requireApplied(context: Context): Promise<void> {

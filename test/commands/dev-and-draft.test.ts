@@ -1,4 +1,5 @@
 /** Working on the schema with a database that follows. */
+import { pathToFileURL } from 'node:url'
 import { describeDatabases, dumpSchema } from '../support/databases.js'
 import { type Workspace, workspace } from '../support/workspace.js'
 
@@ -166,42 +167,69 @@ describeDatabases('a change that fails', (on) => {
 })
 
 describeDatabases('dev', (on) => {
-  test('follows each change of the schema at once, waits out a wrong one, and save makes one migration', async () => {
-    const ws = await workspace(on, { schema: user() })
-    try {
-      await ws.ok('makemigration --name init --no-verify')
-      await ws.ok('migrate --no-generate')
-      let told = ''
-      const until = async (text: string | RegExp) => {
-        for (let i = 0; i < 300 && told.search(text) === -1; i++)
-          await new Promise((resolve) => setTimeout(resolve, 100))
-        if (told.search(text) === -1) throw new Error(`${text} was not told:\n${told}`)
-        told = told.slice(told.search(text) + 1)
-      }
-      let stop: () => void = () => undefined
-      const running = ws.rays('dev --no-generate', {
-        onStart: (child) => {
-          child.stderr?.on('data', (chunk: string) => {
-            told += chunk
-          })
-          stop = () => void child.kill('SIGINT')
-        },
-      })
-      await until('Watching')
-      ws.project.schema(user('a Int?'))
-      await until(/Applied without a migration: watch-\d{14}/)
-      ws.project.schema('model User {')
-      await until('Warning')
-      ws.project.schema(user('a Int?', 'b Int?'))
-      await until('Applied without a migration')
-      stop()
-      await running
-      expect(await ws.applied()).toEqual(['init'])
-      await ws.ok('save --name both --no-verify')
-      expect(await ws.applied()).toEqual(['init', 'both'])
-      await ws.ok('status --check --strict')
-    } finally {
-      await ws.drop()
+  let ws: Workspace
+  beforeEach(async () => {
+    ws = await workspace(on, { schema: user() })
+    await ws.ok('makemigration --name init --no-verify')
+    await ws.ok('migrate --no-generate')
+  })
+  afterEach(() => ws.drop())
+
+  /** `rays dev`, which says what it does. */
+  const start = (env: Record<string, string> = {}) => {
+    let told = ''
+    let stop: () => void = () => undefined
+    const running = ws.rays('dev --no-generate', {
+      env,
+      onStart: (child) => {
+        child.stderr?.on('data', (chunk: string) => {
+          told += chunk
+        })
+        stop = () => void child.kill('SIGINT')
+      },
+    })
+    const until = async (text: string | RegExp) => {
+      for (let i = 0; i < 300 && told.search(text) === -1; i++) await new Promise((resolve) => setTimeout(resolve, 100))
+      if (told.search(text) === -1) throw new Error(`${text} was not told:\n${told}`)
+      told = told.slice(told.search(text) + 1)
     }
+    const end = () => {
+      stop()
+      return running
+    }
+    return { until, end }
+  }
+
+  test('follows each change of the schema at once, waits out a wrong one, and save makes one migration', async () => {
+    const { until, end } = start()
+    await until('Watching')
+    ws.project.schema(user('a Int?'))
+    await until(/Applied without a migration: watch-\d{14}/)
+    ws.project.schema('model User {')
+    await until('Warning')
+    ws.project.schema(user('a Int?', 'b Int?'))
+    await until('Applied without a migration')
+    await end()
+    expect(await ws.applied()).toEqual(['init'])
+    await ws.ok('save --name both --no-verify')
+    expect(await ws.applied()).toEqual(['init', 'both'])
+    await ws.ok('status --check --strict')
+  })
+
+  test('where the system has no watches left it looks at the files again and again, and says so', async () => {
+    ws.project.write({
+      'used-up.mjs': `import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+fs.watch = () => {
+  throw Object.assign(new Error('ENOSPC: System limit for number of file watchers reached'), { code: 'ENOSPC' })
+}
+syncBuiltinESMExports()
+`,
+    })
+    const { until, end } = start({ NODE_OPTIONS: `--import=${pathToFileURL(`${ws.project.folder}/used-up.mjs`)}` })
+    await until(/no notice of changes \(ENOSPC/)
+    ws.project.schema(user('a Int?'))
+    await until(/Applied without a migration: watch-\d{14}/)
+    await end()
   })
 })

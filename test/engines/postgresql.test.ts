@@ -423,6 +423,17 @@ describeDatabases(
         expect(await failure(engine.openShadow(request({ configured: { name } })))).toBeInstanceOf(ShadowRefusedError)
     })
 
+    test('where the main database has such a name as well, an empty one on another server is none of its own', async () => {
+      const own = (href: string) => at(href.replace(/\/[^/?]+(?=\?|$)/, '/postgres'))
+      const main = own(db.href)
+      const away = own('postgresql://nobody@127.0.0.1:1/x')
+      expect(await failure(engine.openShadow(request({ url: main, configured: { url: main } })))).toBeInstanceOf(
+        ShadowRefusedError,
+      )
+      const shadow = await engine.openShadow(request({ url: away, configured: { url: main } }))
+      await shadow.dispose()
+    })
+
     test('without the right to create databases the error names the way out', async () => {
       const role = `rays_nodb_${process.pid}`
       await db.query(`CREATE ROLE ${role} LOGIN`)
