@@ -1,8 +1,10 @@
 /** The process, the connection or the server is gone in the middle: nothing is lost, and the next run knows what to do. */
+
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { describeDatabases, dumpSchema, freshMysql, freshPostgres } from '../support/databases.js'
 import { type FaultCase, fault, M1, M2, M3, pause, SECOND } from '../support/faults.js'
+import { numbers } from '../support/numbers.js'
 import { proxy } from '../support/proxy.js'
 import { startMysql, startPostgres } from '../support/servers.mjs'
 import { type Workspace, workspace } from '../support/workspace.js'
@@ -562,7 +564,7 @@ fault(
   'a client killed during a long ALTER, which the server finishes',
   async (c) => {
     await c.fixture({ 0: { up: `await client.execute('ALTER TABLE a MODIFY v VARCHAR(70), ALGORITHM=COPY')` } })
-    await c.db.query("INSERT INTO a SELECT seq + 10, 'x' FROM seq_1_to_400000")
+    await c.db.query(`INSERT INTO a SELECT seq + 10, 'x' FROM ${numbers(400_000)}`)
     const before = (await c.state()).schema
     const running = c.start(['migrate'])
     const alter = () =>

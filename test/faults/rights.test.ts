@@ -1,10 +1,23 @@
 /** Disks that are full, users who may not, histories that cannot be read. */
+
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { databases, freshMysql, freshSqlite } from '../support/databases.js'
 import { type FaultCase, fault, hashTree, M1, M2, M3, PASSWORD, walk } from '../support/faults.js'
 import { noMount, tmpfs } from '../support/mounts.js'
+import { numbers } from '../support/numbers.js'
 import type { RunOptions } from '../support/project.js'
 import { type Server, startMysql } from '../support/servers.mjs'
 
@@ -13,10 +26,18 @@ const root = process.getuid?.() === 0
 /** A server of its own, should it not survive. */
 let server: Server | undefined
 async function ownMysql(): Promise<Server> {
-  server ??= await startMysql({ own: true, settings: ['--innodb-flush-log-at-trx-commit=1'] })
+  // MySQL puts tables only where it was told that there may be some.
+  const settings = ['--innodb-flush-log-at-trx-commit=1', `--loose-innodb-directories=${disks}`]
+  server ??= await startMysql({ own: true, settings })
   return server!
 }
-afterAll(() => server?.stop())
+afterAll(async () => {
+  await server?.stop()
+  rmSync(disks, { recursive: true, force: true })
+})
+/** The folder of all disks. */
+const disks = mkdtempSync(path.join(tmpdir(), 'rays-test-disks-'))
+chmodSync(disks, 0o755)
 
 /** The disk of the case, made before its database, which is on it on SQLite, and removed after it. */
 let disk: ReturnType<typeof tmpfs>
@@ -47,7 +68,7 @@ fault(
       const fill = c.by({
         postgresql:
           "INSERT INTO big SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 240000) AS n GROUP BY n / 30",
-        mysql: "INSERT INTO big SELECT REPEAT('x', 1000) FROM seq_1_to_8000",
+        mysql: `INSERT INTO big SELECT REPEAT('x', 1000) FROM ${numbers(8000)}`,
         sqlite:
           'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 8000) INSERT INTO big SELECT hex(randomblob(500)) FROM n',
       })
@@ -82,7 +103,7 @@ fault(
   {
     skip: noMount,
     fresh: async (provider) => {
-      disk = tmpfs('40m')
+      disk = tmpfs('40m', disks)
       if (provider === 'sqlite') return freshSqlite(disk!.folder)
       if (provider === 'postgresql') return databases.find((each) => each.provider === provider)!.fresh()
       return freshMysql((await ownMysql()).url)
@@ -105,7 +126,7 @@ fault(
         down: `await client.execute('DROP TABLE big')`,
       },
       2: {
-        up: `await client.execute("INSERT INTO big SELECT REPEAT('x', 1000) FROM seq_1_to_8000")`,
+        up: `await client.execute("INSERT INTO big SELECT REPEAT('x', 1000) FROM ${numbers(8000)}")`,
         down: `await client.execute('DELETE FROM big')`,
       },
     })
@@ -151,7 +172,7 @@ fault(
     skip: noMount,
     on: ['mysql'],
     fresh: async () => {
-      disk = tmpfs('40m')
+      disk = tmpfs('40m', disks)
       return freshMysql((await ownMysql()).url)
     },
   },
@@ -162,7 +183,7 @@ fault(
   async (c) => {
     const fill = `await client.execute('SET max_heap_table_size = 16384')
   await client.execute('CREATE TABLE big (v CHAR(250)) ENGINE=MEMORY')
-  await client.execute("INSERT INTO big SELECT REPEAT('x', 250) FROM seq_1_to_100000")`
+  await client.execute("INSERT INTO big SELECT REPEAT('x', 250) FROM ${numbers(100_000)}")`
     await c.fixture({ 1: { up: fill, down: `await client.execute('DROP TABLE big')` } })
     const run = await c.rays(['migrate'])
     // One statement of the operation had been done, and MySQL cannot take it back: a person decides.

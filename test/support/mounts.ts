@@ -12,8 +12,8 @@ export function mount(args: readonly string[], folder: string): (() => void) | u
 }
 
 /** A small disk of its own. */
-export function tmpfs(size: string): { folder: string; remove(): void } | undefined {
-  const folder = mkdtempSync(path.join(tmpdir(), 'rays-test-disk-'))
+export function tmpfs(size: string, parent = tmpdir()): { folder: string; remove(): void } | undefined {
+  const folder = mkdtempSync(path.join(parent, 'rays-test-disk-'))
   const unmount = mount(['-t', 'tmpfs', '-o', `size=${size},mode=0777`, 'tmpfs'], folder)
   const remove = () => rmSync(folder, { recursive: true, force: true })
   if (unmount === undefined) {
