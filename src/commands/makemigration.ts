@@ -1,6 +1,5 @@
 /** `rays makemigration`: a migration from the schema's changes, proven, and written whole or not at all. */
-
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Connection, EngineError } from '../../engines/engine.js'
@@ -9,7 +8,8 @@ import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
 import type { Answers } from '../migrations/answers.js'
-import { EMPTY_SCRIPT, readSnapshot, rememberFolder, safeName, writeMigration } from '../migrations/directory.js'
+import { EMPTY_SCRIPT, readSnapshot, rememberFolder, safeName } from '../migrations/directory.js'
+import { type Draft, downOf, layOut, writeDraft } from '../migrations/draft.js'
 import { fillScript, type GivenValue } from '../migrations/given.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { warnOfNearHooks } from '../migrations/hooks.js'
@@ -18,16 +18,14 @@ import type { Migration } from '../migrations/migration.js'
 import { groupOperations, type OperationPlan, planOperations } from '../migrations/operations.js'
 import { scriptWithRenames, withRenames } from '../migrations/rename-operations.js'
 import { repairScript } from '../migrations/repair.js'
-import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { type Proof, ProofError, prove } from '../proof/proof.js'
 import { replay } from '../proof/replay.js'
 import { withEnumsOf } from '../schema/enum-values.js'
-import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
+import { sameModelsAs } from '../schema/prisma-schema.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
-import { isEsm } from './module-kind.js'
 import {
   type ClearShadow,
   folders,
@@ -38,7 +36,7 @@ import {
   withConnection,
 } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
-import { insideSchemaFolder, keepSnapshotsApart, shortPath } from './schema-file.js'
+import { keepSnapshotsApart, placeOf, shortPath } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
 
 export interface MakeMigrationOptions {
@@ -303,12 +301,12 @@ class Maker {
       written: false,
     }
     if (!this.#options.blank || this.#options.check) return nothing
-    const plan: OperationPlan = { operations: [], grouped: false, notes: [] }
-    const name = await this.#write(slug, plan, EMPTY_SCRIPT, this.#project.schema.files, {
-      summary: 'Nothing in the schema changes.',
-      down: '',
-      warnings: [],
-      notes: [],
+    const name = await this.#write({
+      slug,
+      script: EMPTY_SCRIPT,
+      operations: [],
+      after: this.#project.schema.files,
+      readme: { summary: 'Nothing in the schema changes.', warnings: [], notes: [] },
     })
     const blank: MadeMigration = {
       ...name,
@@ -413,21 +411,25 @@ class Maker {
     plan = unmodelled.plan
     const notes = [...plan.notes, ...(proof?.notes ?? []), ...unmodelled.notes]
     for (const note of notes) this.#context.host.warn(note)
-    const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
-    const written = await this.#write(slug, plan, script, to, {
-      summary: [...steps.map((step) => `[*] ${step.summary}`), forward.summary].join('\n').trim(),
-      down: down.map((statement) => `${statement};`).join('\n'),
-      warnings: hazards.map((hazard) => hazard.message),
-      notes,
-      before: from,
+    const written = await this.#write({
+      slug,
+      script,
+      operations: plan.operations,
       answers: { renames: renamed?.flags ?? [], defaults: answered?.flags ?? [] },
+      after: to,
+      readme: {
+        summary: [...steps.map((step) => `[*] ${step.summary}`), forward.summary].join('\n').trim(),
+        warnings: hazards.map((hazard) => hazard.message),
+        notes,
+        from: { schema: from },
+      },
     })
     return {
       ...written,
       operations: plan.operations.map((operation) => operation.summary),
       grouped: plan.grouped,
       script,
-      down: down.join(';\n'),
+      down: downOf(plan.operations).join(';\n'),
       proof: !proven ? 'skipped' : proof!.rows === 'kept' || from === undefined ? 'proven' : 'proven on empty tables',
       notes,
     }
@@ -480,20 +482,10 @@ class Maker {
     given: GivenValue | undefined,
   ): Promise<Proof> {
     const { config } = this.#project
-    const draft = await mkdtemp(path.join(tmpdir(), 'rays-proof-'))
+    const folder = await mkdtemp(path.join(tmpdir(), 'rays-proof-'))
     try {
-      const codeFile = path.join(draft, 'migration.cjs')
-      const sqlFile = path.join(draft, 'migration.sql')
-      await writeFile(codeFile, renderMigration(plan, { module: 'commonjs' }))
-      await writeFile(sqlFile, script)
-      const migration: Migration = {
-        name: 'the new migration',
-        directory: draft,
-        timestamp: undefined,
-        codeFile,
-        sqlFile,
-        snapshotPath: undefined,
-      }
+      const draft = { slug: '', script, operations: plan.operations, after: to }
+      const migration = await layOut(draft, folder, 'the new migration')
       return await prove({
         schemaEngine: this.#project.schemaEngine,
         previous: from,
@@ -513,60 +505,17 @@ class Maker {
         throw new FailedError(`The proof on the shadow database failed: ${error.message}`, { cause: error })
       throw error
     } finally {
-      await rm(draft, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true })
     }
   }
 
-  async #write(
-    slug: string,
-    plan: OperationPlan,
-    script: string,
-    files: readonly SchemaFile[],
-    readme: {
-      readonly summary: string
-      readonly down: string
-      readonly warnings: readonly string[]
-      readonly notes: readonly string[]
-      readonly before?: readonly SchemaFile[] | undefined
-      readonly answers?: Answers
-    },
-  ): Promise<{ name: string; directory: string }> {
-    const { config, schema, datasource } = this.#project
-    await stopIfInterrupted(this.#context.host, `Interrupted before ${slug} was written.`)
-    const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
-    if (this.#options.dryRun) return { name: slug, directory: shortPath(config, config.migrationsDir) }
-    const written = await writeMigration(config.migrationsDir, {
-      safeName: slug,
-      script,
-      code: renderMigration(plan, {
-        module,
-        follows: this.#newest ?? null,
-        ...(readme.answers && { answers: readme.answers }),
-      }),
-      codeExtension: 'js',
-      readme: renderReadme({
-        name: slug,
-        schemaDiffSummary: readme.summary,
-        ...('before' in readme && {
-          schemas: {
-            before: readme.before && snapshotOf(readme.before),
-            after: snapshotOf(files),
-            renames: readme.answers?.renames ?? [],
-          },
-        }),
-        up: script,
-        down: readme.down,
-        warnings: readme.warnings,
-        notes: readme.notes,
-      }),
-      snapshot: {
-        layout: schema.layout,
-        files: snapshotOf(files),
-        insideSchemaFolder: insideSchemaFolder(config, schema),
-      },
-      provider: datasource.provider,
-      at: this.#context.host.now(),
-    })
+  async #write(draft: Draft): Promise<{ name: string; directory: string }> {
+    const { config } = this.#project
+    const { host } = this.#context
+    await stopIfInterrupted(host, `Interrupted before ${draft.slug} was written.`)
+    if (this.#options.dryRun) return { name: draft.slug, directory: shortPath(config, config.migrationsDir) }
+    const place = await placeOf(this.#project)
+    const written = await writeDraft({ ...draft, follows: this.#newest ?? null }, place, host.now())
     this.#newest = written.name
     return written
   }
