@@ -5,7 +5,7 @@ import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from
 import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, UsageError } from '../errors.js'
 import { settle } from '../files.js'
-import { runOperation } from '../history/operation.js'
+import { runDirection } from '../history/direction.js'
 import { plan } from '../history/plan.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { readScript, readSnapshot, safeName, targetOf } from '../migrations/directory.js'
@@ -301,13 +301,7 @@ class Squash {
     expectSame('the squashed migration leads elsewhere than the originals', this.#end!, await this.#look())
     const loaded = await this.#load(migration)
     if (loaded.operations.some((pair) => pair[1] === null)) return
-    const work = async () => {
-      for (const operation of [...loaded.operations.keys()].reverse())
-        await runOperation({ connection, loaded, operation, direction: 'down', operationTimeoutMs: 0 })
-    }
-    if (connection.engine.transactionalDdl)
-      await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
-    else await work()
+    await runDirection({ connection, loaded, direction: 'down' })
     expectSame('its way back leads elsewhere than the way back of the originals', this.#start!, await this.#look())
   }
 }

@@ -7,7 +7,8 @@ import type { Connection, ErrorInfo, Shadow, ShadowRequest } from '../../engines
 import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError } from '../errors.js'
-import { OperationFailure, operationError, runOperation } from '../history/operation.js'
+import { runDirection } from '../history/direction.js'
+import { OperationFailure, operationError } from '../history/operation.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { createExternal } from './external.js'
 import { type Contents, type FilledColumns, fillTables, lostRows, readContents } from './rows.js'
@@ -223,16 +224,8 @@ class RoundTrip {
 
   async #direction(direction: 'up' | 'down', filled: boolean): Promise<string | undefined> {
     const { connection, loaded } = this
-    const order = [...loaded.operations.keys()]
-    if (direction === 'down') order.reverse()
-    const work = async () => {
-      for (const operation of order)
-        await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0 })
-    }
     try {
-      if (connection.engine.transactionalDdl && loaded.transaction) {
-        await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
-      } else await work()
+      await runDirection({ connection, loaded, direction })
       return undefined
     } catch (error) {
       const cause = error instanceof OperationFailure ? error.cause : error
