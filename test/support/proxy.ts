@@ -99,10 +99,10 @@ export async function proxy(
   }
 }
 
-/** PostgreSQL: a simple query. MySQL: a packet with the command 3. The word alone, or the last of a message. */
+/** PostgreSQL: a simple query. MySQL: a packet with the command 3, and from 8.0.23 with no attributes. The word alone, or the last of a message. */
 function isCommit(chunk: Buffer): boolean {
   const text = chunk.toString('latin1')
-  return /^Q....(?:.*;\s*)?COMMIT;?\s*\0$/s.test(text) || /^...\0\x03COMMIT$/s.test(text)
+  return /^Q....(?:.*;\s*)?COMMIT;?\s*\0$/s.test(text) || /^...\0\x03(?:\0\x01)?COMMIT$/s.test(text)
 }
 
 /**
