@@ -151,6 +151,47 @@ function foreignKeysOf(sql: string, words: readonly Word[], column: string | und
   return found
 }
 
+/**
+ * The list of columns and constraints without the UNIQUE on these columns, as one text; undefined where there is none.
+ * @param columns in its order
+ */
+export function withoutUnique(
+  { items }: Definition,
+  columns: readonly string[],
+  syntax: StatementSyntax,
+): string | undefined {
+  const wanted = JSON.stringify(columns.map((column) => column.toLowerCase()))
+  let found = false
+  const texts = items.flatMap(({ text, column }) => {
+    const cut = uniqueIn(text, column, syntax)
+    if (found || cut?.columns !== wanted) return [text]
+    found = true
+    return column === undefined ? [] : [`${text.slice(0, cut.start).trimEnd()}${text.slice(cut.end)}`]
+  })
+  return found ? texts.join(', ') : undefined
+}
+
+/** Where the UNIQUE of a column or constraint stands in its text, with its name and what is done on a conflict. */
+function uniqueIn(text: string, column: string | undefined, syntax: StatementSyntax) {
+  const words = wordsOf(text, syntax)
+  const is = (i: number, pattern: RegExp) => words[i]?.kind === 'word' && pattern.test(words[i]?.text ?? '')
+  let depth = 0
+  for (const [i, word] of words.entries()) {
+    if (word.text === '(') depth++
+    else if (word.text === ')') depth--
+    if (depth !== 0 || !is(i, /^unique$/i) || (i === 0 && column !== undefined)) continue
+    const named = is(i - 2, /^constraint$/i) ? i - 2 : i
+    const { names, next } = namesIn(words, i + 1)
+    const last = is(next, /^on$/i) && is(next + 1, /^conflict$/i) ? next + 2 : next - 1
+    return {
+      start: words[named]?.start ?? 0,
+      end: words[last]?.end ?? text.length,
+      columns: column === undefined ? names : JSON.stringify([column]),
+    }
+  }
+  return undefined
+}
+
 const bareName = (text: string) => text.replace(/^["`[]|["`\]]$/g, '').toLowerCase()
 const squeezed = (check: string) => check.replace(/^CONSTRAINT\s+\S+\s+/i, '').replace(/\s+/g, '')
 

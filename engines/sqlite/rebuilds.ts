@@ -5,7 +5,8 @@
  */
 import { EngineError, type Row, type StatementSyntax } from '../engine.js'
 import { describeStatement } from '../sql/statements.js'
-import { definitionOf, merged, wordsOf } from './definition.js'
+import { definitionOf, merged, withoutUnique, wordsOf } from './definition.js'
+import { inlineUniques } from './inline-unique.js'
 import { literal, quote } from './values.js'
 
 /** Sends one statement with nothing added to it. */
@@ -21,7 +22,9 @@ interface Kept {
 
 const PREFIX = 'new_'
 const MARK = '"rays rebuild"'
-const SUSPECT = /^\s*(?:--[^\n]*\n\s*)*(?:CREATE|DROP|ALTER)\s+TABLE\b/i
+const SUSPECT = /^\s*(?:--[^\n]*\n\s*)*(?:(?:CREATE|DROP|ALTER)\s+TABLE|DROP\s+INDEX)\b/i
+/** In place of a statement that has been seen to. */
+const NOTHING = 'SELECT 1 WHERE 0'
 
 /** The tables that a session is building anew. */
 export class Rebuilds {
@@ -42,6 +45,8 @@ export class Rebuilds {
    */
   async run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
     const [effect] = SUSPECT.test(sql) ? (describeStatement(sql, this.#syntax) ?? []) : []
+    if (effect?.object === 'index' && effect.action === 'drop' && (await this.#dropUnique(effect.name)))
+      return work(NOTHING)
     if (effect?.object !== 'table') return work(sql)
     const { action, name } = effect
     if (action === 'create' && name.startsWith(PREFIX)) {
@@ -133,6 +138,55 @@ export class Rebuilds {
         { cause: error },
       )
     }
+  }
+
+  /**
+   * An index that stands for a UNIQUE written into a table is taken away by building the table anew without that. Returns
+   * whether the index was one.
+   * @throws {EngineError} where rows of other tables would go with it
+   */
+  async #dropUnique(name: string): Promise<boolean> {
+    const [there] = await this.#send("SELECT 1 AS found FROM sqlite_schema WHERE type = 'index' AND name = ?", [name])
+    if (there) return false
+    const all = await inlineUniques((sql) => this.#send(sql))
+    const unique = all.find(({ alias }) => alias?.toLowerCase() === name.toLowerCase())
+    if (unique === undefined) return false
+    const { table, columns } = unique
+    const definition = definitionOf(String(await this.#tableSql(table)), this.#syntax)
+    const list = withoutUnique(definition, columns, this.#syntax)
+    if (list === undefined) return false
+    await this.#refuseReferred(table, name)
+    const indexes = await this.#send(
+      "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type = 'index' AND sql IS NOT NULL ORDER BY rowid",
+      [table],
+    )
+    const kept = (await this.#send(`SELECT name FROM pragma_table_info(${literal(table)}) ORDER BY cid`))
+      .map((row) => quote(String(row.name)))
+      .join(', ')
+    const made = quote(PREFIX + table)
+    for (const sql of [
+      `CREATE TABLE ${made} (${list})${definition.options === '' ? '' : ` ${definition.options}`}`,
+      `INSERT INTO ${made} (${kept}) SELECT ${kept} FROM ${quote(table)}`,
+      `DROP TABLE ${quote(table)}`,
+      `ALTER TABLE ${made} RENAME TO ${quote(table)}`,
+      ...indexes.map((row) => String(row.sql)).filter((sql) => isPlain(sql, this.#syntax)),
+    ])
+      await this.run(sql, (text) => this.#send(text))
+    return true
+  }
+
+  /** SQLite: where foreign keys are on, a table that is dropped takes the rows along that refer to it. */
+  async #refuseReferred(table: string, index: string): Promise<void> {
+    const [keys] = await this.#send('PRAGMA foreign_keys')
+    if (Number(keys?.foreign_keys) !== 1) return
+    const [child] = await this.#send(
+      'SELECT m.name AS name FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = ? AND lower(f."table") = lower(?) LIMIT 1',
+      ['table', table],
+    )
+    if (child === undefined) return
+    throw new EngineError(
+      `${index} stands for a UNIQUE that is written into the table ${table}: only building the table anew takes it away, and rows of ${child.name} refer to it. Write PRAGMA foreign_keys=OFF; as the first statement of the migration`,
+    )
   }
 
   async #tableSql(table: string): Promise<unknown> {

@@ -4,6 +4,7 @@ import { unquote } from '../../engines/psl.js'
 import type { SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
+import { withEdits } from './edits.js'
 import { attributeOf, type Field, type Model, modelsOf } from './fields.js'
 
 /** An engine that is told of the database through {@link DefaultExpressions.adapter}, seen as one that reads expressions. */
@@ -46,15 +47,7 @@ function marked(state: SchemaState, expressions: DefaultExpressions, added: Read
   const changes = modelsOf(state.files).flatMap((model) =>
     model.fields.flatMap((field) => changeOf(model, field, expressions, added)),
   )
-  if (changes.length === 0) return state
-  const files = state.files.map((file) => ({
-    ...file,
-    content: changes
-      .filter(({ path }) => path === file.path)
-      .sort((a, b) => b.start - a.start)
-      .reduce((content, { start, end, text }) => content.slice(0, start) + text + content.slice(end), file.content),
-  }))
-  return { kind: 'schema', files }
+  return changes.length === 0 ? state : { kind: 'schema', files: withEdits(state.files, changes) }
 }
 
 function changeOf(model: Model, field: Field, { marked }: DefaultExpressions, added: ReadonlySet<string>) {
