@@ -217,9 +217,13 @@ class Walk {
       return true
     }
     const script = await readScript(migration)
-    const loaded = await loadMigration(migration, { runScript: (text) => connection.script(text) })
+    const loaded = await loadMigration(migration, {
+      runScript: (text) => connection.script(text),
+      ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
+    })
+    const atomic = isAtomic(connection, loaded)
     try {
-      if (!connection.engine.transactionalDdl) {
+      if (!atomic) {
         await connection.script(script)
         return false
       }
@@ -228,7 +232,8 @@ class Walk {
       return true
     } catch (error) {
       const { kind } = connection.engine.explain(error)
-      if (kind !== 'needs-no-transaction' && kind !== 'unsafe-enum') throw this.#failed(connection, loaded, error)
+      if (!atomic || (kind !== 'needs-no-transaction' && kind !== 'unsafe-enum'))
+        throw this.#failed(connection, loaded, error)
     } finally {
       await connection.restoreSettings()
     }
