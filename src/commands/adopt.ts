@@ -5,18 +5,17 @@ import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { operationError } from '../history/operation.js'
 import { stopIfInterrupted } from '../interruption.js'
-import { completeMigration, readScript, readSnapshot } from '../migrations/directory.js'
+import { readScript, readSnapshot } from '../migrations/directory.js'
+import { completeFrom, type Draft } from '../migrations/draft.js'
 import { withoutTransactions } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
-import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { replay } from '../proof/replay.js'
 import { findReversal, type Reversal } from '../proof/reversal.js'
-import { replaceModels, snapshotOf } from '../schema/prisma-schema.js'
+import { replaceModels } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
-import { isEsm } from './module-kind.js'
 import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
-import { insideSchemaFolder, keepSnapshotsApart } from './schema-file.js'
+import { keepSnapshotsApart, placeOf } from './schema-file.js'
 
 export interface AdoptOptions {
   readonly dryRun?: boolean
@@ -278,30 +277,20 @@ function sameLines(a: Structure, b: Structure): boolean {
 
 /** The files that were missing. migration.sql and the folders' names stay as they are. */
 async function write(project: Project, found: readonly Found[], presentIsLast: boolean): Promise<void> {
-  const { config, schema } = project
-  const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
+  const { schema, engine } = project
+  const place = await placeOf(project)
   for (const [index, { migration, reversal, snapshot, transaction, script }] of found.entries()) {
     // The present schema says the same as the database does, in the words of the people who wrote it.
-    const files = presentIsLast && index === found.length - 1 ? schema.files : snapshot
+    const after = presentIsLast && index === found.length - 1 ? schema.files : snapshot
     const plan = reversal?.plan
-    const down = [...(plan?.operations ?? [])].reverse().flatMap((operation) => operation.down?.statements ?? [])
-    await completeMigration(migration, {
-      ...(plan && {
-        code: renderMigration(plan, { module, transaction: transaction || !project.engine.transactionalDdl }),
-        readme: renderReadme({
-          name: migration.name,
-          schemaDiffSummary: '',
-          up: script,
-          down: down.map((statement) => `${statement};`).join('\n'),
-          warnings: [],
-          notes: plan.notes,
-        }),
-      }),
-      snapshot: {
-        layout: schema.layout,
-        files: snapshotOf(files),
-        insideSchemaFolder: insideSchemaFolder(config, schema),
-      },
-    })
+    const draft: Draft = {
+      slug: migration.name,
+      script,
+      operations: plan?.operations,
+      transaction: transaction || !engine.transactionalDdl,
+      after,
+      readme: plan && { summary: '', warnings: [], notes: plan.notes },
+    }
+    await completeFrom(draft, place, migration)
   }
 }

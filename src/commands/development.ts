@@ -9,6 +9,7 @@ import path from 'node:path'
 import { CommitUnknownError, type Connection, type Structure } from '../../engines/engine.js'
 import { DecisionError, FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { renameDurably } from '../files.js'
+import { isAtomic, runDirection } from '../history/direction.js'
 import { OperationFailure, operationError, runOperation } from '../history/operation.js'
 import { appliedOf } from '../history/squashed.js'
 import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
@@ -246,25 +247,16 @@ async function run(
   const { project, host, connection } = at
   const { engine } = connection
   const loaded = await loadMigration(migration, { runScript: (script) => connection.script(script) })
-  const order = [...loaded.operations.keys()]
-  if (direction === 'down') order.reverse()
   const done: number[] = []
-  const atomic = engine.transactionalDdl && loaded.transaction
+  const atomic = isAtomic(connection, loaded)
   const { signal } = host
-  const work = async () => {
-    for (const operation of order) {
-      await stopIfInterrupted(host, 'Interrupted.')
-      await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0, signal })
-      done.push(operation)
-    }
-    if (atomic) await stopIfInterrupted(host, 'Interrupted.')
-  }
+  const check = () => stopIfInterrupted(host, 'Interrupted.')
+  const after = (operation: number) => void done.push(operation)
+  const work = () => runDirection({ connection, loaded, direction, signal, before: check, after, last: check })
   // By it a change whose answer is lost is found again.
   const found = engine.needsServer ? await engine.structure(connection, project.schemas) : undefined
   try {
-    const { foreignKeysOff } = loaded
-    if (atomic) await cancellable(signal, connection, () => connection.transaction({ foreignKeysOff }, work))
-    else await work()
+    await (atomic ? cancellable(signal, connection, work) : work())
     return true
   } catch (error) {
     const lost = error instanceof CommitUnknownError || (!atomic && isLost(connection, error))

@@ -9,17 +9,16 @@ import { appliedIn, historyOf } from '../history/squashed.js'
 import { readAtRest } from '../history/under-way.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { developmentOf } from '../migrations/development.js'
-import { type NewMigration, safeName, writeMigration } from '../migrations/directory.js'
+import { safeName } from '../migrations/directory.js'
+import { type Draft, writeDraft } from '../migrations/draft.js'
 import { findHazards } from '../migrations/hazards.js'
 import type { Migration } from '../migrations/migration.js'
-import { renderMigration, renderReadme } from '../migrations/writer.js'
-import { replaceModels, sameModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
+import { replaceModels, sameModels, writeSchema } from '../schema/prisma-schema.js'
 import { bullets } from '../text.js'
 import { compare, type Drift, explain, withReplayed } from './drift.js'
 import { afterwards } from './files.js'
 import { countHazards } from './hazards.js'
 import type { Context } from './host.js'
-import { isEsm } from './module-kind.js'
 import { makeRecorded } from './prepare.js'
 import {
   type ClearShadow,
@@ -30,7 +29,7 @@ import {
   withConnection,
   withLastingLock,
 } from './project.js'
-import { insideSchemaFolder, shortPath } from './schema-file.js'
+import { placeOf, shortPath } from './schema-file.js'
 import { runScript } from './script.js'
 import { status } from './status.js'
 
@@ -253,35 +252,21 @@ async function adoptDrift(
   { project, context, connection, options }: At,
   drift: Explained,
 ): Promise<DoctorResult['done']> {
-  const { config, schema, datasource } = project
+  const { schema } = project
   refuseUnrepairable(drift.script, drift)
   const name = await safeName(options.adopt!)
   const { plan } = drift.reversal
-  const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
-  const draft: NewMigration = {
-    safeName: name,
+  const draft: Draft = {
+    slug: name,
     script: drift.script,
-    code: renderMigration(plan, { module: (await isEsm(config.root)) ? 'esm' : 'commonjs' }),
-    codeExtension: 'js',
-    readme: renderReadme({
-      name,
-      schemaDiffSummary: drift.summary,
-      up: drift.script,
-      down: down.map((statement) => `${statement};`).join('\n'),
-      warnings: [],
-      notes: plan.notes,
-    }),
-    snapshot: {
-      layout: schema.layout,
-      files: snapshotOf(drift.next),
-      insideSchemaFolder: insideSchemaFolder(config, schema),
-    },
-    provider: datasource.provider,
-    at: context.host.now(),
+    operations: plan.operations,
+    after: drift.next,
+    readme: { summary: drift.summary, warnings: [], notes: plan.notes },
   }
+  const place = await placeOf(project)
   await stopIfInterrupted(context.host, 'Interrupted; nothing was written.')
   const { migrations } = await makeRecorded({ context, project, connection }, async () => ({
-    migrations: [await writeMigration(config.migrationsDir, draft)],
+    migrations: [await writeDraft(draft, place, context.host.now())],
   }))
   const written = migrations[0]!
   if (sameModels(schema.files, drift.previous)) {

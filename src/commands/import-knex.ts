@@ -13,16 +13,14 @@ import { isKnexForm, type KnexForm, type Statement, usesAnswers } from '../knex/
 import { folderNameOf, isKnexFile } from '../knex/names.js'
 import { knexOver } from '../knex/over-client.js'
 import { RecordingClient } from '../knex/record.js'
-import { writeMigration } from '../migrations/directory.js'
+import { writeDraft } from '../migrations/draft.js'
 import type { PlannedOperation } from '../migrations/operations.js'
-import { renderMigration, renderReadme } from '../migrations/writer.js'
 import { loadModule } from '../modules.js'
 import { replay } from '../proof/replay.js'
-import { hasModels, snapshotOf, writeSchema } from '../schema/prisma-schema.js'
+import { hasModels, writeSchema } from '../schema/prisma-schema.js'
 import { compareNames } from '../text.js'
 import type { Context } from './host.js'
 import { knexTable, recordKnexRuns } from './knex-history.js'
-import { isEsm } from './module-kind.js'
 import {
   type ClearShadow,
   folders,
@@ -33,7 +31,7 @@ import {
   withConnection,
   withLock,
 } from './project.js'
-import { insideSchemaFolder } from './schema-file.js'
+import { placeOf } from './schema-file.js'
 
 export interface ImportKnexOptions {
   readonly folder: string
@@ -249,30 +247,15 @@ async function write({ config }: Context, project: Project, found: Found): Promi
     summary: found.name,
   }
   const script = found.up.map((statement) => `${statement.replace(/;\s*$/, '')};\n`).join('')
-  const esm = await isEsm(config.root)
-  const written = await writeMigration(config.migrationsDir, {
-    safeName: found.name,
+  const draft = {
+    slug: found.name,
     script,
-    code: renderMigration(
-      { operations: found.up.length + (found.back?.length ?? 0) > 0 ? [operation] : [] },
-      { module: esm ? 'esm' : 'commonjs', transaction: found.transaction },
-    ),
-    codeExtension: 'js',
-    readme: renderReadme({
-      name: found.name,
-      schemaDiffSummary: '',
-      up: script,
-      down: (found.back ?? []).map((statement) => `${statement};`).join('\n'),
-      warnings: [],
-      notes: found.notes,
-    }),
-    snapshot: {
-      layout: project.schema.layout,
-      files: snapshotOf(found.schema),
-      insideSchemaFolder: insideSchemaFolder(config, project.schema),
-    },
-    provider: project.engine.provider,
-  })
+    operations: found.up.length + (found.back?.length ?? 0) > 0 ? [operation] : [],
+    transaction: found.transaction,
+    after: found.schema,
+    readme: { summary: '', warnings: [], notes: found.notes },
+  }
+  const written = await writeDraft(draft, await placeOf(project))
   // Knex's own timestamp, so that the order stays.
   await renameDurably(written.directory, path.join(config.migrationsDir, found.name))
 }

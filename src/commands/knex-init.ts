@@ -12,15 +12,14 @@ import { KNEX_CLIENTS, requireKnex } from '../knex/dialects.js'
 import type { KnexTable } from '../knex/histories.js'
 import { keepTables, knexModels } from '../knex/models.js'
 import { isWrapped } from '../knex/source.js'
-import { readSnapshot, writeMigration } from '../migrations/directory.js'
-import { renderMigration } from '../migrations/writer.js'
-import { snapshotOf, tableNames } from '../schema/prisma-schema.js'
+import { readSnapshot } from '../migrations/directory.js'
+import { writeDraft } from '../migrations/draft.js'
+import { tableNames } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
 import { inRoot, knexfileOf, knexTable, loadKnexfile, recordKnexRuns, tableOf } from './knex-history.js'
-import { isEsm } from './module-kind.js'
 import { withExternalTables } from './prisma-config-edit.js'
 import { folders, openProject, type Project, withConnection, withLock } from './project.js'
-import { insideSchemaFolder } from './schema-file.js'
+import { placeOf } from './schema-file.js'
 
 export interface KnexInitOptions {
   /** Take every step without asking. */
@@ -155,7 +154,7 @@ async function migrated(project: Project): Promise<readonly SchemaFile[]> {
 }
 
 async function models({ host }: Context, project: Project, sure: Sure, table: KnexTable): Promise<Step> {
-  const { config, schema, engine, schemaEngine } = project
+  const { schema, engine, schemaEngine } = project
   const block = knexModels(engine.provider, table.name)
   if (block === undefined || table.schema !== undefined) {
     const list = [table.name, `${table.name}_lock`].map((name) => (table.schema ? `${table.schema}.${name}` : name))
@@ -184,21 +183,9 @@ async function models({ host }: Context, project: Project, sure: Sure, table: Kn
     { summary: false },
   )
   const sql = made.replace(/CREATE TABLE (?!IF NOT EXISTS)/g, 'CREATE TABLE IF NOT EXISTS ')
-  const esm = await isEsm(config.root)
-  const { name } = await writeMigration(config.migrationsDir, {
-    safeName: 'knex_tables',
-    script: sql,
-    code: renderMigration({ operations: [keepTables(sql, engine.syntax)] }, { module: esm ? 'esm' : 'commonjs' }),
-    codeExtension: 'js',
-    readme: undefined,
-    snapshot: {
-      layout: schema.layout,
-      files: snapshotOf(after),
-      insideSchemaFolder: insideSchemaFolder(config, schema),
-    },
-    provider: engine.provider,
-    at: host.now(),
-  })
+  const operations = [keepTables(sql, engine.syntax)]
+  const draft = { slug: 'knex_tables', script: sql, operations, after }
+  const { name } = await writeDraft(draft, await placeOf(project), host.now())
   const root = schema.layout === 'file' ? path.dirname(schema.path) : schema.path
   await replaceFile(path.join(root, target.path), content)
   return { state: 'done', text: `Added models for Knex's tables to the schema, and their migration ${name}.` }

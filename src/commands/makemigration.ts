@@ -1,33 +1,29 @@
 /** `rays makemigration`: a migration from the schema's changes, proven, and written whole or not at all. */
-
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Connection, EngineError } from '../../engines/engine.js'
-import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import type { SchemaDiff, SchemaFile } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
 import type { Answers } from '../migrations/answers.js'
-import { EMPTY_SCRIPT, readSnapshot, rememberFolder, safeName, writeMigration } from '../migrations/directory.js'
-import { fillScript, type GivenValue } from '../migrations/given.js'
+import { type Change, Comparison, type Given, type Renamed, type Schema } from '../migrations/change.js'
+import { EMPTY_SCRIPT, readSnapshot, rememberFolder, safeName } from '../migrations/directory.js'
+import { type Draft, downOf, layOut, writeDraft } from '../migrations/draft.js'
 import { findHazards, splitUnsafeEnum } from '../migrations/hazards.js'
 import { warnOfNearHooks } from '../migrations/hooks.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
-import { groupOperations, type OperationPlan, planOperations } from '../migrations/operations.js'
-import { scriptWithRenames, withRenames } from '../migrations/rename-operations.js'
-import { repairScript } from '../migrations/repair.js'
-import { renderMigration, renderReadme } from '../migrations/writer.js'
+import type { OperationPlan } from '../migrations/operations.js'
 import { type Proof, ProofError, prove } from '../proof/proof.js'
 import { replay } from '../proof/replay.js'
 import { withEnumsOf } from '../schema/enum-values.js'
-import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
+import { sameModelsAs } from '../schema/prisma-schema.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { refuseBranches } from './branches.js'
 import { type CountedHazard, countHazards, uncounted } from './hazards.js'
 import type { Context } from './host.js'
-import { isEsm } from './module-kind.js'
 import {
   type ClearShadow,
   folders,
@@ -37,8 +33,8 @@ import {
   type Project,
   withConnection,
 } from './project.js'
-import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
-import { insideSchemaFolder, keepSnapshotsApart, shortPath } from './schema-file.js'
+import { resolveGiven, resolveRenames } from './schema-changes.js'
+import { keepSnapshotsApart, placeOf, shortPath } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
 
 export interface MakeMigrationOptions {
@@ -103,33 +99,25 @@ export async function makeMigration(
   const from = await maker.startingState()
   const next = project.schema.files
   refuseUnfitNames(project.engine, next, from, namespaceOf(project.config, project.engine))
-  const forward = await maker.diff(from, next)
-  if (forward.empty) return maker.unchanged(slug)
+  const { compare } = maker
+  const plain = await compare.diff(from, next)
+  if (plain.empty) return maker.unchanged(slug)
   if (!options.anyState) await refuseOldSchema(context, project, all, next)
   if (options.check) {
-    return { changes: true, summary: forward.summary, migrations: [], hazards: [], written: false }
+    return { changes: true, summary: plain.summary, migrations: [], hazards: [], written: false }
   }
-  const renamed = await resolveRenames(
-    host,
-    project.engine,
-    from,
-    next,
-    { ...options, knownRenames: options.known?.renames ?? [] },
-    (files) => maker.build(files),
-  )
-  const start = renamed && from ? renamed.apply(from) : from
-  const change = renamed ? await maker.diff(start, next) : forward
-  const backward = await maker.diff(next, start, false)
-  const reverse = backward.empty ? '' : backward.script
-  const repaired = repairScript(change.script, reverse, project.engine.syntax)
-  const found = await maker.hazards(scriptWithRenames(repaired, renamed?.steps ?? []), reverse, slug)
-  const answered = await resolveGiven(host, start, next, found, {
+  const renames = { ...options, knownRenames: options.known?.renames ?? [] }
+  const renamed = await resolveRenames(host, compare, from, next, renames)
+  const bare = await compare.change(from, next, renamed, plain)
+  const found = await maker.hazards(bare, slug)
+  const answered = await resolveGiven(host, bare.start, next, found, {
     ...options,
     knownDefaults: options.known?.defaults ?? [],
   })
-  const given = answered?.value
+  const whole = bare.with(answered)
   const hazards = found.filter(
-    ({ schema, table, column }) => !given || column === undefined || given(schema, table, column) === undefined,
+    ({ schema, table, column }) =>
+      !whole.given || column === undefined || whole.given(schema, table, column) === undefined,
   )
   if (options.failOnDestructive && hazards.some((hazard) => hazard.destructive)) {
     throw new FailedError(`Refused by --fail-on-destructive:\n${hazards.map((h) => `  - ${h.message}`).join('\n')}`, {
@@ -140,23 +128,43 @@ export async function makeMigration(
   for (const hazard of hazards) host.warn(hazard.message)
   const made: MadeMigration[] = []
   const takeBack = await rememberFolder(project.config.migrationsDir)
-  let state = from
   try {
-    for (const part of maker.parts(forward, from, next, slug)) {
-      const last = part.files === next
-      const changes = last ? { renamed, answered } : {}
-      made.push(await maker.make(state, part.files, part.slug, last ? forward : undefined, hazards, changes))
-      state = part.files
-    }
+    for (const part of await partsOf(compare, whole, { plain, renamed, answered, slug, host }))
+      made.push(await maker.make(part.change, part.slug, hazards))
   } catch (error) {
     // Of two migrations for one change, none or both.
     if (!options.dryRun && made.length > 0) await takeBack(made.map(({ name }) => name))
     throw error
   }
   if (!options.dryRun) await keepSnapshotsApart(context, project.schema)
-  const renames = renamed?.steps.map((step) => `[*] ${step.summary}`) ?? []
-  const summary = [...renames, change.summary].join('\n').trim()
-  return { changes: true, summary, migrations: made, hazards, written: !options.dryRun }
+  return { changes: true, summary: whole.summary, migrations: made, hazards, written: !options.dryRun }
+}
+
+function comparisonOf({ engine, schemaEngine, filter }: Project): Comparison {
+  return new Comparison(engine, schemaEngine, filter)
+}
+
+/** One migration, or two where PostgreSQL needs an enum value committed before it is used. */
+async function partsOf(
+  compare: Comparison,
+  whole: Change,
+  at: {
+    readonly plain: SchemaDiff
+    readonly renamed: Renamed | undefined
+    readonly answered: Given | undefined
+    readonly slug: string
+    readonly host: Context['host']
+  },
+): Promise<readonly { readonly change: Change; readonly slug: string }[]> {
+  const { from, to } = whole
+  const { renamed, answered, slug } = at
+  if (from === undefined || !splitUnsafeEnum(at.plain.script, compare.engine.syntax)) return [{ change: whole, slug }]
+  at.host.note('An enum value is added and used at once: PostgreSQL needs two migrations for that.')
+  const between = withEnumsOf(from, to)
+  return [
+    { change: await compare.change(from, between), slug: `${slug}_enum_values`.slice(0, 200) },
+    { change: (await compare.change(between, to, renamed)).with(answered), slug },
+  ]
 }
 
 /** What rays writes for the step from one schema to another. */
@@ -178,19 +186,13 @@ export async function generatedFor(
   known: Answers,
 ): Promise<Generated> {
   const silent: Context = { config, host: { ...host, canAsk: false, note: () => undefined, warn: () => undefined } }
-  const maker = new Maker(silent, project, [], {})
-  const renamed = await resolveRenames(
-    silent.host,
-    project.engine,
-    from,
-    next,
-    { rename: false, knownRenames: known.renames },
-    (files) => maker.build(files),
-  )
-  const start = renamed && from ? renamed.apply(from) : from
-  const answered = await resolveGiven(silent.host, start, next, [], { knownDefaults: known.defaults })
-  const { script, paired, group } = await maker.planned(from, next, undefined, { renamed, answered })
-  return { script, plans: [paired(), group()] }
+  const compare = comparisonOf(project)
+  const renames = { rename: false as const, knownRenames: known.renames }
+  const renamed = await resolveRenames(silent.host, compare, from, next, renames)
+  const bare = await compare.change(from, next, renamed)
+  const answered = await resolveGiven(silent.host, bare.start, next, [], { knownDefaults: known.defaults })
+  const change = bare.with(answered)
+  return { script: change.script, plans: [change.paired(), change.grouped()] }
 }
 
 /**
@@ -238,10 +240,13 @@ async function fromLive<T>(
 }
 
 class Maker {
+  readonly compare: Comparison
   readonly #context: Context
   readonly #project: Project
   readonly #all: readonly Migration[]
   #newest: string | undefined
+  /** What the newest migration leads to. */
+  #start: Schema
   readonly #options: MakeMigrationOptions
 
   constructor(context: Context, project: Project, all: readonly Migration[], options: MakeMigrationOptions) {
@@ -250,13 +255,19 @@ class Maker {
     this.#all = all
     this.#newest = all.at(-1)?.name
     this.#options = options
+    this.compare = comparisonOf(project)
   }
 
   /**
    * The schema after the newest migration: its snapshot. Where Prisma made it there is none, and the migrations are
    * replayed on a shadow database, as `--from migrations` always does. Undefined: there are no migrations.
    */
-  async startingState(): Promise<readonly SchemaFile[] | undefined> {
+  async startingState(): Promise<Schema> {
+    this.#start = await this.#stateOfNewest()
+    return this.#start
+  }
+
+  async #stateOfNewest(): Promise<Schema> {
     const newest = this.#all.at(-1)
     if (newest === undefined) return undefined
     const snapshot = this.#options.from === 'migrations' ? undefined : await readSnapshot(newest)
@@ -273,25 +284,8 @@ class Maker {
   }
 
   #shadow(purpose: 'rays' | 'prisma') {
-    const known = [this.#project.schema.files, ...(this.#known ? [this.#known] : [])]
+    const known = [this.#project.schema.files, ...(this.#start ? [this.#start] : [])]
     return openShadow(this.#project, this.#context.host, purpose, { clear: this.#options.clearShadow, known })
-  }
-  #known: readonly SchemaFile[] | undefined
-
-  diff(
-    from: readonly SchemaFile[] | undefined,
-    to: readonly SchemaFile[] | undefined,
-    summary = true,
-  ): Promise<SchemaDiff> {
-    if (from !== undefined) this.#known = from
-    const state = (files: readonly SchemaFile[] | undefined): SchemaState =>
-      files === undefined ? { kind: 'empty' } : { kind: 'schema', files }
-    return this.#project.schemaEngine.diff(state(from), state(to), { ...this.#project.filter, summary })
-  }
-
-  /** The script that builds a schema from nothing. */
-  async build(files: readonly SchemaFile[]): Promise<string> {
-    return (await this.diff(undefined, files, false)).script
   }
 
   async unchanged(slug: string): Promise<MakeMigrationResult> {
@@ -303,12 +297,12 @@ class Maker {
       written: false,
     }
     if (!this.#options.blank || this.#options.check) return nothing
-    const plan: OperationPlan = { operations: [], grouped: false, notes: [] }
-    const name = await this.#write(slug, plan, EMPTY_SCRIPT, this.#project.schema.files, {
-      summary: 'Nothing in the schema changes.',
-      down: '',
-      warnings: [],
-      notes: [],
+    const name = await this.#write({
+      slug,
+      script: EMPTY_SCRIPT,
+      operations: [],
+      after: this.#project.schema.files,
+      readme: { summary: 'Nothing in the schema changes.', warnings: [], notes: [] },
     })
     const blank: MadeMigration = {
       ...name,
@@ -322,19 +316,8 @@ class Maker {
     return { ...nothing, migrations: [blank], written: !this.#options.dryRun }
   }
 
-  /** One migration, or two where PostgreSQL needs an enum value committed before it is used. */
-  parts(forward: SchemaDiff, from: readonly SchemaFile[] | undefined, next: readonly SchemaFile[], slug: string) {
-    if (from === undefined || !splitUnsafeEnum(forward.script, this.#project.engine.syntax))
-      return [{ files: next, slug }]
-    this.#context.host.note('An enum value is added and used at once: PostgreSQL needs two migrations for that.')
-    return [
-      { files: withEnumsOf(from, next), slug: `${slug}_enum_values`.slice(0, 200) },
-      { files: next, slug },
-    ]
-  }
-
-  async hazards(script: string, reverse: string, slug: string): Promise<CountedHazard[]> {
-    const found = findHazards(script, this.#project.engine.syntax, reverse).map((hazard) => ({
+  async hazards({ bareScript, reverse }: Change, slug: string): Promise<CountedHazard[]> {
+    const found = findHazards(bareScript, this.#project.engine.syntax, reverse).map((hazard) => ({
       ...hazard,
       migration: slug,
     }))
@@ -343,56 +326,13 @@ class Maker {
     return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found)
   }
 
-  /** The script that leads from one schema to the other, and its operations: paired, or all in one. */
-  async planned(
-    from: readonly SchemaFile[] | undefined,
-    to: readonly SchemaFile[],
-    known: SchemaDiff | undefined,
-    { renamed, answered }: { renamed?: Renamed | undefined; answered?: Given | undefined },
-  ) {
-    // Renames come first: everything else leads from the renamed state to the next and back.
-    const start = renamed && from ? renamed.apply(from) : from
-    const steps = renamed?.steps ?? []
-    const given = answered?.value
-    const forward = known && from === undefined ? known : await this.diff(start, to)
-    const backward = await this.diff(to, start, false)
-    const reverse = backward.empty ? '' : backward.script
-    const repaired = forward.empty ? '' : repairScript(forward.script, reverse, this.#project.engine.syntax)
-    // How the state before is built tells the types of columns and the keys that both scripts take for granted.
-    const base = start === undefined ? '' : await this.build(start)
-    const filled = given ? fillScript(repaired, base, this.#project.engine, given) : repaired
-    const input = {
-      up: repaired,
-      down: reverse,
-      base,
-      engine: this.#project.engine,
-      ...(forward.steps && { steps: forward.steps }),
-      ...(given && { given }),
-    }
-    return {
-      forward,
-      script: scriptWithRenames(filled, steps),
-      paired: () => withRenames(planOperations(input), steps),
-      group: () => withRenames(groupOperations(input), steps),
-    }
-  }
-
-  async make(
-    from: readonly SchemaFile[] | undefined,
-    to: readonly SchemaFile[],
-    slug: string,
-    known: SchemaDiff | undefined,
-    hazards: readonly CountedHazard[],
-    { renamed, answered }: { renamed?: Renamed | undefined; answered?: Given | undefined } = {},
-  ): Promise<MadeMigration> {
-    const steps = renamed?.steps ?? []
-    const given = answered?.value
-    const { forward, script, paired, group } = await this.planned(from, to, known, { renamed, answered })
-    let plan = paired()
+  async make(change: Change, slug: string, hazards: readonly CountedHazard[]): Promise<MadeMigration> {
+    const { from, script } = change
+    let plan = change.paired()
     let proof: Proof | undefined
     let proven = false
     if (this.#options.verify !== false && this.#canProve()) {
-      const result = await this.#prove(from, to, script, plan, group, given)
+      const result = await this.#prove(change, plan)
       plan = result.plan
       proof = result.proof
       proven = proof !== undefined
@@ -413,21 +353,25 @@ class Maker {
     plan = unmodelled.plan
     const notes = [...plan.notes, ...(proof?.notes ?? []), ...unmodelled.notes]
     for (const note of notes) this.#context.host.warn(note)
-    const down = [...plan.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
-    const written = await this.#write(slug, plan, script, to, {
-      summary: [...steps.map((step) => `[*] ${step.summary}`), forward.summary].join('\n').trim(),
-      down: down.map((statement) => `${statement};`).join('\n'),
-      warnings: hazards.map((hazard) => hazard.message),
-      notes,
-      before: from,
-      answers: { renames: renamed?.flags ?? [], defaults: answered?.flags ?? [] },
+    const written = await this.#write({
+      slug,
+      script,
+      operations: plan.operations,
+      answers: change.answers,
+      after: change.to,
+      readme: {
+        summary: change.summary,
+        warnings: hazards.map((hazard) => hazard.message),
+        notes,
+        from: { schema: from },
+      },
     })
     return {
       ...written,
       operations: plan.operations.map((operation) => operation.summary),
       grouped: plan.grouped,
       script,
-      down: down.join(';\n'),
+      down: downOf(plan.operations).join(';\n'),
       proof: !proven ? 'skipped' : proof!.rows === 'kept' || from === undefined ? 'proven' : 'proven on empty tables',
       notes,
     }
@@ -451,53 +395,32 @@ class Maker {
     return false
   }
 
-  async #prove(
-    from: readonly SchemaFile[] | undefined,
-    to: readonly SchemaFile[],
-    script: string,
-    paired: OperationPlan,
-    group: () => OperationPlan,
-    given: GivenValue | undefined,
-  ): Promise<{ plan: OperationPlan; proof: Proof | undefined }> {
+  async #prove(change: Change, paired: OperationPlan): Promise<{ plan: OperationPlan; proof: Proof | undefined }> {
     try {
-      return { plan: paired, proof: await this.#proveOnce(from, to, script, paired, given) }
+      return { plan: paired, proof: await this.#proveOnce(change, paired) }
     } catch (error) {
       if (error instanceof RaysError && error.code === 'E_CONNECTION' && !(error instanceof ProofError)) {
         this.#context.host.note(`The migration is not proven: ${error.message}`)
         return { plan: paired, proof: undefined }
       }
       if (!(error instanceof ProofError) || paired.grouped) throw error
-      const grouped = group()
-      return { plan: grouped, proof: await this.#proveOnce(from, to, script, grouped, given) }
+      const grouped = change.grouped()
+      return { plan: grouped, proof: await this.#proveOnce(change, grouped) }
     }
   }
 
-  async #proveOnce(
-    from: readonly SchemaFile[] | undefined,
-    to: readonly SchemaFile[],
-    script: string,
-    plan: OperationPlan,
-    given: GivenValue | undefined,
-  ): Promise<Proof> {
+  async #proveOnce(change: Change, plan: OperationPlan): Promise<Proof> {
+    const { from, to, script, given } = change
     const { config } = this.#project
-    const draft = await mkdtemp(path.join(tmpdir(), 'rays-proof-'))
+    const folder = await mkdtemp(path.join(tmpdir(), 'rays-proof-'))
     try {
-      const codeFile = path.join(draft, 'migration.cjs')
-      const sqlFile = path.join(draft, 'migration.sql')
-      await writeFile(codeFile, renderMigration(plan, { module: 'commonjs' }))
-      await writeFile(sqlFile, script)
-      const migration: Migration = {
-        name: 'the new migration',
-        directory: draft,
-        timestamp: undefined,
-        codeFile,
-        sqlFile,
-        snapshotPath: undefined,
-      }
+      const draft = { slug: '', script, operations: plan.operations, after: to }
+      const migration = await layOut(draft, folder, 'the new migration')
       return await prove({
         schemaEngine: this.#project.schemaEngine,
         previous: from,
         next: to,
+        build: (files) => this.compare.build(files),
         script,
         load: (connection) => loadMigration(migration, { runScript: (text) => connection.script(text) }),
         openShadow: (purpose) => this.#shadow(purpose),
@@ -513,60 +436,17 @@ class Maker {
         throw new FailedError(`The proof on the shadow database failed: ${error.message}`, { cause: error })
       throw error
     } finally {
-      await rm(draft, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true })
     }
   }
 
-  async #write(
-    slug: string,
-    plan: OperationPlan,
-    script: string,
-    files: readonly SchemaFile[],
-    readme: {
-      readonly summary: string
-      readonly down: string
-      readonly warnings: readonly string[]
-      readonly notes: readonly string[]
-      readonly before?: readonly SchemaFile[] | undefined
-      readonly answers?: Answers
-    },
-  ): Promise<{ name: string; directory: string }> {
-    const { config, schema, datasource } = this.#project
-    await stopIfInterrupted(this.#context.host, `Interrupted before ${slug} was written.`)
-    const module = (await isEsm(config.root)) ? ('esm' as const) : ('commonjs' as const)
-    if (this.#options.dryRun) return { name: slug, directory: shortPath(config, config.migrationsDir) }
-    const written = await writeMigration(config.migrationsDir, {
-      safeName: slug,
-      script,
-      code: renderMigration(plan, {
-        module,
-        follows: this.#newest ?? null,
-        ...(readme.answers && { answers: readme.answers }),
-      }),
-      codeExtension: 'js',
-      readme: renderReadme({
-        name: slug,
-        schemaDiffSummary: readme.summary,
-        ...('before' in readme && {
-          schemas: {
-            before: readme.before && snapshotOf(readme.before),
-            after: snapshotOf(files),
-            renames: readme.answers?.renames ?? [],
-          },
-        }),
-        up: script,
-        down: readme.down,
-        warnings: readme.warnings,
-        notes: readme.notes,
-      }),
-      snapshot: {
-        layout: schema.layout,
-        files: snapshotOf(files),
-        insideSchemaFolder: insideSchemaFolder(config, schema),
-      },
-      provider: datasource.provider,
-      at: this.#context.host.now(),
-    })
+  async #write(draft: Draft): Promise<{ name: string; directory: string }> {
+    const { config } = this.#project
+    const { host } = this.#context
+    await stopIfInterrupted(host, `Interrupted before ${draft.slug} was written.`)
+    if (this.#options.dryRun) return { name: draft.slug, directory: shortPath(config, config.migrationsDir) }
+    const place = await placeOf(this.#project)
+    const written = await writeDraft({ ...draft, follows: this.#newest ?? null }, place, host.now())
     this.#newest = written.name
     return written
   }

@@ -1,15 +1,14 @@
 /** `rays push`: the database becomes what the schema says, without a migration. */
-
 import type { Connection } from '../../engines/engine.js'
 import { redact } from '../../engines/url.js'
 import { DecisionError, FailedError, InterruptedError, inTheWayHint, isInTheWay, UsageError } from '../errors.js'
 import { Recorder, records } from '../history/recorder.js'
 import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
 import { type Answers, NO_ANSWERS } from '../migrations/answers.js'
+import { Comparison } from '../migrations/change.js'
 import { fillScript } from '../migrations/given.js'
 import { findHazards } from '../migrations/hazards.js'
 import { scriptWithRenames } from '../migrations/rename-operations.js'
-import type { SchemaFile } from '../schema/schema-engine.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { bullets } from '../text.js'
 import { type CountedHazard, countHazards } from './hazards.js'
@@ -95,16 +94,15 @@ async function changeOf(
   if (plain.hazards.length === 0 && !answered) return plain
 
   const before = await schemaEngine.introspect(connection, next.files)
-  const build = async (files: readonly SchemaFile[]) =>
-    (await schemaEngine.diff({ kind: 'empty' }, { kind: 'schema', files }, { ...filter, summary: false })).script
-  const renamed = await resolveRenames(host, engine, before, next.files, options, build)
+  const compare = new Comparison(engine, schemaEngine, filter)
+  const renamed = await resolveRenames(host, compare, before, next.files, options)
   const start = renamed ? renamed.apply(before) : before
   const from = renamed ? ({ kind: 'schema', files: start } as const) : live
   const change = renamed ? await schemaEngine.diff(from, next, { ...filter, summary: true }) : diff
   const steps = renamed?.steps ?? []
   const hazards = renamed ? await count(scriptWithRenames(change.script, steps)) : plain.hazards
   const given = await resolveGiven(host, start, next.files, hazards, options)
-  const script = given ? fillScript(change.script, await build(start), engine, given.value) : change.script
+  const script = given ? fillScript(change.script, await compare.build(start), engine, given.value) : change.script
   return {
     script: scriptWithRenames(change.empty ? '' : script, steps),
     summary: [...steps.map((step) => `[*] ${step.summary}`), change.summary].join('\n').trim(),

@@ -1,6 +1,6 @@
 /** What the difference of two schemas leaves open: renames, and values for new required fields. Flags answer, or a person. */
-import type { Engine } from '../../engines/engine.js'
 import { UsageError } from '../errors.js'
+import type { Comparison, Given, Renamed, Schema } from '../migrations/change.js'
 import type { GivenValue } from '../migrations/given.js'
 import { columnsOf, enumsOf, type Field, type Model, modelsOf } from '../schema/fields.js'
 import { joinTableMoves, joinTableSteps } from '../schema/join-tables.js'
@@ -9,7 +9,6 @@ import {
   fieldCandidates,
   modelCandidates,
   type Rename,
-  type RenameStep,
   renameSteps,
   renameText,
 } from '../schema/renames.js'
@@ -24,26 +23,17 @@ export interface RenameOptions {
   readonly knownRenames?: readonly string[]
 }
 
-export interface Renamed {
-  /** The renames as `--rename` says them. */
-  readonly flags: readonly string[]
-  /** The first schema (with or without the enum values of the second) with the renames in it. */
-  readonly apply: (before: readonly SchemaFile[]) => readonly SchemaFile[]
-  readonly steps: readonly RenameStep[]
-}
-
 /**
- * @param scriptOf the script that builds a schema from nothing
  * @throws {UsageError} for a rename that the schemas do not bear out
  */
 export async function resolveRenames(
   host: Host,
-  engine: Pick<Engine, 'provider' | 'quote' | 'syntax'>,
-  before: readonly SchemaFile[] | undefined,
+  compare: Comparison,
+  before: Schema,
   after: readonly SchemaFile[],
   options: RenameOptions,
-  scriptOf: (files: readonly SchemaFile[]) => Promise<string>,
 ): Promise<Renamed | undefined> {
+  const { engine } = compare
   if (before === undefined) {
     if (options.rename && options.rename.length > 0)
       throw unknownRename(options.rename[0]!, 'there is no migration yet')
@@ -70,7 +60,7 @@ export async function resolveRenames(
   const { first, last } =
     moves.length === 0
       ? { first: [], last: [] }
-      : joinTableSteps(moves, await scriptOf(before), await scriptOf(apply(before)), engine)
+      : joinTableSteps(moves, await compare.build(before), await compare.build(apply(before)), engine)
   return { apply, flags: chosen.map(renameText), steps: [...first, ...renameSteps(chosen, engine), ...last] }
 }
 
@@ -171,12 +161,6 @@ export interface GivenOptions {
   readonly defaults?: readonly string[]
   /** The same, answered before: taken where they fit. */
   readonly knownDefaults?: readonly string[]
-}
-
-export interface Given {
-  readonly value: GivenValue
-  /** The values as `--default` says them. */
-  readonly flags: readonly string[]
 }
 
 /**

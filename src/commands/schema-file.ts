@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Config } from '../config/config.js'
 import { interrupted, stopIfInterrupted } from '../interruption.js'
 import { hideSnapshots, readSnapshot } from '../migrations/directory.js'
+import type { DraftPlace } from '../migrations/draft.js'
 import type { Migration } from '../migrations/migration.js'
 import {
   generatorsOf,
@@ -16,6 +17,8 @@ import {
 import { bullets } from '../text.js'
 import { afterwards } from './files.js'
 import type { Context, Host } from './host.js'
+import { isEsm } from './module-kind.js'
+import type { Project } from './project.js'
 
 export type Followed =
   /** It was replaced by the target's snapshot. */
@@ -118,6 +121,17 @@ export function shortPath(config: Config, file: string): string {
 export function insideSchemaFolder(config: Config, schema: Pick<PrismaSchema, 'layout' | 'path'>): boolean {
   const relative = path.relative(schema.path, config.migrationsDir)
   return schema.layout === 'folder' && !relative.startsWith('..') && !path.isAbsolute(relative)
+}
+
+/** How the migrations of the project are written. */
+export async function placeOf({ config, schema, datasource }: Project): Promise<DraftPlace> {
+  return {
+    root: config.migrationsDir,
+    module: (await isEsm(config.root)) ? 'esm' : 'commonjs',
+    layout: schema.layout,
+    insideSchemaFolder: insideSchemaFolder(config, schema),
+    provider: datasource.provider,
+  }
 }
 
 /** Where Prisma takes snapshots for a part of the schema, they get names that it does not read. */

@@ -5,25 +5,24 @@ import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from
 import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, UsageError } from '../errors.js'
 import { settle } from '../files.js'
-import { runOperation } from '../history/operation.js'
+import { runDirection } from '../history/direction.js'
 import { plan } from '../history/plan.js'
 import { stopIfInterrupted } from '../interruption.js'
-import { readScript, readSnapshot, safeName, targetOf, writeMigration } from '../migrations/directory.js'
+import { readScript, readSnapshot, safeName, targetOf } from '../migrations/directory.js'
+import { type Draft, type DraftCode, type DraftPlace, layOut, writeDraft } from '../migrations/draft.js'
 import { readForeign } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import type { PlannedOperation } from '../migrations/operations.js'
-import { renderMigration, renderReadme } from '../migrations/writer.js'
+import { renderMigration } from '../migrations/writer.js'
 import { replay } from '../proof/replay.js'
 import { findReversal, missingExtensions, repairs } from '../proof/reversal.js'
-import { snapshotOf } from '../schema/prisma-schema.js'
 import type { SchemaFile, SchemaState } from '../schema/schema-engine.js'
 import { bullets } from '../text.js'
 import { freePath, moveAll } from './aside.js'
 import type { Context, Host } from './host.js'
-import { isEsm } from './module-kind.js'
 import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
-import { insideSchemaFolder, shortPath } from './schema-file.js'
+import { placeOf, shortPath } from './schema-file.js'
 import { runScript } from './script.js'
 
 export interface SquashOptions {
@@ -66,11 +65,13 @@ export async function squash(context: Context, options: SquashOptions): Promise<
     const made = await maker.run()
     const last = range.at(-1)!
     const slug = await safeName(options.name ?? `${last.name.replace(/^\d{14}_?/, '') || 'migrations'}_squashed`)
-    const code = renderCode(made, await isEsm(project.config.root))
-    await maker.prove(path.join(staging, 'draft'), made, code)
+    const place = await placeOf(project)
+    const replaces = range.flatMap((migration) => [...(migration.replaces ?? []), migration.name])
+    const draft = draftOf(made, { slug, replaces, code: renderCode(made, place.module === 'esm') })
+    await maker.prove(path.join(staging, 'draft'), made, draft)
     await rm(path.join(staging, 'draft'), { recursive: true })
     const result = {
-      replaces: range.flatMap((migration) => [...(migration.replaces ?? []), migration.name]),
+      replaces,
       kept: made.kept.map(({ name }) => name),
       operations: made.operations.map(({ summary }) => summary),
       script: made.script,
@@ -79,7 +80,7 @@ export async function squash(context: Context, options: SquashOptions): Promise<
     if (options.dryRun) return { ...result, name: slug, written: false, originals: null }
     return {
       ...result,
-      ...(await write(project, { staging, slug, made, code, range, replaces: result.replaces })),
+      ...(await write(project, { ...place, root: staging }, { draft, made, range, replaces })),
       written: true,
     }
   } finally {
@@ -287,37 +288,20 @@ class Squash {
   }
 
   /** The files as they will be written, up and down, and migration.sql by itself. @throws {FailedError} */
-  async prove(draft: string, made: Made, code: Code): Promise<void> {
+  async prove(folder: string, made: Made, draft: Draft): Promise<void> {
     const { connection, before } = this
-    await mkdir(draft)
-    await copyKept(draft, made)
-    const codeFile = path.join(draft, `migration.${code.extension}`)
-    const sqlFile = path.join(draft, 'migration.sql')
-    await writeFile(codeFile, code.text)
-    await writeFile(sqlFile, made.script)
+    await mkdir(folder)
+    await copyKept(folder, made)
+    const migration = await layOut(draft, folder, 'the squashed migration')
     await this.#rebuild(before)
     await runScript(connection, made.script)
     expectSame('migration.sql leads elsewhere than the originals', this.#end!, await this.#look())
     await this.#rebuild(before)
-    const migration: Migration = {
-      name: 'the squashed migration',
-      directory: draft,
-      timestamp: undefined,
-      codeFile,
-      sqlFile,
-      snapshotPath: undefined,
-    }
     await replay(connection, [migration], this.host)
     expectSame('the squashed migration leads elsewhere than the originals', this.#end!, await this.#look())
     const loaded = await this.#load(migration)
     if (loaded.operations.some((pair) => pair[1] === null)) return
-    const work = async () => {
-      for (const operation of [...loaded.operations.keys()].reverse())
-        await runOperation({ connection, loaded, operation, direction: 'down', operationTimeoutMs: 0 })
-    }
-    if (connection.engine.transactionalDdl)
-      await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
-    else await work()
+    await runDirection({ connection, loaded, direction: 'down' })
     expectSame('its way back leads elsewhere than the way back of the originals', this.#start!, await this.#look())
   }
 }
@@ -387,15 +371,10 @@ async function changesSchemaOnly(loaded: LoadedMigration, { syntax }: Pick<Engin
   return readForeign(script, syntax).every(({ kind }) => kind === 'schema' || kind === 'session')
 }
 
-interface Code {
-  readonly text: string
-  readonly extension: 'js' | 'mjs' | 'ts'
-}
-
 const keptFile = ({ name, codeFile }: Migration) => `${name}${path.extname(codeFile!)}`
 
 /** Where code is kept, it is imported from a copy of its own file, so that helpers and imports of it go on working. */
-function renderCode({ parts, kept }: Made, project: boolean): Code {
+function renderCode({ parts, kept }: Made, project: boolean): DraftCode {
   const taken = new Set<string>()
   const unique = (name: string): string => {
     for (let n = 1; ; n++) {
@@ -435,49 +414,36 @@ async function copyKept(folder: string, { kept }: Made): Promise<void> {
   for (const migration of kept) await copyFile(migration.codeFile!, path.join(folder, keptFile(migration)))
 }
 
-async function write(
-  project: Project,
-  at: {
-    staging: string
-    slug: string
-    made: Made
-    code: Code
-    range: readonly Migration[]
-    replaces: readonly string[]
-  },
-): Promise<{ name: string; originals: string }> {
-  const { config, schema, datasource } = project
-  const { made, code, range } = at
-  const last = range.at(-1)!
-  const aside = path.join(path.dirname(config.migrationsDir), 'squashed-migrations')
-  const down = [...made.operations].reverse().flatMap((operation) => operation.down?.statements ?? [])
+function draftOf(made: Made, at: { slug: string; replaces: readonly string[]; code: DraftCode }): Draft {
   const kept = made.kept.map(
     ({ name }) => `The operations of ${name} are kept as they were: ${name} is code or changes rows.`,
   )
-  const written = await writeMigration(at.staging, {
-    safeName: at.slug,
+  return {
+    slug: at.slug,
     script: made.script,
-    code: code.text,
-    codeExtension: code.extension,
-    readme: renderReadme({
-      name: at.slug,
-      schemaDiffSummary: `Stands for ${at.replaces.length} migrations:\n${bullets(at.replaces)}`,
-      up: made.script,
-      down: down.map((statement) => `${statement};`).join('\n'),
+    operations: made.operations,
+    code: at.code,
+    after: made.snapshot,
+    readme: {
+      summary: `Stands for ${at.replaces.length} migrations:\n${bullets(at.replaces)}`,
       warnings: [],
       notes: [...kept, ...made.notes],
-    }),
-    snapshot: {
-      layout: schema.layout,
-      files: snapshotOf(made.snapshot),
-      insideSchemaFolder: insideSchemaFolder(config, schema),
     },
-    provider: datasource.provider,
-  })
+  }
+}
+
+async function write(
+  { config }: Project,
+  staging: DraftPlace,
+  at: { draft: Draft; made: Made; range: readonly Migration[]; replaces: readonly string[] },
+): Promise<{ name: string; originals: string }> {
+  const { draft, made, range } = at
+  const aside = path.join(path.dirname(config.migrationsDir), 'squashed-migrations')
+  const written = await writeDraft(draft, staging)
   await copyKept(written.directory, made)
   await writeFile(path.join(written.directory, 'replaces.txt'), `${at.replaces.join('\n')}\n`)
   await settle(written.directory)
-  const name = `${last.timestamp ?? written.name.slice(0, 14)}_${at.slug}`
+  const name = `${range.at(-1)?.timestamp ?? written.name.slice(0, 14)}_${draft.slug}`
   const moves = range.map(({ directory, name: original }) => ({ from: directory, to: freePath(aside, original) }))
   await moveAll(aside, [...moves, { from: written.directory, to: path.join(config.migrationsDir, name) }])
   return { name, originals: shortPath(config, aside) }

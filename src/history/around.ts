@@ -6,6 +6,7 @@ import { AppliedSet } from './applied-set.js'
 import { refuseMissingDowns } from './downs.js'
 import type { ExecuteOptions } from './executor.js'
 import { closeHook, type HookNote, isHookNote, noteHook, recordOf, waysOn } from './hook-notes.js'
+import { logsOf } from './note.js'
 import { type MigrationRecord, Recorder, records } from './recorder.js'
 import { changedHere, type Running, refuseMoved, stepError } from './transaction.js'
 
@@ -168,7 +169,7 @@ async function noteAgain(recorder: Recorder, name: string, note: HookNote): Prom
   if (note.dir !== 'up' || !record) return false
   if (isHookNote(record.note)) return true
   if (record.state !== 'applied') return false
-  await recorder.update(record.row.id, { finishedAt: null, logs: JSON.stringify(note) })
+  await recorder.update(record.row.id, { finishedAt: null, logs: logsOf(note) })
   return true
 }
 

@@ -15,19 +15,12 @@ import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { textsOf } from '../migrations/plain.js'
 import { exactlySql } from './applied-set.js'
+import { inOrder } from './direction.js'
 import type { ExecuteOptions, StepResult } from './executor.js'
 import { Journal } from './journal.js'
 import { OperationFailure } from './operation.js'
 import { presentSql, Recorder } from './recorder.js'
-import {
-  inOrder,
-  type Running,
-  recordingOf,
-  refuseInterrupted,
-  reopened,
-  rolledBack,
-  stepError,
-} from './transaction.js'
+import { type Running, recordingOf, refuseInterrupted, reopened, rolledBack, stepError } from './transaction.js'
 
 /** So many go into a message at the most. */
 const MOST = 32
@@ -174,7 +167,7 @@ async function read(
   if (programs.length > 0 || (connection.engine.transactionalDdl && !loaded.transaction)) return undefined
   const texts: PlainText[] = []
   const operations: number[] = []
-  for (const operation of inOrder(loaded.operations, direction)) {
+  for (const operation of inOrder(loaded, direction)) {
     const [up, down] = loaded.operations[operation]!
     const own = await textsOf(direction === 'up' ? up : down!)
     if (own === undefined) return undefined
@@ -201,8 +194,7 @@ function announce(options: ExecuteOptions, { loaded }: Sent, index: number): voi
   const { name } = loaded.migration
   onProgress?.({ kind: 'start', name, direction, index, total: migrations.length })
   const operations = loaded.operations.length
-  for (const operation of inOrder(loaded.operations, direction))
-    onProgress?.({ kind: 'operation', name, operation, operations })
+  for (const operation of inOrder(loaded, direction)) onProgress?.({ kind: 'operation', name, operation, operations })
 }
 
 function failureOf(

@@ -7,7 +7,9 @@ import { randomUUID } from 'node:crypto'
 import type { LoadedMigration } from '../migrations/migration.js'
 import type { ExecuteOptions } from './executor.js'
 import type { JournalNote, RaysNote } from './note.js'
+import { logsOf } from './note.js'
 import { type MigrationRecord, type Recorder, records } from './recorder.js'
+import { appliedNote, begunRow } from './rows.js'
 
 type Direction = 'up' | 'down'
 
@@ -68,7 +70,7 @@ export function noteBehind(
  */
 export async function noteHook(
   recorder: Recorder,
-  { migration: { name }, checksum, operations, codeHash }: LoadedMigration,
+  { migration, checksum, operations, codeHash }: LoadedMigration,
   what: {
     readonly hook: string
     readonly direction: Direction
@@ -77,6 +79,7 @@ export async function noteHook(
   },
 ): Promise<{ readonly note: HookNote; readonly remove: (recorder: Recorder) => Promise<void> }> {
   const { hook, direction, run } = what
+  const { name } = migration
   const ops = operations.length
   const shared = { dir: direction, ops, state: 'idle', hook, ...(run && { run }) } as const
   const present = await recordOf(recorder, name)
@@ -89,23 +92,22 @@ export async function noteHook(
       op: direction === 'up' ? 0 : -1,
     }
     const id = randomUUID()
-    const logs = JSON.stringify(note)
-    await recorder.insert({ id, name, checksum, startedAt: new Date(), finishedAt: null, logs, steps: 0 })
+    await recorder.insert({ id, ...begunRow({ migration, checksum }, note) })
     return { note, remove: (session) => session.drop(id) }
   }
   const { id, finishedAt, logs } = present.row
   const { rays: _, ...before } = present.note ?? { rays: 1 }
   const finished = finishedAt && { finished: finishedAt.toISOString() }
   const note = { rays: 1 as const, ...before, ...shared, op: direction === 'up' ? ops : ops - 1, ...finished }
-  await recorder.update(id, { finishedAt: null, logs: JSON.stringify(note) })
+  await recorder.update(id, { finishedAt: null, logs: logsOf(note) })
   return { note, remove: (session) => session.update(id, { finishedAt, logs }) }
 }
 
 /** The hook has ended well, or counts as ended, or is not to be: the row says what is true of the migration itself. */
 export async function closeHook(recorder: Recorder, { name, row }: MigrationRecord, note: HookNote): Promise<void> {
   if (isThere(note)) {
-    const { batch, knex, js, finished } = note
-    const logs = JSON.stringify({ rays: 1, batch, knex, ...(js && { js }) })
+    const { finished } = note
+    const logs = logsOf(appliedNote(note))
     await recorder.update(row.id, { finishedAt: finished ? new Date(finished) : new Date(), logs })
   } else if (isBehind(note) && !isForAll(note.hook)) await recorder.remove(name)
   else await recorder.drop(row.id)

@@ -19,9 +19,10 @@ import { bullets, capital } from '../text.js'
 import type { ExecuteOptions } from './executor.js'
 import { isHookNote } from './hook-notes.js'
 import { halfDone, leftIn, leftOf, leftSince, refuseSkip, takeAway, wayOut } from './leftovers.js'
-import { type JournalNote, parseNote } from './note.js'
+import { type JournalNote, logsOf, parseNote } from './note.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
 import { bothEnds, type HistoryRow, type HistorySession, type MigrationRecord, Recorder } from './recorder.js'
+import { appliedNote, begunRow, stepsOf } from './rows.js'
 import { journalOf } from './under-way.js'
 
 /** What the journal needs of the session that holds the lock: rays' own connection, or one of another program's. */
@@ -157,7 +158,7 @@ export class Journal {
       ...(finished !== undefined && { finished }),
     }
     await this.#start()
-    const logs = JSON.stringify(this.#note)
+    const logs = logsOf(this.#note)
     const change = { finishedAt: null, logs }
     await this.#orLook(
       () => this.#recorder.update(this.#id, change),
@@ -212,15 +213,12 @@ export class Journal {
 
   /** The row that is written before anything is done. */
   #beginning() {
-    const { checksum } = this.#loaded
-    const logs = JSON.stringify(this.#note)
-    return { name: this.#name, checksum, startedAt: new Date(), finishedAt: null, logs, steps: 0 }
+    return begunRow(this.#loaded, this.#note)
   }
 
   /** What the row of an applied migration notes. */
   #endLogs(): string {
-    const { batch, knex, js } = this.#note
-    return JSON.stringify({ rays: 1, batch, knex, ...(js && { js }) })
+    return logsOf(appliedNote(this.#note))
   }
 
   /**
@@ -434,8 +432,8 @@ export class Journal {
     const up = this.#note.dir === 'up'
     if (!up) await this.#recorder.removeElsewhere(this.#name)
     this.#note = { ...this.#note, op: up ? ops : -1, state: 'idle', hook }
-    const logs = JSON.stringify(this.#note)
-    await this.#recorder.update(this.#id, { finishedAt: null, logs, steps: up ? Math.max(1, ops) : 0 })
+    const steps = up ? stepsOf(this.#loaded.operations) : 0
+    await this.#recorder.update(this.#id, { finishedAt: null, logs: logsOf(this.#note), steps })
   }
 
   /** One operation and its journal entry; a data operation and its entry commit together. */
@@ -617,7 +615,7 @@ export class Journal {
       () => this.#put(change),
       (row) => {
         if (row === undefined) throw this.#changedMeanwhile()
-        return row.logs === JSON.stringify(this.#note) ? undefined : this.#put({})
+        return row.logs === logsOf(this.#note) ? undefined : this.#put({})
       },
     )
   }
@@ -629,7 +627,7 @@ export class Journal {
     ) as unknown as JournalNote
     const { op, ops, dir } = this.#note
     await this.#recorder.update(this.#id, {
-      logs: JSON.stringify(this.#note),
+      logs: logsOf(this.#note),
       steps: dir === 'up' ? op : Math.min(ops, op + 1),
     })
   }

@@ -47,6 +47,11 @@ export interface JournalNote extends Common {
 
 export type RaysNote = AppliedNote | JournalNote
 
+/** A note as it stands in a row. */
+export function logsOf(note: RaysNote): string {
+  return JSON.stringify(note)
+}
+
 /** A note; or why what begins like one is none; or neither, where another wrote the logs. */
 export interface ReadNote {
   readonly note?: RaysNote

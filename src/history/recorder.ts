@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Connection, Engine, HistoryDialect, Row } from '../../engines/engine.js'
 import { DecisionError, FailedError, isInTheWay } from '../errors.js'
 import { compareNames } from '../text.js'
-import { type RaysNote, readNote } from './note.js'
+import { logsOf, type RaysNote, readNote } from './note.js'
 
 /** One row of `_prisma_migrations`. */
 export interface HistoryRow {
@@ -132,7 +132,7 @@ export class Recorder {
    * same time twice, empty logs and no steps.
    */
   insertApplied(name: string, checksum: string, at = new Date(), note?: RaysNote): Promise<string> {
-    const logs = note === undefined ? '' : JSON.stringify(note)
+    const logs = note === undefined ? '' : logsOf(note)
     return this.insert({ name, checksum, startedAt: at, finishedAt: at, logs, steps: 0 })
   }
 

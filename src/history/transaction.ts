@@ -14,10 +14,13 @@ import { cancellable, interrupted } from '../interruption.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { capital } from '../text.js'
 import { AppliedSet, changedMeanwhile, doneAlready, statesSql } from './applied-set.js'
+import { runOperations } from './direction.js'
 import type { ExecuteOptions, StepResult } from './executor.js'
 import { isHookNote, isThere, noteBehind, recordOf } from './hook-notes.js'
-import { operationError, runOperation } from './operation.js'
+import { logsOf } from './note.js'
+import { operationError } from './operation.js'
 import { countOf, countSql, finishedAtSql, insertion, Recorder, records, removal, reopening } from './recorder.js'
+import { appliedRow, failedRow } from './rows.js'
 
 /** What was to be done is there already: another rays was first, where the lock is taken by each transaction anew. */
 export class DoneElsewhere extends Error {
@@ -81,14 +84,14 @@ export async function inItsOwn(options: Running, loaded: LoadedMigration): Promi
       asked = true
       if (lockPerTransaction) refuseMoved(options, name, AppliedSet.read(answer))
       else if (direction === 'up' ? countOf(answer) > 0 : countOf(answer) === 0) throw changedHere(name, direction)
-      await runOperations(options, loaded, transaction)
+      await runAll(options, loaded, transaction)
       if (transaction.last) {
         if (direction === 'down') await removeElsewhere(options, recorder, transaction, name)
         transaction.last(recording.sql())
       } else if (direction === 'up') await recorder.insert(recording.row())
       else if (recording.note) {
         await recorder.removeElsewhere(name)
-        await recorder.reopen(name, JSON.stringify(recording.note))
+        await recorder.reopen(name, logsOf(recording.note))
       } else await recorder.remove(name)
     }
     const { foreignKeysOff } = loaded
@@ -134,7 +137,7 @@ export async function allInOne(options: Running, begun: (index: number) => void)
       const started = performance.now()
       const recording = recordingOf(options, loaded)
       id = recording.id
-      await runOperations(options, loaded, transaction)
+      await runAll(options, loaded, transaction)
       if (direction === 'down') await removeElsewhere(options, recorder, transaction, name)
       await transaction.next!(recording.sql())
       done.push({
@@ -166,48 +169,39 @@ async function removeElsewhere(options: ExecuteOptions, recorder: Recorder, tran
 }
 
 /** The operations of one migration, in the order of the direction. */
-async function runOperations(
-  options: ExecuteOptions,
-  loaded: LoadedMigration,
-  transaction: Transaction,
-): Promise<void> {
-  const { direction, signal } = options
+async function runAll(options: ExecuteOptions, loaded: LoadedMigration, transaction: Transaction): Promise<void> {
+  const { connection, direction, operationTimeoutMs, signal } = options
   const { operations, migration } = loaded
-  for (const k of inOrder(operations, direction)) {
-    options.onProgress?.({ kind: 'operation', name: migration.name, operation: k, operations: operations.length })
-    await runOperation({ ...options, loaded, operation: k, direction })
-    await checkTransaction(transaction, k)
-  }
+  const { length } = operations
+  await runOperations({
+    connection,
+    loaded,
+    direction,
+    operationTimeoutMs,
+    signal,
+    before: (operation) =>
+      options.onProgress?.({ kind: 'operation', name: migration.name, operation, operations: length }),
+    after: (operation) => checkTransaction(transaction, operation),
+  })
   if (signal?.aborted) throw stopped(signal, `during ${migration.name}`)
-}
-
-/** The indexes of the operations in the order in which a direction runs them. */
-export function inOrder(operations: readonly unknown[], direction: 'up' | 'down'): number[] {
-  return direction === 'up' ? [...operations.keys()] : [...operations.keys()].reverse()
 }
 
 /** How the history comes to know of the migration once its operations are done. */
 export function recordingOf(options: ExecuteOptions, loaded: LoadedMigration) {
   const { history, engine } = options.connection
-  const { checksum, codeHash, operations, migration } = loaded
+  const { name } = loaded.migration
   const id = randomUUID()
   const startedAt = new Date()
   // Where a program runs behind it, the row is unfinished until that has ended.
   const note = noteBehind(options, loaded)
   const row = () => ({
+    ...appliedRow(loaded, { startedAt, batch: options.batch }),
     id,
-    name: migration.name,
-    checksum,
-    startedAt,
-    finishedAt: note ? null : new Date(),
-    logs: JSON.stringify(note ?? { rays: 1, batch: options.batch, ...(codeHash && { js: codeHash }) }),
-    steps: Math.max(1, operations.length),
+    ...(note && { finishedAt: null, logs: logsOf(note) }),
   })
   const sql = () => {
     if (options.direction === 'up') return insertion(row(), history, engine.literal)
-    return note
-      ? reopening(migration.name, JSON.stringify(note), history, engine.literal)
-      : removal(migration.name, history, engine.literal)
+    return note ? reopening(name, logsOf(note), history, engine.literal) : removal(name, history, engine.literal)
   }
   /** The same, sent before the operations are done: only the database will know when they are. */
   const sqlAhead = (before: string | undefined) => {
@@ -322,17 +316,7 @@ async function whatBecame({ connection, migrations, direction }: ExecuteOptions,
 
 /** A failed row, as Prisma leaves one, written outside of any transaction. */
 async function recordFailure(connection: Connection, loaded: LoadedMigration, id: string, logs: string): Promise<void> {
-  await new Recorder(connection)
-    .insert({
-      id,
-      name: loaded.migration.name,
-      checksum: loaded.checksum,
-      startedAt: new Date(),
-      finishedAt: null,
-      logs,
-      steps: 0,
-    })
-    .catch(() => undefined)
+  await new Recorder(connection).insert({ id, ...failedRow(loaded, logs) }).catch(() => undefined)
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Knex's history and Prisma's kept in step: of the migrations in the project's folder both tell the same. */
 import type { Engine } from '../../engines/engine.js'
+import { logsOf } from '../history/note.js'
 import { type MigrationRecord, nextBatch, type OtherHistory, Recorder, records } from '../history/recorder.js'
 import { type Absorbed, absorbed, asAbsorbed } from '../history/squashed.js'
 import { checksum, readScript } from '../migrations/directory.js'
@@ -270,6 +271,6 @@ export async function noteBatch(session: KnexSession, name: string, knexBatch: n
   if (!record?.note || record.note.knex !== undefined) return
   const same = known.find((other) => other.state === 'applied' && other.note?.knex === knexBatch)
   const batch = same?.note?.batch ?? nextBatch(known)
-  const logs = JSON.stringify({ ...record.note, batch, knex: knexBatch })
+  const logs = logsOf({ ...record.note, batch, knex: knexBatch })
   await new Recorder(session).update(record.row.id, { logs })
 }

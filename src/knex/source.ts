@@ -2,8 +2,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Knex } from 'knex'
 import { DecisionError, RaysError, UsageError } from '../errors.js'
+import { inOrder } from '../history/direction.js'
 import { Journal } from '../history/journal.js'
 import { type MigrationRecord, nextBatch, type OtherHistory, Recorder } from '../history/recorder.js'
+import { appliedRow } from '../history/rows.js'
 import { checksum, listMigrations, readScript } from '../migrations/directory.js'
 import { type LoadOptions, loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration, OperationFunction } from '../migrations/migration.js'
@@ -194,10 +196,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     }
     if (direction === 'down') await recorder.remove(name)
     else {
-      const { checksum, codeHash: js, operations } = loaded
-      const logs = JSON.stringify({ rays: 1, batch: nextBatch(known), ...(js && { js }) })
-      const steps = Math.max(1, operations.length)
-      await recorder.insert({ name, checksum, startedAt, finishedAt: new Date(), logs, steps })
+      await recorder.insert(appliedRow(loaded, { startedAt, batch: nextBatch(known) }))
       await recorder.addElsewhere(name)
     }
   }
@@ -319,8 +318,10 @@ async function runOperations(session: KnexSession, loaded: LoadedMigration, dire
     query: (sql: string, params?: readonly unknown[]) => session.query(sql, params),
     execute: (sql: string, params?: readonly unknown[]) => session.execute(sql, params),
   }
-  const pairs = direction === 'up' ? loaded.operations : [...loaded.operations].reverse()
-  for (const pair of pairs) await pair[direction === 'up' ? 0 : 1]!({ client })
+  for (const operation of inOrder(loaded, direction)) {
+    const [up, down] = loaded.operations[operation] ?? [null, null]
+    await (direction === 'up' ? up : down)?.({ client })
+  }
 }
 
 function refuseMissingDown({ migration, operations }: LoadedMigration): void {

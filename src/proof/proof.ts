@@ -7,7 +7,8 @@ import type { Connection, ErrorInfo, Shadow, ShadowRequest } from '../../engines
 import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError } from '../errors.js'
-import { OperationFailure, operationError, runOperation } from '../history/operation.js'
+import { runDirection } from '../history/direction.js'
+import { OperationFailure, operationError } from '../history/operation.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { createExternal } from './external.js'
 import { type Contents, type FilledColumns, fillTables, lostRows, readContents } from './rows.js'
@@ -21,6 +22,8 @@ export interface ProofRequest {
   readonly load: (connection: Connection) => Promise<LoadedMigration>
   /** The text of migration.sql. */
   readonly script: string
+  /** The script that builds a schema from nothing. */
+  readonly build: (files: readonly SchemaFile[]) => Promise<string>
   /** Opens an empty shadow database. */
   readonly openShadow: OpenShadow
   /** The two shadow databases are surely two: both may be open at once. */
@@ -223,16 +226,8 @@ class RoundTrip {
 
   async #direction(direction: 'up' | 'down', filled: boolean): Promise<string | undefined> {
     const { connection, loaded } = this
-    const order = [...loaded.operations.keys()]
-    if (direction === 'down') order.reverse()
-    const work = async () => {
-      for (const operation of order)
-        await runOperation({ connection, loaded, operation, direction, operationTimeoutMs: 0 })
-    }
     try {
-      if (connection.engine.transactionalDdl && loaded.transaction) {
-        await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
-      } else await work()
+      await runDirection({ connection, loaded, direction })
       return undefined
     } catch (error) {
       const cause = error instanceof OperationFailure ? error.cause : error
@@ -302,17 +297,17 @@ async function buildPrevious(connection: Connection, request: ProofRequest): Pro
 
 async function buildFrom(connection: Connection, request: ProofRequest, files: readonly SchemaFile[]): Promise<void> {
   await makeExternal(connection, request)
-  const diff = await request.schemaEngine.diff({ kind: 'empty' }, { kind: 'schema', files }, request.filter)
-  if (diff.empty) return
+  const script = await request.build(files)
+  if (script === '') return
   // Where a script is a message for each statement, a server that is far away is spared most of them.
   if (!connection.engine.transactionalDdl) {
-    const statements = splitStatements(diff.script, connection.syntax).map(({ text }) => text)
+    const statements = splitStatements(script, connection.syntax).map(({ text }) => text)
     const built = await connection.batch(statements).catch(() => undefined)
     if (built) return
     await connection.reset(request.schemas)
     await makeExternal(connection, request)
   }
-  await connection.script(diff.script)
+  await connection.script(script)
 }
 
 /** What is managed elsewhere is there before and after the migration, as the newer schema that knows it shows it. */

@@ -1,6 +1,7 @@
 /** Runs migrations on a shadow database, to get the state that they lead to. */
 import type { Connection } from '../../engines/engine.js'
-import { operationError, runOperation } from '../history/operation.js'
+import { runDirection } from '../history/direction.js'
+import { operationError } from '../history/operation.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
@@ -20,15 +21,8 @@ export async function replay(
       runScript: (script) => connection.script(script),
       ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
     })
-    const work = async () => {
-      for (const operation of loaded.operations.keys()) {
-        await runOperation({ connection, loaded, operation, direction: 'up', operationTimeoutMs: 0 })
-      }
-    }
     try {
-      if (connection.engine.transactionalDdl && loaded.transaction) {
-        await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, work)
-      } else await work()
+      await runDirection({ connection, loaded, direction: 'up' })
       await connection.restoreSettings()
     } catch (error) {
       throw operationError(

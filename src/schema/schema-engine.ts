@@ -6,7 +6,6 @@ import { invalidSchema } from '../errors.js'
 import { withWholeDefaults } from './defaults.js'
 import { withExpressions } from './expressions.js'
 import { forEngine } from './prisma-schema.js'
-import { rememberTexts } from './remember.js'
 
 export type * from '../../engines/schema-engine.js'
 
@@ -27,14 +26,6 @@ export interface SchemaEngineOptions {
  * with `prisma-cli` the project's own Prisma.
  */
 export async function createSchemaEngine(
-  kind: 'wasm' | 'prisma-cli',
-  engine: Engine,
-  options: SchemaEngineOptions,
-): Promise<SchemaEngine> {
-  return rememberTexts(await anySchemaEngine(kind, engine, options))
-}
-
-async function anySchemaEngine(
   kind: 'wasm' | 'prisma-cli',
   engine: Engine,
   options: SchemaEngineOptions,
