@@ -9,7 +9,10 @@ import {
   adapterFactory,
   ColumnType,
 } from '../prisma-adapter.js'
+import { splitStatements } from '../sql/scanner.js'
 import { type InlineUnique, inlineUniques } from './inline-unique.js'
+import { withTexts } from './quoted-texts.js'
+import { syntax } from './syntax.js'
 
 export interface SqliteAdapterOptions {
   /** An open database; it is never closed here. */
@@ -104,7 +107,7 @@ function sqliteDriver(database: Database): AdapterDriver {
       if (query.args.length === 0) {
         const changes = database.prepare('SELECT total_changes()').pluck()
         const before = Number(changes.get())
-        database.exec(query.sql)
+        runScript(database, query.sql)
         return Number(changes.get()) - before
       }
       const statement = prepare(query)
@@ -112,11 +115,24 @@ function sqliteDriver(database: Database): AdapterDriver {
       statement.all()
       return 0
     },
-    script: async (sql) => {
-      database.exec(sql)
-    },
+    script: async (sql) => runScript(database, sql),
     explain: explainSqlite,
     dispose: async () => undefined,
+  }
+}
+
+/** Statement by statement, texts in double quotes as Prisma's own SQLite reads them. */
+function runScript(database: Database, script: string): void {
+  for (const { text } of splitStatements(script, syntax)) run(database, text)
+}
+
+function run(database: Database, sql: string): void {
+  try {
+    database.exec(sql)
+  } catch (error) {
+    const mended = withTexts(sql, error, syntax)
+    if (mended === undefined) throw error
+    run(database, mended)
   }
 }
 

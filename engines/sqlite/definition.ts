@@ -1,5 +1,5 @@
 /** A CREATE TABLE taken apart into columns and constraints, and put together again. Pure. */
-import type { StatementSyntax } from '../engine.js'
+import { EngineError, type StatementSyntax } from '../engine.js'
 import { type Token, tokens } from '../sql/tokens.js'
 
 export interface Word extends Token {
@@ -204,6 +204,18 @@ function deferred({ text, foreignKeys }: Item, before: readonly ForeignKey[]): s
   }, text)
 }
 
+/** @throws {EngineError} where it is computed from a column that goes */
+function computedAsBefore(
+  { text, column }: Item,
+  gone: readonly string[],
+  mentions: (text: string, columns: readonly string[]) => boolean,
+): string {
+  if (!mentions(text, gone)) return text
+  throw new EngineError(
+    `the column ${column} is computed from others (${text}), of which one goes; drop it, or write into migration.js how it is computed from now on`,
+  )
+}
+
 /**
  * The statement `next` with what `old` has beyond it: checks, collations, generated columns, deferred foreign keys and table options. Checks and
  * generated columns that mention a column which `next` does not have are left out, as other databases drop them with it.
@@ -226,6 +238,8 @@ export function merged(
   const keys = old.items.flatMap(({ foreignKeys }) => foreignKeys)
   const items = next.items.map((item) => {
     const before = old.items.find(({ column }) => column !== undefined && column === item.column)
+    // A schema names a computed column as any other.
+    if (before?.generated && !item.generated) return computedAsBefore(before, gone, mentions)
     const text = deferred(item, keys)
     return before?.collation && item.collation === undefined ? `${text} ${before.collation}` : text
   })

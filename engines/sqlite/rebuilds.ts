@@ -1,5 +1,5 @@
 /**
- * What a table keeps when it is built anew. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
+ * What stands around a statement: what a table keeps when it is built anew, and texts in double quotes. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
  * renaming `new_T`; everything of `T` that no Prisma schema models would go with it: triggers, partial and expression
  * indexes, checks, collations, generated columns, STRICT, and the count of AUTOINCREMENT. And the renaming fails while a view or a trigger elsewhere names `T`.
  */
@@ -7,6 +7,7 @@ import { EngineError, type Row, type StatementSyntax } from '../engine.js'
 import { describeStatement } from '../sql/statements.js'
 import { definitionOf, merged, withoutUnique, wordsOf } from './definition.js'
 import { inlineUniques } from './inline-unique.js'
+import { withTexts } from './quoted-texts.js'
 import { literal, quote } from './values.js'
 
 /** Sends one statement with nothing added to it. */
@@ -44,6 +45,16 @@ export class Rebuilds {
    * @throws {EngineError} for a trigger that the table as it is now would break
    */
   async run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
+    try {
+      return await this.#run(sql, work)
+    } catch (error) {
+      const mended = withTexts(sql, error, this.#syntax)
+      if (mended === undefined) throw error
+      return this.run(mended, work)
+    }
+  }
+
+  async #run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
     const [effect] = SUSPECT.test(sql) ? (describeStatement(sql, this.#syntax) ?? []) : []
     if (effect?.object === 'index' && effect.action === 'drop' && (await this.#dropUnique(effect.name)))
       return work(NOTHING)
@@ -214,13 +225,17 @@ export class Rebuilds {
       "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND sql IS NOT NULL ORDER BY rowid",
       [made],
     )
-    const columns = await this.#send(`SELECT name FROM pragma_table_info(${literal(made)}) ORDER BY cid`)
-    const list = columns.map(({ name }) => quote(String(name))).join(', ')
     const body = renamed(`(${whole.slice(next.start)}`, made, table, this.#syntax)
     // Together, also where the migration is in no transaction.
     await this.#send(`SAVEPOINT ${MARK}`)
     try {
       const result = await work(`CREATE TABLE ${quote(table)} ${body}`)
+      // Those that are computed are not among them.
+      const had = await this.#columns(made)
+      const list = (await this.#send(`SELECT name FROM pragma_table_info(${literal(table)}) ORDER BY cid`))
+        .filter(({ name }) => had.has(String(name).toLowerCase()))
+        .map(({ name }) => quote(String(name)))
+        .join(', ')
       await this.#send(`INSERT INTO ${quote(table)} (${list}) SELECT ${list} FROM ${quote(made)}`)
       await this.#send(`DROP TABLE ${quote(made)}`)
       for (const { sql } of objects) await this.#send(renamed(String(sql), made, table, this.#syntax))

@@ -1,8 +1,10 @@
 /** `rays adopt`: migrations that Prisma made get a snapshot and a way back, by replaying them once on a shadow database. */
+
 import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
+import { isAtomic } from '../history/direction.js'
 import { operationError } from '../history/operation.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { readScript, readSnapshot } from '../migrations/directory.js'
