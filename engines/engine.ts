@@ -503,6 +503,8 @@ export interface Engine {
   neutral(type: string): string | undefined
   /** Reads the structure of the namespaces (none: the connection's own). Extensions count as objects, not as structure. */
   structure(connection: Connection, schemas?: readonly string[]): Promise<Structure>
+  /** Why statements that fit their schema do not fit the tables that are there, for a person; undefined where they do. */
+  unfit?(statements: readonly string[], structure: Structure): string | undefined
   /** Where Prisma's engine in this process mistakes default expressions. */
   readonly expressions?: DefaultExpressions
   /** The database's own diff and introspection, where Prisma's engine in this process has none. */

@@ -12,6 +12,8 @@ export interface RenameDialect {
   readonly sequences: boolean
   /** What ALTER TABLE calls the drop of a foreign key. */
   readonly dropForeignKey: string
+  /** Names that differ only in upper and lower case are one. */
+  readonly foldsNames: boolean
   /** Renames an index where it is; undefined: it is dropped and made anew. */
   readonly renameIndex:
     | ((index: { schema?: string | undefined; table: string; from: string; to: string }) => string)
@@ -28,6 +30,7 @@ const DIALECTS: Readonly<Record<Provider, RenameDialect>> = {
     namedPrimaryKeys: true,
     namedForeignKeys: true,
     sequences: true,
+    foldsNames: false,
     dropForeignKey: 'DROP CONSTRAINT',
     // An index can be there under the name of another version of Prisma.
     renameIndex: ({ schema, from, to }) =>
@@ -38,6 +41,7 @@ const DIALECTS: Readonly<Record<Provider, RenameDialect>> = {
     namedPrimaryKeys: false,
     namedForeignKeys: true,
     sequences: false,
+    foldsNames: false,
     dropForeignKey: 'DROP FOREIGN KEY',
     renameIndex: ({ table, from, to }) => `ALTER TABLE ${tick(table)} RENAME INDEX ${tick(from)} TO ${tick(to)}`,
   },
@@ -46,6 +50,7 @@ const DIALECTS: Readonly<Record<Provider, RenameDialect>> = {
     namedPrimaryKeys: false,
     namedForeignKeys: false,
     sequences: false,
+    foldsNames: true,
     dropForeignKey: 'DROP CONSTRAINT',
     renameIndex: undefined,
   },
@@ -60,9 +65,15 @@ type Quoting = Pick<Engine, 'provider' | 'quote'>
 const qualified = ({ quote }: Quoting, schema: string | undefined, name: string) =>
   `${schema === undefined ? '' : `${quote(schema)}.`}${quote(name)}`
 
-/** The three databases say it in the same words (MySQL from 8.0, MariaDB from 10.5, SQLite from 3.25). */
-export function renameTable(engine: Quoting, schema: string | undefined, from: string, to: string): string {
-  return `ALTER TABLE ${qualified(engine, schema, from)} RENAME TO ${engine.quote(to)}`
+/**
+ * The three databases say it in the same words (MySQL from 8.0, MariaDB from 10.5, SQLite from 3.25). Where `User` is the name of
+ * `user` as well, the table goes by another one in between.
+ */
+export function renameTable(engine: Quoting, schema: string | undefined, from: string, to: string): string[] {
+  const rename = (a: string, b: string) => `ALTER TABLE ${qualified(engine, schema, a)} RENAME TO ${engine.quote(b)}`
+  if (!renameDialect(engine).foldsNames || from.toLowerCase() !== to.toLowerCase()) return [rename(from, to)]
+  const between = `rays_${to}`
+  return [rename(from, between), rename(between, to)]
 }
 
 export function renameColumn(

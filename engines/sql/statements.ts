@@ -141,9 +141,25 @@ class Parser {
       this.#rest()
       return [{ action: 'control', object: 'pragma', name: name.toLowerCase() }]
     }
-    for (const word of ['BEGIN', 'COMMIT', 'ROLLBACK'])
-      if (this.#take(word)) return [{ action: 'control', object: 'transaction', name: word.toLowerCase() }]
+    const control = this.#control()
+    if (control !== undefined) return [{ action: 'control', object: 'transaction', name: control }]
     throw new Unknown()
+  }
+
+  /** `begin`, `commit` or `rollback`, in any of the words for it; with a level of isolation it is none of them. */
+  #control(): string | undefined {
+    const begins = this.#take('BEGIN')
+    if (begins) this.#take('DEFERRED') || this.#take('IMMEDIATE') || this.#take('EXCLUSIVE')
+    const name =
+      begins || this.#take('START', 'TRANSACTION')
+        ? 'begin'
+        : this.#take('COMMIT') || this.#take('END')
+          ? 'commit'
+          : this.#take('ROLLBACK')
+            ? 'rollback'
+            : undefined
+    if (name !== undefined) this.#take('TRANSACTION') || this.#take('WORK')
+    return name
   }
 
   #create(): Effect[] {

@@ -1,5 +1,6 @@
 /** SQLite for Prisma's engine in this process. */
 import type { Database, Statement } from 'better-sqlite3'
+import type { Row } from '../engine.js'
 import {
   type AdapterDriver,
   type AdapterError,
@@ -8,6 +9,10 @@ import {
   adapterFactory,
   ColumnType,
 } from '../prisma-adapter.js'
+import { splitStatements } from '../sql/scanner.js'
+import { type InlineUnique, inlineUniques } from './inline-unique.js'
+import { withTexts } from './quoted-texts.js'
+import { syntax } from './syntax.js'
 
 export interface SqliteAdapterOptions {
   /** An open database; it is never closed here. */
@@ -24,6 +29,35 @@ export function sqliteAdapter({ database, shadow }: SqliteAdapterOptions): Adapt
   })
 }
 
+/**
+ * The engine is told of a UNIQUE written into a table as of the index that Prisma would make, and asks for that by its name.
+ */
+class InlineUniques {
+  #all: readonly InlineUnique[] = []
+
+  async look(database: Database): Promise<void> {
+    this.#all = await inlineUniques((sql) => database.prepare(sql).all() as Row[])
+  }
+
+  /** The rows of a list of indexes. @param at the place of their names */
+  told(rows: unknown[][], at: number): unknown[][] {
+    return rows.flatMap((row) => {
+      const found = this.#all.find(({ index }) => index === row[at])
+      if (!found) return [row]
+      return found.alias === undefined ? [] : [row.map((value, i) => (i === at ? found.alias : value))]
+    })
+  }
+
+  /** A question with SQLite's own names. */
+  asked(sql: string): string {
+    const found = this.#all.find(({ alias }) => alias !== undefined && sql.includes(`"${alias}"`))
+    return found && ASKS_INDEX.test(sql) ? sql.replace(`"${found.alias}"`, `"${found.index}"`) : sql
+  }
+}
+
+const LISTS_INDEXES = /^\s*PRAGMA index_list\b/i
+const ASKS_INDEX = /^\s*(?:PRAGMA index_x?info\b|SELECT sql FROM sqlite_master WHERE type = 'index' AND name = )/i
+
 /** Prisma: sql-schema-describer names an index as `name = "x"`, which this SQLite takes for a column. */
 function standard(sql: string): string {
   const found = /^(SELECT sql FROM sqlite_master WHERE type = 'index' AND name = )"(.*)";?\s*$/s.exec(sql)
@@ -31,13 +65,16 @@ function standard(sql: string): string {
 }
 
 function sqliteDriver(database: Database): AdapterDriver {
+  const uniques = new InlineUniques()
   const prepare = ({ sql, args, argTypes }: AdapterQuery): Statement =>
-    database.prepare(standard(sql)).bind(args.map((arg, i) => parameter(arg, argTypes?.[i]?.scalarType)))
+    database.prepare(standard(uniques.asked(sql))).bind(args.map((arg, i) => parameter(arg, argTypes?.[i]?.scalarType)))
   return {
     provider: 'sqlite',
     connectionInfo: { maxBindValues: 999, supportsRelationJoins: false },
     query: async (query) => {
       try {
+        const listed = LISTS_INDEXES.test(query.sql)
+        if (listed) await uniques.look(database)
         const statement = prepare(query)
         if (!statement.reader) {
           statement.run()
@@ -45,8 +82,14 @@ function sqliteDriver(database: Database): AdapterDriver {
         }
         const columns = statement.columns()
         const all = statement.safeIntegers(true).raw().all() as unknown[][]
-        // `sqlite_sequence` outlives the tables it was made for; the engine would take the database for a filled one (P3005).
-        const rows = query.sql.startsWith(LIST_TABLES) ? all.filter(([name]) => name !== 'sqlite_sequence') : all
+        const rows = LISTS_TABLES.test(query.sql)
+          ? all.filter(isModelled(database, columns))
+          : listed
+            ? uniques.told(
+                all,
+                columns.findIndex(({ name }) => name === 'name'),
+              )
+            : all
         const columnTypes = columns.map((column, i) => columnType(column.type, rows, i))
         return {
           columnNames: columns.map((column) => column.name),
@@ -64,7 +107,7 @@ function sqliteDriver(database: Database): AdapterDriver {
       if (query.args.length === 0) {
         const changes = database.prepare('SELECT total_changes()').pluck()
         const before = Number(changes.get())
-        database.exec(query.sql)
+        runScript(database, query.sql)
         return Number(changes.get()) - before
       }
       const statement = prepare(query)
@@ -72,16 +115,46 @@ function sqliteDriver(database: Database): AdapterDriver {
       statement.all()
       return 0
     },
-    script: async (sql) => {
-      database.exec(sql)
-    },
+    script: async (sql) => runScript(database, sql),
     explain: explainSqlite,
     dispose: async () => undefined,
   }
 }
 
-/** Prisma: sql-schema-connector, the SQLite flavour's list of tables. */
-const LIST_TABLES = 'SELECT name AS table_name FROM sqlite_master'
+/** Statement by statement, texts in double quotes as Prisma's own SQLite reads them. */
+function runScript(database: Database, script: string): void {
+  for (const { text } of splitStatements(script, syntax)) run(database, text)
+}
+
+function run(database: Database, sql: string): void {
+  try {
+    database.exec(sql)
+  } catch (error) {
+    const mended = withTexts(sql, error, syntax)
+    if (mended === undefined) throw error
+    run(database, mended)
+  }
+}
+
+/** Prisma: the lists of tables of sql-schema-connector's SQLite flavour, and of sql-schema-describer. */
+const LISTS_TABLES = /\bFROM sqlite_master\s+WHERE type='table'/
+
+/**
+ * Whether a table is one that a schema can have. `sqlite_sequence` outlives the tables it was made for, and the engine would
+ * take the database for a filled one (P3005); virtual tables, and those that they keep their contents in, are no models.
+ */
+function isModelled(
+  database: Database,
+  columns: readonly { readonly name: string }[],
+): (row: readonly unknown[]) => boolean {
+  const others = database
+    .prepare("SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow')")
+    .pluck()
+    .all()
+  const out = new Set(['sqlite_sequence', ...others])
+  const at = columns.findIndex(({ name }) => name === 'table_name' || name === 'name')
+  return (row) => !out.has(row[at])
+}
 
 const NOTHING = { columnNames: [], columnTypes: [], rows: [] }
 

@@ -1,5 +1,5 @@
 /** A CREATE TABLE taken apart into columns and constraints, and put together again. Pure. */
-import type { StatementSyntax } from '../engine.js'
+import { EngineError, type StatementSyntax } from '../engine.js'
 import { type Token, tokens } from '../sql/tokens.js'
 
 export interface Word extends Token {
@@ -151,6 +151,47 @@ function foreignKeysOf(sql: string, words: readonly Word[], column: string | und
   return found
 }
 
+/**
+ * The list of columns and constraints without the UNIQUE on these columns, as one text; undefined where there is none.
+ * @param columns in its order
+ */
+export function withoutUnique(
+  { items }: Definition,
+  columns: readonly string[],
+  syntax: StatementSyntax,
+): string | undefined {
+  const wanted = JSON.stringify(columns.map((column) => column.toLowerCase()))
+  let found = false
+  const texts = items.flatMap(({ text, column }) => {
+    const cut = uniqueIn(text, column, syntax)
+    if (found || cut?.columns !== wanted) return [text]
+    found = true
+    return column === undefined ? [] : [`${text.slice(0, cut.start).trimEnd()}${text.slice(cut.end)}`]
+  })
+  return found ? texts.join(', ') : undefined
+}
+
+/** Where the UNIQUE of a column or constraint stands in its text, with its name and what is done on a conflict. */
+function uniqueIn(text: string, column: string | undefined, syntax: StatementSyntax) {
+  const words = wordsOf(text, syntax)
+  const is = (i: number, pattern: RegExp) => words[i]?.kind === 'word' && pattern.test(words[i]?.text ?? '')
+  let depth = 0
+  for (const [i, word] of words.entries()) {
+    if (word.text === '(') depth++
+    else if (word.text === ')') depth--
+    if (depth !== 0 || !is(i, /^unique$/i) || (i === 0 && column !== undefined)) continue
+    const named = is(i - 2, /^constraint$/i) ? i - 2 : i
+    const { names, next } = namesIn(words, i + 1)
+    const last = is(next, /^on$/i) && is(next + 1, /^conflict$/i) ? next + 2 : next - 1
+    return {
+      start: words[named]?.start ?? 0,
+      end: words[last]?.end ?? text.length,
+      columns: column === undefined ? names : JSON.stringify([column]),
+    }
+  }
+  return undefined
+}
+
 const bareName = (text: string) => text.replace(/^["`[]|["`\]]$/g, '').toLowerCase()
 const squeezed = (check: string) => check.replace(/^CONSTRAINT\s+\S+\s+/i, '').replace(/\s+/g, '')
 
@@ -161,6 +202,18 @@ function deferred({ text, foreignKeys }: Item, before: readonly ForeignKey[]): s
     if (same?.deferral === undefined || key.deferral !== undefined) return whole
     return `${whole.slice(0, key.end)} ${same.deferral}${whole.slice(key.end)}`
   }, text)
+}
+
+/** @throws {EngineError} where it is computed from a column that goes */
+function computedAsBefore(
+  { text, column }: Item,
+  gone: readonly string[],
+  mentions: (text: string, columns: readonly string[]) => boolean,
+): string {
+  if (!mentions(text, gone)) return text
+  throw new EngineError(
+    `the column ${column} is computed from others (${text}), of which one goes; drop it, or write into migration.js how it is computed from now on`,
+  )
 }
 
 /**
@@ -185,6 +238,8 @@ export function merged(
   const keys = old.items.flatMap(({ foreignKeys }) => foreignKeys)
   const items = next.items.map((item) => {
     const before = old.items.find(({ column }) => column !== undefined && column === item.column)
+    // A schema names a computed column as any other.
+    if (before?.generated && !item.generated) return computedAsBefore(before, gone, mentions)
     const text = deferred(item, keys)
     return before?.collation && item.collation === undefined ? `${text} ${before.collation}` : text
   })

@@ -45,8 +45,8 @@ const MESSAGES: readonly (readonly [RegExp, Kind])[] = [
 
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [
-    /^no such column/,
-    'In SQLite as rays uses it, "x" is always a name: write a text in single quotes, as in DEFAULT \'x\'.',
+    /^unknown datatype for/,
+    'The table is STRICT, which knows INT, INTEGER, REAL, TEXT, BLOB and ANY: make an ordinary table of it in an operation before this one.',
   ],
   [/cannot VACUUM/, 'Take the migration out of its transaction: transaction = false.'],
 ]

@@ -1,7 +1,7 @@
 /** SQLite, over the driver `better-sqlite3`. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Engine, StatementSyntax } from '../engine.js'
+import type { Engine } from '../engine.js'
 import { SqliteConnection } from './connection.js'
 import { explainSqlite } from './errors.js'
 import { expressions } from './expressions.js'
@@ -9,23 +9,11 @@ import { sameFile } from './files.js'
 import { Rebuilds } from './rebuilds.js'
 import { create, open } from './session.js'
 import { openShadow } from './shadow.js'
+import { unfitForStrict } from './strict.js'
 import { readStructure } from './structure.js'
+import { syntax } from './syntax.js'
 import { describeSqlite, sqlitePath, withSqliteFile } from './url.js'
 import { historyDialect, literal, neutral, quote, sample } from './values.js'
-
-const syntax: StatementSyntax = {
-  dialect: 'sqlite',
-  doubleQuotedStrings: false,
-  backslashEscapes: false,
-  dollarQuotes: false,
-  backticks: true,
-  brackets: true,
-  nestedComments: false,
-  hashComments: false,
-  dashNeedsSpace: false,
-  compound: 'trigger',
-  placeholder: () => '?',
-}
 
 /** The SQLite engine. */
 export const sqlite: Engine = {
@@ -61,4 +49,5 @@ export const sqlite: Engine = {
   sample,
   neutral,
   structure: readStructure,
+  unfit: unfitForStrict,
 }

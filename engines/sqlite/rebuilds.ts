@@ -1,11 +1,13 @@
 /**
- * What a table keeps when it is built anew. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
+ * What stands around a statement: what a table keeps when it is built anew, and texts in double quotes. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
  * renaming `new_T`; everything of `T` that no Prisma schema models would go with it: triggers, partial and expression
  * indexes, checks, collations, generated columns, STRICT, and the count of AUTOINCREMENT. And the renaming fails while a view or a trigger elsewhere names `T`.
  */
 import { EngineError, type Row, type StatementSyntax } from '../engine.js'
 import { describeStatement } from '../sql/statements.js'
-import { definitionOf, merged, wordsOf } from './definition.js'
+import { definitionOf, merged, withoutUnique, wordsOf } from './definition.js'
+import { inlineUniques } from './inline-unique.js'
+import { withTexts } from './quoted-texts.js'
 import { literal, quote } from './values.js'
 
 /** Sends one statement with nothing added to it. */
@@ -21,7 +23,9 @@ interface Kept {
 
 const PREFIX = 'new_'
 const MARK = '"rays rebuild"'
-const SUSPECT = /^\s*(?:--[^\n]*\n\s*)*(?:CREATE|DROP|ALTER)\s+TABLE\b/i
+const SUSPECT = /^\s*(?:--[^\n]*\n\s*)*(?:(?:CREATE|DROP|ALTER)\s+TABLE|DROP\s+INDEX)\b/i
+/** In place of a statement that has been seen to. */
+const NOTHING = 'SELECT 1 WHERE 0'
 
 /** The tables that a session is building anew. */
 export class Rebuilds {
@@ -41,7 +45,19 @@ export class Rebuilds {
    * @throws {EngineError} for a trigger that the table as it is now would break
    */
   async run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
+    try {
+      return await this.#run(sql, work)
+    } catch (error) {
+      const mended = withTexts(sql, error, this.#syntax)
+      if (mended === undefined) throw error
+      return this.run(mended, work)
+    }
+  }
+
+  async #run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
     const [effect] = SUSPECT.test(sql) ? (describeStatement(sql, this.#syntax) ?? []) : []
+    if (effect?.object === 'index' && effect.action === 'drop' && (await this.#dropUnique(effect.name)))
+      return work(NOTHING)
     if (effect?.object !== 'table') return work(sql)
     const { action, name } = effect
     if (action === 'create' && name.startsWith(PREFIX)) {
@@ -135,6 +151,55 @@ export class Rebuilds {
     }
   }
 
+  /**
+   * An index that stands for a UNIQUE written into a table is taken away by building the table anew without that. Returns
+   * whether the index was one.
+   * @throws {EngineError} where rows of other tables would go with it
+   */
+  async #dropUnique(name: string): Promise<boolean> {
+    const [there] = await this.#send("SELECT 1 AS found FROM sqlite_schema WHERE type = 'index' AND name = ?", [name])
+    if (there) return false
+    const all = await inlineUniques((sql) => this.#send(sql))
+    const unique = all.find(({ alias }) => alias?.toLowerCase() === name.toLowerCase())
+    if (unique === undefined) return false
+    const { table, columns } = unique
+    const definition = definitionOf(String(await this.#tableSql(table)), this.#syntax)
+    const list = withoutUnique(definition, columns, this.#syntax)
+    if (list === undefined) return false
+    await this.#refuseReferred(table, name)
+    const indexes = await this.#send(
+      "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type = 'index' AND sql IS NOT NULL ORDER BY rowid",
+      [table],
+    )
+    const kept = (await this.#send(`SELECT name FROM pragma_table_info(${literal(table)}) ORDER BY cid`))
+      .map((row) => quote(String(row.name)))
+      .join(', ')
+    const made = quote(PREFIX + table)
+    for (const sql of [
+      `CREATE TABLE ${made} (${list})${definition.options === '' ? '' : ` ${definition.options}`}`,
+      `INSERT INTO ${made} (${kept}) SELECT ${kept} FROM ${quote(table)}`,
+      `DROP TABLE ${quote(table)}`,
+      `ALTER TABLE ${made} RENAME TO ${quote(table)}`,
+      ...indexes.map((row) => String(row.sql)).filter((sql) => isPlain(sql, this.#syntax)),
+    ])
+      await this.run(sql, (text) => this.#send(text))
+    return true
+  }
+
+  /** SQLite: where foreign keys are on, a table that is dropped takes the rows along that refer to it. */
+  async #refuseReferred(table: string, index: string): Promise<void> {
+    const [keys] = await this.#send('PRAGMA foreign_keys')
+    if (Number(keys?.foreign_keys) !== 1) return
+    const [child] = await this.#send(
+      'SELECT m.name AS name FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = ? AND lower(f."table") = lower(?) LIMIT 1',
+      ['table', table],
+    )
+    if (child === undefined) return
+    throw new EngineError(
+      `${index} stands for a UNIQUE that is written into the table ${table}: only building the table anew takes it away, and rows of ${child.name} refer to it. Write PRAGMA foreign_keys=OFF; as the first statement of the migration`,
+    )
+  }
+
   async #tableSql(table: string): Promise<unknown> {
     const [row] = await this.#send("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", [table])
     return row?.sql
@@ -160,13 +225,17 @@ export class Rebuilds {
       "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND sql IS NOT NULL ORDER BY rowid",
       [made],
     )
-    const columns = await this.#send(`SELECT name FROM pragma_table_info(${literal(made)}) ORDER BY cid`)
-    const list = columns.map(({ name }) => quote(String(name))).join(', ')
     const body = renamed(`(${whole.slice(next.start)}`, made, table, this.#syntax)
     // Together, also where the migration is in no transaction.
     await this.#send(`SAVEPOINT ${MARK}`)
     try {
       const result = await work(`CREATE TABLE ${quote(table)} ${body}`)
+      // Those that are computed are not among them.
+      const had = await this.#columns(made)
+      const list = (await this.#send(`SELECT name FROM pragma_table_info(${literal(table)}) ORDER BY cid`))
+        .filter(({ name }) => had.has(String(name).toLowerCase()))
+        .map(({ name }) => quote(String(name)))
+        .join(', ')
       await this.#send(`INSERT INTO ${quote(table)} (${list}) SELECT ${list} FROM ${quote(made)}`)
       await this.#send(`DROP TABLE ${quote(made)}`)
       for (const { sql } of objects) await this.#send(renamed(String(sql), made, table, this.#syntax))

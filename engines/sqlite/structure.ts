@@ -1,6 +1,7 @@
 /** The whole structure of a SQLite database as text, read through its pragmas. */
 import type { Connection, DatabaseObject, Row, Structure } from '../engine.js'
 import { tokens } from '../sql/tokens.js'
+import { inlineUniques } from './inline-unique.js'
 import { literal, quote } from './values.js'
 
 /** Reads the structure: what tables hold in any order, and the texts of everything else. */
@@ -8,14 +9,22 @@ export async function readStructure(connection: Connection): Promise<Structure> 
   const all = await connection.raw(
     "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name <> '_prisma_migrations' ORDER BY rowid",
   )
+  const kinds = await connection.raw("SELECT name, type FROM pragma_table_list WHERE schema = 'main'")
+  const kindOf = new Map(kinds.map(({ name, type }) => [String(name), String(type)]))
+  const uniques = await inlineUniques((sql) => connection.raw(sql))
   const lines: string[] = []
   const objects: DatabaseObject[] = []
   for (const row of all) {
     const name = String(row.name)
-    if (row.type === 'table') lines.push(...(await tableLines(connection, name, String(row.sql))))
+    const kind = row.type === 'table' ? kindOf.get(name) : undefined
+    // What a virtual table keeps its contents in is its own, and goes with it.
+    if (kind === 'shadow') continue
+    if (kind === 'virtual') objects.push(virtualTable(row))
+    else if (row.type === 'table') lines.push(...(await tableLines(connection, name, String(row.sql))))
     else if (row.type !== 'index') objects.push(objectOf(row))
   }
-  for (const table of all.filter((row) => row.type === 'table')) {
+  const isPlain = (row: Row) => row.type === 'table' && kindOf.get(String(row.name)) === 'table'
+  for (const table of all.filter(isPlain)) {
     for (const index of await connection.raw(
       `SELECT name, "unique" AS uniq, origin, partial FROM pragma_index_list(${literal(table.name)}) ORDER BY name`,
     )) {
@@ -29,21 +38,34 @@ export async function readStructure(connection: Connection): Promise<Structure> 
       }
       if (index.origin === 'pk') continue
       const columns = keys.map((key) => `${key.name}${Number(key.down) === 1 ? ' desc' : ''} ${key.coll}`)
-      const shown = text ? String(index.name) : 'of the table'
+      const unique = uniques.find((each) => each.index === index.name)
+      if (unique && unique.alias === undefined) continue
+      const shown = unique?.alias ?? String(index.name)
       lines.push(`index ${table.name} ${shown}${Number(index.uniq) === 1 ? ' unique' : ''} (${columns.join(', ')})`)
     }
   }
-  // A view may be made of another, a trigger may stand on a view: views before triggers, each in the order of its making.
-  const rank = ({ kind }: DatabaseObject) => ['index', 'view', 'trigger'].indexOf(kind)
+  // A view may be made of another, a trigger may stand on a view and write to a virtual table: views before triggers, each in
+  // the order of its making.
+  const rank = ({ kind }: DatabaseObject) => ['virtual table', 'index', 'view', 'trigger'].indexOf(kind)
   objects.sort((a, b) => rank(a) - rank(b))
-  const tables = new Map(
-    all.flatMap((row) => (row.type === 'table' ? [[String(row.name), String(row.sql)] as const] : [])),
-  )
+  const tables = new Map(all.flatMap((row) => (isPlain(row) ? [[String(row.name), String(row.sql)] as const] : [])))
   return {
     lines: [...lines, ...objects.map(({ kind, name, make }) => `${kind} ${name} ${make}`)].sort(),
     objects,
     repairs: new Map(),
     tables,
+  }
+}
+
+/** A table that a module keeps (full text search, R*Tree): no Prisma schema models it. */
+function virtualTable(row: Row): DatabaseObject {
+  const name = String(row.name)
+  return {
+    kind: 'virtual table',
+    name,
+    identity: name,
+    make: String(row.sql),
+    remove: `DROP TABLE IF EXISTS ${quote(name)}`,
   }
 }
 

@@ -1,8 +1,10 @@
 /** `rays adopt`: migrations that Prisma made get a snapshot and a way back, by replaying them once on a shadow database. */
+
 import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
+import { isAtomic } from '../history/direction.js'
 import { operationError } from '../history/operation.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { readScript, readSnapshot } from '../migrations/directory.js'
@@ -216,9 +218,13 @@ class Walk {
       return true
     }
     const script = await readScript(migration)
-    const loaded = await loadMigration(migration, { runScript: (text) => connection.script(text) })
+    const loaded = await loadMigration(migration, {
+      runScript: (text) => connection.script(text),
+      ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
+    })
+    const atomic = isAtomic(connection, loaded)
     try {
-      if (!connection.engine.transactionalDdl) {
+      if (!atomic) {
         await connection.script(script)
         return false
       }
@@ -227,7 +233,8 @@ class Walk {
       return true
     } catch (error) {
       const { kind } = connection.engine.explain(error)
-      if (kind !== 'needs-no-transaction' && kind !== 'unsafe-enum') throw this.#failed(connection, loaded, error)
+      if (!atomic || (kind !== 'needs-no-transaction' && kind !== 'unsafe-enum'))
+        throw this.#failed(connection, loaded, error)
     } finally {
       await connection.restoreSettings()
     }

@@ -329,6 +329,7 @@ class Maker {
   async make(change: Change, slug: string, hazards: readonly CountedHazard[]): Promise<MadeMigration> {
     const { from, script } = change
     let plan = change.paired()
+    await this.#refuseUnfit(plan)
     let proof: Proof | undefined
     let proven = false
     if (this.#options.verify !== false && this.#canProve()) {
@@ -375,6 +376,26 @@ class Maker {
       proof: !proven ? 'skipped' : proof!.rows === 'kept' || from === undefined ? 'proven' : 'proven on empty tables',
       notes,
     }
+  }
+
+  /** What the schema alone does not show of the tables that are there. @throws {FailedError} */
+  async #refuseUnfit({ operations }: OperationPlan): Promise<void> {
+    const { engine, schemas } = this.#project
+    if (!engine.unfit) return
+    const structure = await fromLive(this.#context, this.#project, (connection) =>
+      engine.structure(connection, schemas),
+    )
+    const why =
+      structure &&
+      engine.unfit(
+        operations.flatMap(({ up }) => up.statements),
+        structure,
+      )
+    if (why === undefined) return
+    throw new FailedError(`${why} Nothing was written.`, {
+      code: 'E_UNFIT',
+      hint: 'Make an ordinary table of it in a migration of its own (rays makemigration --blank), or give the field a type that it knows.',
+    })
   }
 
   async #onReplayed<T>(work: (connection: Connection) => Promise<T>): Promise<T> {

@@ -292,6 +292,7 @@ async function run(
       : await loadAll(planned.migrations, connection, options.fake === true)
   if (!options.fake) {
     refuseUnlocked(project, config, loaded)
+    noteAlone(loaded, host)
     if (config.singleTransaction) refuseApart(project, config, loaded)
   }
   const hazards = options.fake ? [] : await hazardsOf(project, connection, planned, loaded)
@@ -394,6 +395,15 @@ function refuseUnlocked(project: Project, config: Context['config'], loaded: rea
   throw new UsageError(
     `${outside.join(', ')}: transaction = false needs a session of its own for the lock, and a transaction pooler (pgbouncer=true) gives none. Nothing was run.`,
     { code: 'E_POOLER', hint: 'Run this command with a URL that leads to the server directly.' },
+  )
+}
+
+/** What a script of Prisma's needs that no transaction can hold all of it. */
+function noteAlone(loaded: readonly LoadedMigration[], host: Context['host']): void {
+  const alone = namesOf(loaded, ({ transaction, migration }) => !transaction && migration.codeFile === undefined)
+  if (alone.length === 0) return
+  host.note(
+    `Outside of a transaction, as Prisma runs it, for it holds what none can: ${alone.join(', ')}. What is done of it stays where it fails.`,
   )
 }
 
@@ -655,6 +665,7 @@ async function preview(
   warnOfNearHooks(planned.migrations, host.warn)
   const reader = connection ?? readerOf(project.engine)
   const loaded = await loadAll(planned.migrations, reader, false)
+  noteAlone(loaded, host)
   if (config.singleTransaction && !options.check && loaded.length > 0) refuseApart(project, config, loaded)
   const hazards = connection ? await hazardsOf(project, connection, planned, loaded) : []
   const sql = options.sql ? await sqlOf(project, loaded, planned.direction) : undefined

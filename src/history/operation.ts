@@ -169,7 +169,8 @@ function together(hint: string | undefined, singleTransaction = false): string |
 }
 
 function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
-  const file = loaded.migration.codeFile ?? loaded.migration.directory
+  const { codeFile, name } = loaded.migration
+  const file = codeFile ?? `the migration.js that rays adopt gives ${name}`
   switch (info.kind) {
     case 'needs-no-transaction':
       return `This statement cannot run in a transaction. Take the migration out of it: add \`module.exports.transaction = false\` (or \`export const transaction = false\`) to ${file}.`

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { StatementSyntax } from '../../engines/engine.js'
+import { standsAlone } from '../../engines/sql/transactions.js'
 import { MigrationInvalidError, RaysError } from '../errors.js'
 import { LOADS_OTHERS, refuseCodeIn } from '../imports.js'
 import { FOREIGN_KEYS_OFF, isKnexForm, type KnexForm, needsForeignKeysOff, overClient } from '../knex/form.js'
@@ -33,10 +34,11 @@ export async function loadMigration(migration: Migration, options: LoadOptions):
   if (migration.codeFile === undefined) {
     // What cannot be split into statements is told before the first statement of any migration runs.
     if (options.syntax && migration.sqlFile) statementsIn(migration.sqlFile, script, options.syntax)
+    const alone = options.inTransaction !== undefined && standsAlone(script, options.inTransaction)
     return {
       ...shared,
-      operations: isEmptyScript(script) ? [[nothing, nothing]] : [[scriptOperation(script, options), null]],
-      transaction: true,
+      operations: isEmptyScript(script) ? [[nothing, nothing]] : [[scriptOperation(script, options, alone), null]],
+      transaction: !alone,
       foreignKeysOff: FOREIGN_KEYS_OFF.test(script),
       codeHash: undefined,
     }
@@ -93,8 +95,9 @@ function isEmptyScript(script: string): boolean {
   return script.trim() === '' || script.trim() === EMPTY_SCRIPT
 }
 
-function scriptOperation(script: string, options: LoadOptions): OperationFunction {
-  const text = options.inTransaction ? withoutTransactions(script, options.inTransaction) : script
+/** @param alone it is run as Prisma runs it: as it is */
+function scriptOperation(script: string, options: LoadOptions, alone: boolean): OperationFunction {
+  const text = options.inTransaction && !alone ? withoutTransactions(script, options.inTransaction) : script
   const operation = () => options.runScript(text)
   Object.defineProperty(operation, 'name', { value: 'migration.sql' })
   sendsScript(operation, text)

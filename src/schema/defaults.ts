@@ -2,6 +2,7 @@
 
 import { unquote } from '../../engines/psl.js'
 import type { SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import { type Edit, withEdits } from './edits.js'
 import { attributeOf, columnsOf, enumsOf, type Field, modelsOf } from './fields.js'
 
 /**
@@ -9,7 +10,9 @@ import { attributeOf, columnsOf, enumsOf, type Field, modelsOf } from './fields.
  * - between two schema texts it takes a literal of a DateTime for the same as `now()` or any other literal, and one of a
  *   Json for the same as a text's, so the database kept the old default;
  * - on SQLite, and only there, it writes the literal of a Json bare (`DEFAULT {}`), which no SQLite accepts;
- * - it writes an enum's value as it is mapped, and one that holds a quote (`@map("it's")`) ends its literal early.
+ * - it writes an enum's value as it is mapped, and one that holds a quote (`@map("it's")`) ends its literal early;
+ * - where the database has no enums and no Json (SQLite) it keeps these types of a field that it reads anew, and writes its
+ *   default as a text: `@default("BASIC")`, `@default("'{}'")`, which its own validator refuses.
  */
 export function withWholeDefaults(engine: SchemaEngine): SchemaEngine {
   return {
@@ -20,7 +23,31 @@ export function withWholeDefaults(engine: SchemaEngine): SchemaEngine {
       const files = [from, to].flatMap(filesOf)
       return { ...diff, script: quoteEnumValues(quoteJsonDefaults(diff.script, files), files) }
     },
+    introspect: async (connection, context) => withReadableDefaults(await engine.introspect(connection, context)),
   }
+}
+
+/** What the engine has read, with defaults of enums and Json fields as a schema has them. */
+function withReadableDefaults(files: readonly SchemaFile[]): SchemaFile[] {
+  const enums = enumsOf(files)
+  const edits = modelsOf(files).flatMap((model) =>
+    model.fields.flatMap((field) => {
+      const literal = literalDefault(field)?.arguments?.[0]
+      const text = literal && readable(field, unquote(literal.text), enums)
+      return text === undefined || !literal
+        ? []
+        : [{ path: model.block.file.path, start: literal.start, end: literal.end, text }]
+    }),
+  )
+  return withEdits(files, edits)
+}
+
+/** The default of a field as its type has it; undefined where it is right as it is. */
+function readable(field: Field, value: string, enums: ReturnType<typeof enumsOf>): string | undefined {
+  const values = enums.get(field.type)
+  if (values) return [...values].find(([, mapped]) => mapped === value)?.[0]
+  const quoted = field.type === 'Json' ? /^'(.*)'$/s.exec(value)?.[1] : undefined
+  return quoted === undefined ? undefined : JSON.stringify(quoted.replaceAll("''", "'"))
 }
 
 function filesOf(state: SchemaState): readonly SchemaFile[] {
@@ -36,23 +63,17 @@ function withoutMistaken(from: SchemaState, to: SchemaState): SchemaState {
   const models = modelsOf(to.files)
   for (const model of models)
     for (const field of columnsOf(model, models)) after.set(key(model.schema, model.table, field.column), field)
-  const cuts: { path: string; start: number; end: number }[] = []
+  const cuts: Edit[] = []
   for (const model of modelsOf(from.files)) {
     for (const field of model.fields) {
       const next = after.get(key(model.schema, model.table, field.column))
       const before = attributeOf(field, 'default')
       if (!next || !before || !mistaken(field, next)) continue
-      cuts.push({ path: model.block.file.path, start: before.start, end: before.end })
+      const { start, end } = before
+      cuts.push({ path: model.block.file.path, start, end, text: ' '.repeat(end - start) })
     }
   }
-  if (cuts.length === 0) return from
-  const files = from.files.map((file) => {
-    let { content } = file
-    for (const { path, start, end } of cuts)
-      if (path === file.path) content = content.slice(0, start) + ' '.repeat(end - start) + content.slice(end)
-    return { path: file.path, content }
-  })
-  return { kind: 'schema', files }
+  return cuts.length === 0 ? from : { kind: 'schema', files: withEdits(from.files, cuts) }
 }
 
 const key = (schema: string | undefined, table: string, column: string) => [schema ?? '', table, column].join('\0')

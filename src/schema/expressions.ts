@@ -1,9 +1,10 @@
 /** Default expressions that Prisma's engine reads as texts, put right in what it is told and in what it answers. */
 import type { DefaultExpressions, StatementSyntax } from '../../engines/engine.js'
-import { unquote } from '../../engines/psl.js'
+import { blocksOf, unquote } from '../../engines/psl.js'
 import type { SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
+import { withEdits } from './edits.js'
 import { attributeOf, type Field, type Model, modelsOf } from './fields.js'
 
 /** An engine that is told of the database through {@link DefaultExpressions.adapter}, seen as one that reads expressions. */
@@ -25,8 +26,25 @@ export function withExpressions(
       return { ...diff, script: plain(diff.script), summary: plain(diff.summary) }
     },
     introspect: async (connection, context) =>
-      (await engine.introspect(connection, context)).map((file) => ({ ...file, content: unmarked(file, plain) })),
+      withEnumsOf(
+        context,
+        (await engine.introspect(connection, context)).map((file) => ({ ...file, content: unmarked(file, plain) })),
+      ),
   }
+}
+
+/** The database holds no enums: those of what was read are the schema's own, of which the engine loses the `@map` of values. */
+function withEnumsOf(context: readonly SchemaFile[], files: readonly SchemaFile[]): SchemaFile[] {
+  const enums = (all: readonly SchemaFile[]) =>
+    all.flatMap((file) => blocksOf(file)).filter(({ keyword }) => keyword === 'enum')
+  const own = new Map(enums(context).map(({ name, file, start, end }) => [name, file.content.slice(start, end)]))
+  return withEdits(
+    files,
+    enums(files).flatMap(({ name, file, start, end }) => {
+      const text = own.get(name)
+      return text === undefined ? [] : [{ path: file.path, start, end, text }]
+    }),
+  )
 }
 
 const key = (table: string, column: string) => `${table}\0${column}`
@@ -46,15 +64,7 @@ function marked(state: SchemaState, expressions: DefaultExpressions, added: Read
   const changes = modelsOf(state.files).flatMap((model) =>
     model.fields.flatMap((field) => changeOf(model, field, expressions, added)),
   )
-  if (changes.length === 0) return state
-  const files = state.files.map((file) => ({
-    ...file,
-    content: changes
-      .filter(({ path }) => path === file.path)
-      .sort((a, b) => b.start - a.start)
-      .reduce((content, { start, end, text }) => content.slice(0, start) + text + content.slice(end), file.content),
-  }))
-  return { kind: 'schema', files }
+  return changes.length === 0 ? state : { kind: 'schema', files: withEdits(state.files, changes) }
 }
 
 function changeOf(model: Model, field: Field, { marked }: DefaultExpressions, added: ReadonlySet<string>) {

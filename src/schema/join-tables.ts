@@ -148,7 +148,7 @@ function moved(old: JoinTable, now: JoinTable, engine: JoinEngine): RenameStep {
     if (a.primaryKey && b.primaryKey)
       indexes.push([a.primaryKey, b.primaryKey], [`${a.name}_AB_unique`, `${b.name}_AB_unique`])
     return [
-      renameTable(engine, a.schema, a.name, b.name),
+      ...renameTable(engine, a.schema, a.name, b.name),
       ...(renameIndex
         ? indexes.map(([from, to]) => renameIndex({ schema: b.schema, table: b.name, from, to }))
         : [...a.outer.map(({ name }) => `DROP INDEX ${engine.quote(name)}`), ...b.outer.map(({ text }) => text)]),

@@ -196,7 +196,7 @@ export function renameSteps(renames: readonly Rename[], engine: Pick<Engine, 'pr
     if (rename.kind !== 'model' || rename.from.table === rename.to.table) continue
     const { from, to } = rename
     const way = (a: string, b: string) => [
-      renameTable(engine, from.schema, a, b),
+      ...renameTable(engine, from.schema, a, b),
       ...from.fields
         .filter(numbersItself)
         .flatMap(({ column }) => renameSequence(engine, from.schema, [a, column], [b, column])),

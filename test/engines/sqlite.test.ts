@@ -505,10 +505,23 @@ describeDatabases(
       })
     })
 
-    test('a text in double quotes is told to be a name', async () => {
+    test('a text in double quotes is one where there is no such column, and what else is missing is told', async () => {
       await use(async (connection) => {
-        const error = await failure(connection.execute('SELECT "internal"'))
-        expect(engine.explain(error).hint).toMatch(/single quotes/)
+        await connection.execute('CREATE TABLE t (a TEXT)')
+        await connection.execute('INSERT INTO t VALUES ("it\'s"), ("a ""b""")')
+        const sql = 'SELECT a, "inner" AS "a2" FROM t WHERE "a" <> "x" AND a <> \'"y"\''
+        expect(await connection.query(sql)).toEqual([
+          { a: "it's", a2: 'inner' },
+          { a: 'a "b"', a2: 'inner' },
+        ])
+        for (const wrong of [
+          'SELECT t."b" FROM t',
+          'UPDATE t SET "b" = 1',
+          'INSERT INTO t ("b") VALUES (1)',
+          'SELECT b FROM t',
+        ])
+          await failure(connection.execute(wrong))
+        expect(await connection.query('SELECT * FROM t')).toHaveLength(2)
       })
     })
 

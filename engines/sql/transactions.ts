@@ -1,0 +1,68 @@
+/** What scripts say of transactions: which statements begin and end one, and which scripts cannot be in one. Pure. */
+import type { StatementSyntax } from '../engine.js'
+import { splitStatements, tokens } from './scanner.js'
+import { describeStatement } from './statements.js'
+
+/** By which databases refuse a statement in a transaction: its first words, and one that follows anywhere, if need be. */
+interface Alone {
+  readonly first: readonly string[]
+  readonly also?: string
+}
+
+// ALONE: one entry a database that has transactions for DDL (PostgreSQL: PreventInTransactionBlock; SQLite: "from within a transaction").
+const ALONE: Readonly<Partial<Record<StatementSyntax['dialect'], readonly Alone[]>>> = {
+  postgresql: [
+    { first: ['CREATE', 'INDEX', 'CONCURRENTLY'] },
+    { first: ['CREATE', 'UNIQUE', 'INDEX', 'CONCURRENTLY'] },
+    { first: ['DROP', 'INDEX', 'CONCURRENTLY'] },
+    { first: ['REINDEX'], also: 'CONCURRENTLY' },
+    { first: ['REINDEX', 'DATABASE'] },
+    { first: ['REINDEX', 'SYSTEM'] },
+    { first: ['REINDEX', 'SCHEMA'] },
+    { first: ['ALTER', 'TABLE'], also: 'CONCURRENTLY' },
+    { first: ['VACUUM'] },
+    { first: ['ALTER', 'SYSTEM'] },
+    { first: ['CREATE', 'DATABASE'] },
+    { first: ['DROP', 'DATABASE'] },
+    { first: ['CREATE', 'TABLESPACE'] },
+    { first: ['DROP', 'TABLESPACE'] },
+    { first: ['DISCARD', 'ALL'] },
+  ],
+  sqlite: [
+    { first: ['VACUUM'] },
+    { first: ['ATTACH'] },
+    { first: ['DETACH'] },
+    { first: ['PRAGMA'], also: 'JOURNAL_MODE' },
+  ],
+}
+
+/**
+ * Whether a script of Prisma's cannot be run in one transaction: a statement in it is refused there, or one uses an enum's value
+ * after the COMMIT that makes it usable (PostgreSQL), or it rolls something back by itself. Prisma runs it as it is.
+ */
+export function standsAlone(script: string, syntax: StatementSyntax): boolean {
+  const rules = ALONE[syntax.dialect] ?? []
+  const added: string[] = []
+  const usable: string[] = []
+  for (const { text } of splitStatements(script, syntax)) {
+    const words = wordsOf(text, syntax)
+    if (rules.some((rule) => fits(rule, words))) return true
+    const [effect] = describeStatement(text, syntax) ?? []
+    if (effect?.object === 'transaction') {
+      if (effect.name === 'rollback') return true
+      if (effect.name === 'commit') usable.push(...added.splice(0))
+    } else if (effect?.object === 'enumValue') added.push(effect.name)
+    else if (usable.some((value) => text.includes(`'${value.replaceAll("'", "''")}'`))) return true
+  }
+  return false
+}
+
+function fits({ first, also }: Alone, words: readonly string[]): boolean {
+  return first.every((word, i) => words[i] === word) && (also === undefined || words.slice(first.length).includes(also))
+}
+
+function wordsOf(text: string, syntax: StatementSyntax): string[] {
+  return [...tokens(text, syntax)]
+    .filter(({ kind }) => kind === 'word')
+    .map(({ start, end }) => text.slice(start, end).toUpperCase())
+}
