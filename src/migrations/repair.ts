@@ -12,7 +12,46 @@ import { effectsOf, readSteps, SEQUENCE_REPAIR } from './steps.js'
  * @param reverse the script of the other direction, which tells the types of columns that are dropped
  */
 export function repairScript(script: string, reverse: string, syntax: StatementSyntax): string {
-  return repairEnums(repairSerials(repairSequences(script, syntax), syntax), reverse, syntax)
+  const sequences = repairSerials(repairSequences(script, syntax), syntax)
+  return repairZones(repairEnums(sequences, reverse, syntax), reverse, syntax)
+}
+
+/** Types of times by whether they know their zone. */
+const ZONED = /^timestamptz\b|^timestamp\s*(?:\(\d\)\s*)?with time zone$/i
+const UNZONED = /^timestamp\s*(?:\(\d\))?(?:\s*without time zone)?$/i
+
+/**
+ * A time that gets a zone, or loses it, keeps its meaning: to Prisma a time without a zone is UTC, and PostgreSQL takes it for
+ * one of the session's zone unless it is told otherwise.
+ */
+function repairZones(script: string, reverse: string, syntax: StatementSyntax): string {
+  const before = new Map(typeChanges(reverse, syntax).map((effect) => [columnId(effect), effect.type ?? '']))
+  let repaired = script
+  for (const { text, start, end } of splitStatements(script, syntax).reverse()) {
+    const kept = typeChanges(text, syntax).reduce(
+      (statement, effect) => withMeaning(statement, effect, before.get(columnId(effect)) ?? ''),
+      text,
+    )
+    if (kept !== text) repaired = repaired.slice(0, start) + kept + repaired.slice(end)
+  }
+  return repaired
+}
+
+/** The statement with a time's own meaning in it. @param was the column's type before */
+function withMeaning(statement: string, { name, type = '' }: Effect, was: string): string {
+  if (!((UNZONED.test(was) && ZONED.test(type)) || (ZONED.test(was) && UNZONED.test(type)))) return statement
+  const column = `"${name.replaceAll('"', '""')}"`
+  const change = `ALTER COLUMN ${column} SET DATA TYPE ${type}`
+  const at = statement.indexOf(change)
+  const behind = statement[at + change.length] ?? ''
+  if (at === -1 || !/^[,\s]?$/.test(behind)) return statement
+  return `${statement.slice(0, at)}${change} USING ${column} AT TIME ZONE 'UTC'${statement.slice(at + change.length)}`
+}
+
+function typeChanges(script: string, syntax: StatementSyntax): Effect[] {
+  return splitStatements(script, syntax)
+    .flatMap(({ text }) => describeStatement(text, syntax) ?? [])
+    .filter(({ object, change }) => object === 'column' && change === 'type')
 }
 
 /**
