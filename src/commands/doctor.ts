@@ -5,8 +5,8 @@ import type { Connection, DatabaseObject } from '../../engines/engine.js'
 import { DecisionError, FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { replaceFile } from '../files.js'
 import { AppliedSet } from '../history/applied-set.js'
-import { refuseRunning } from '../history/journal.js'
 import { appliedIn, historyOf } from '../history/squashed.js'
+import { readAtRest } from '../history/under-way.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { developmentOf } from '../migrations/development.js'
 import { type NewMigration, safeName, writeMigration } from '../migrations/directory.js'
@@ -99,8 +99,8 @@ export async function doctor(context: Context, options: DoctorOptions = {}): Pro
     return objects.map(({ kind, name, table }) => ({ kind, name, ...(table !== undefined && { table }) }))
   }
   return withConnection(project, context.host, { readOnly: !repairing }, async (connection) => {
-    const known = await historyOf(connection, all)
-    if (repairing) await refuseRunning(connection, known)
+    const read = () => historyOf(connection, all)
+    const known = repairing ? await readAtRest(connection, read) : await read()
     const names = appliedIn(known)
     const applied = all.filter((migration) => names.has(migration.name))
     const pruned = stand.migrations.some(({ state }) => state === 'archived')

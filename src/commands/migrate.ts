@@ -15,11 +15,12 @@ import {
   recordOf,
   waysOn,
 } from '../history/hook-notes.js'
-import { Journal, journalOf, refuseRunning, unfinished } from '../history/journal.js'
+import { Journal } from '../history/journal.js'
 import { withLeftovers } from '../history/leftovers.js'
 import { type Plan, plan, refuseFailed } from '../history/plan.js'
 import { type HistoryRow, type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
+import { journalOf, readAtRest, unfinished } from '../history/under-way.js'
 import { checksumMatches, readScript, targetOf } from '../migrations/directory.js'
 import { findHazards } from '../migrations/hazards.js'
 import { warnOfNearHooks } from '../migrations/hooks.js'
@@ -206,7 +207,7 @@ async function meantBy(project: Project, connection: Connection, options: Migrat
   const all = await folders(project)
   try {
     const known = asBegun(await historyOf(connection, all))
-    return agreedOf(plan(all, known, await planOptions(options)), AppliedSet.of(known))
+    return agreedOf(plan(all, known, await planOptions(options, connection)), AppliedSet.of(known))
   } catch (error) {
     // It is told once the lock is held, if it still holds then.
     if (error instanceof RaysError) return undefined
@@ -275,8 +276,8 @@ async function run(
   let known = await withLeftovers(connection, await asAbsorbed(read, squashed))
   const base = AppliedSet.of(known)
   const planned = agreed
-    ? await planAgain(all, known, options, agreed, host)
-    : plan(all, known, await planOptions(options))
+    ? await planAgain(all, known, options, agreed, { host, connection })
+    : plan(all, known, await planOptions(options, connection))
   for (const warning of planned.warnings) host.warn(warning)
   warnOfNearHooks(planned.migrations, host.warn)
   await warnOfEdits(all, known, host.warn)
@@ -298,7 +299,10 @@ async function run(
   if (asked) {
     // The lock was free meanwhile.
     known = await historyOf(connection, await folders(project))
-    const left = await planAgain(await folders(project), known, options, agreedOf(planned, base), host)
+    const left = await planAgain(await folders(project), known, options, agreedOf(planned, base), {
+      host,
+      connection,
+    })
     loaded = loaded.slice(loaded.length - left.migrations.length)
     if (loaded.length === 0) return { all, plan: left, steps: [], batch, hazards }
   }
@@ -378,6 +382,11 @@ function isPooled(project: Project, { lock, databaseUrl }: Context['config']): b
   return lock === 'transaction' || (databaseUrl !== undefined && project.engine.pooled(databaseUrl))
 }
 
+/** Whether a run can hold the lock between its transactions, so that what is unfinished has nobody at it. */
+function locksBetween({ lockPerTransaction, holdLock }: Connection): boolean {
+  return !lockPerTransaction || holdLock !== undefined
+}
+
 /** Behind a transaction pooler nothing can be locked outside of a transaction. */
 function refuseUnlocked(project: Project, config: Context['config'], loaded: readonly LoadedMigration[]): void {
   const outside = namesOf(loaded, ({ transaction }) => !transaction)
@@ -417,8 +426,9 @@ function refuseApart(project: Project, config: Context['config'], loaded: readon
     )
 }
 
-async function planOptions(options: MigrateOptions, target = options.name) {
+async function planOptions(options: MigrateOptions, connection?: Connection, target = options.name) {
   return {
+    lockedBetween: connection === undefined || locksBetween(connection),
     ...(await targetOf(target)),
     ignoreMissing: options.ignoreMissing === true,
     allowOutOfOrder: options.allowOutOfOrder === true,
@@ -519,13 +529,13 @@ async function planAgain(
   known: readonly MigrationRecord[],
   options: MigrateOptions,
   { direction, names, base, whole }: Agreed,
-  host: Context['host'],
+  { host, connection }: { readonly host: Context['host']; readonly connection: Connection },
 ): Promise<Plan> {
-  if (!options.fake) refuseFailed(known)
+  if (!options.fake) refuseFailed(known, locksBetween(connection))
   const passed = base.doneElsewhere(AppliedSet.of(known), direction, names)
   if (whole && passed > 0) throw doneAlready(direction, names.slice(0, passed))
   const target = isRelative(options.name) ? endOf(all, direction, names, base) : options.name
-  const planned = plan(all, known, await planOptions(options, target))
+  const planned = plan(all, known, await planOptions(options, connection, target))
   const left = names.slice(passed)
   const same = left.join('\n') === planned.migrations.map(({ name }) => name).join('\n')
   if (!same || (left.length > 0 && planned.direction !== direction)) throw changedWhileAsking()
@@ -638,9 +648,9 @@ async function preview(
   options: MigrateOptions,
 ): Promise<Previewed> {
   const all = await folders(project)
-  const known = connection ? await withLeftovers(connection, await historyOf(connection, all)) : []
-  if (connection) await refuseRunning(connection, known)
-  const planned = plan(all, known, await planOptions(options))
+  const read = async (from: Connection) => withLeftovers(from, await historyOf(from, all))
+  const known = connection ? await readAtRest(connection, () => read(connection)) : []
+  const planned = plan(all, known, await planOptions(options, connection))
   for (const warning of planned.warnings) host.warn(warning)
   warnOfNearHooks(planned.migrations, host.warn)
   const reader = connection ?? readerOf(project.engine)

@@ -3,7 +3,7 @@
  * still holds: between two of them another run may have gone the other way, or further.
  */
 import type { HistoryDialect, Row } from '../../engines/engine.js'
-import { DecisionError, LockError } from '../errors.js'
+import { LockError } from '../errors.js'
 import { type MigrationRecord, type Recorder, records } from './recorder.js'
 
 /** Present in the history: applied, or begun and not brought to its end. */
@@ -48,7 +48,7 @@ export class AppliedSet {
    * How many of the migrations that are to be run another run has done meanwhile, which did nothing else.
    * @param now what the history says now
    * @param names what is left of the plan, in its order
-   * @throws {LockError} (4) where another run went another way; {@link DecisionError} where it left a migration unfinished
+   * @throws {LockError} (4) where another run went another way, or is at a migration now
    */
   doneElsewhere(now: AppliedSet, direction: 'up' | 'down', names: readonly string[]): number {
     const changed = [...new Set([...this.names, ...now.names])].filter(
@@ -58,7 +58,7 @@ export class AppliedSet {
     const next = new Set(names.slice(0, changed.length))
     if (changed.every((name) => next.has(name) && now.states.get(name) === wanted)) return changed.length
     const unfinished = changed.find((name) => now.states.get(name) === 'failed')
-    if (unfinished !== undefined) throw leftUnfinished(unfinished)
+    if (unfinished !== undefined) throw begunElsewhere(unfinished)
     throw changedMeanwhile(
       changed.filter((name) => now.states.has(name)),
       changed.filter((name) => !now.states.has(name)),
@@ -78,10 +78,10 @@ export function exactlySql({ table, isNamed }: HistoryDialect, names: readonly s
   return `SELECT COUNT(DISTINCT CASE WHEN ${right} THEN migration_name END) - COUNT(CASE WHEN ${right} THEN NULL ELSE 1 END) AS n FROM ${table} WHERE rolled_back_at IS NULL`
 }
 
-function leftUnfinished(name: string): DecisionError {
-  return new DecisionError(`${name} was begun by another run meanwhile, and is unfinished.`, {
-    code: 'E_CHANGED_MEANWHILE',
-    hint: 'rays status shows where things stand.',
+/** Another run began it, and may be at it still: whoever tries again finds it done, or is told what was left. */
+function begunElsewhere(name: string): LockError {
+  return new LockError(`Another run began ${name} meanwhile, and has not ended it; nothing more of the plan was run.`, {
+    hint: 'Give the command again once that run has ended. Where none is under way rays status shows what it left.',
   })
 }
 

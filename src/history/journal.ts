@@ -22,6 +22,7 @@ import { halfDone, leftIn, leftOf, leftSince, refuseSkip, takeAway, wayOut } fro
 import { type JournalNote, parseNote } from './note.js'
 import { OperationFailure, operationError, runOperation } from './operation.js'
 import { bothEnds, type HistoryRow, type HistorySession, type MigrationRecord, Recorder } from './recorder.js'
+import { journalOf } from './under-way.js'
 
 /** What the journal needs of the session that holds the lock: rays' own connection, or one of another program's. */
 export type JournalSession = HistorySession &
@@ -795,48 +796,4 @@ export class Journal {
     const back = undoable ? 'rays migrate --undo goes back, ' : ''
     return `Then: rays migrate --resume goes on, ${back}rays migrate --fake --name ${this.#name} records it as applied.`
   }
-}
-
-/**
- * A migration that is being applied or undone operation by operation at this moment: its row is unfinished, and the lock is
- * held. Without that it has failed. Where it stopped for a reason, nobody is at it, whoever has the lock.
- */
-export async function running(
-  connection: Pick<Connection, 'lockHolder'>,
-  records: readonly MigrationRecord[],
-): Promise<{ readonly record: MigrationRecord; readonly holder: string } | undefined> {
-  const record = unfinished(records)
-  const note = record?.note
-  if (!record || !note?.dir || (note.error !== undefined && note.dir !== 'undo')) return undefined
-  const holder = await connection.lockHolder({ migrating: true })
-  return holder === undefined ? undefined : { record, holder }
-}
-
-/** @throws {LockError} while a migration is being applied or unapplied: nobody can tell yet what will be left to do */
-export async function refuseRunning(
-  connection: Pick<Connection, 'lockHolder'>,
-  known: readonly MigrationRecord[],
-): Promise<void> {
-  const found = await running(connection, known)
-  if (found === undefined) return
-  throw new LockError(
-    `${found.record.name} is being ${found.record.note?.dir === 'up' ? 'applied' : 'unapplied'} at this moment: the migration lock is held by ${found.holder}.`,
-    { hint: 'Wait for it to end: rays status shows how far it is.' },
-  )
-}
-
-/** A migration's record that rays left unfinished, if there is one; one whose journal cannot be read, if there is no other. */
-export function unfinished(records: readonly MigrationRecord[]): MigrationRecord | undefined {
-  const failed = records.filter(({ state }) => state === 'failed')
-  return failed.find(({ note }) => note?.dir !== undefined) ?? failed.find(({ damaged }) => damaged !== undefined)
-}
-
-/** @throws {DecisionError} where the journal of an unfinished migration says nothing of use */
-export function journalOf({ name, note, damaged }: MigrationRecord): JournalNote {
-  if (note?.dir !== undefined) return note
-  const why = damaged === undefined ? 'its row has no journal' : `its journal cannot be read, ${damaged}`
-  throw new DecisionError(`${name} was left unfinished, and nobody can tell where it stands: ${why}.`, {
-    code: 'E_NO_JOURNAL',
-    hint: `Look at the database. If its changes are there: rays migrate --fake --name ${name}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${name}.`,
-  })
 }

@@ -26,6 +26,8 @@ export interface PlanOptions {
   readonly allowOutOfOrder?: boolean
   /** Only the record changes: failed, missing and out-of-order migrations do not stop it. */
   readonly fake?: boolean
+  /** False where nothing holds the lock between two transactions (default true). */
+  readonly lockedBetween?: boolean
 }
 
 /**
@@ -42,7 +44,7 @@ export function plan(
   const isApplied = (name: string) => known.get(name)?.state === 'applied'
   const target = resolveTarget(folders, records, applied, options)
 
-  if (!options.fake) refuseFailed(records)
+  if (!options.fake) refuseFailed(records, options.lockedBetween)
   const direction = directionTo(target, folders, isApplied, options.target)
   if (direction === 'down')
     return planDown(folders, options.fake ? records.filter((r) => r.state !== 'absent') : applied, target, options)
@@ -67,8 +69,11 @@ function directionTo(
   return !laterApplied && olderPending ? 'up' : 'down'
 }
 
-/** @throws {DecisionError} where a migration was left unfinished */
-export function refuseFailed(records: readonly MigrationRecord[]): void {
+/**
+ * @param lockedBetween false where nothing holds the lock between two transactions: the run that began it may be at it still
+ * @throws {DecisionError} where a migration was left unfinished
+ */
+export function refuseFailed(records: readonly MigrationRecord[], lockedBetween = true): void {
   const failed = records.filter((record) => record.state === 'failed')
   if (failed.length === 0) return
   const hook = failed.map(({ note }) => note).find(isHookNote)
@@ -79,7 +84,7 @@ export function refuseFailed(records: readonly MigrationRecord[]): void {
       code: 'E_FAILED_ROW',
       data: { failed: failed.map((record) => record.name) },
       hint: hook
-        ? waysOn(hook)
+        ? `${lockedBetween ? '' : `Behind a transaction pooler nothing shows whether the run that began ${hook.hook} is still at it: look before you go on. `}${waysOn(hook)}`
         : journal
           ? 'rays migrate --resume goes on, rays migrate --undo goes back.'
           : `If its changes are in the database: rays migrate --fake --name ${failed[0]!.name}. If they are not, or were removed by hand: prisma migrate resolve --rolled-back ${failed[0]!.name}, then rays migrate.`,

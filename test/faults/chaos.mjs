@@ -78,7 +78,7 @@ async function main() {
         }),
       )
       for (const { code } of ended) counts[code] = (counts[code] ?? 0) + 1
-      const wrong = judge(before, await database.look(), commands, ended)
+      const wrong = judge(before, await database.look(), commands, ended, values.pooled)
       if (wrong === undefined) continue
       console.log(`seed ${seed}, round ${round}: ${wrong}\nbefore: ${before}`)
       for (const [k, { command, options }] of commands.entries())
@@ -166,8 +166,10 @@ function pick(random, database) {
 }
 
 /** What is wrong with the state after the runs; undefined for nothing. */
-function judge(before, { applied, tables, rows, unfinished }, commands, ended) {
-  const thrown = ended.find(({ code }) => ![0, 2, 4].includes(code))
+function judge(before, { applied, tables, rows, unfinished }, commands, ended, pooled) {
+  // Behind a pooler nobody can know whether a hook that is noted still runs: whoever comes then is told to look.
+  const cannotKnow = ({ code, message }) => code === 3 && pooled && /has not ended/.test(message)
+  const thrown = ended.find((each) => ![0, 2, 4].includes(each.code) && !cannotKnow(each))
   if (thrown) return `a run ended with ${thrown.code}: ${thrown.stack ?? thrown.message}`
   if (unfinished > 0) return 'a row is unfinished'
   if (rows !== applied.length) return `${rows} rows for ${applied.length} migrations`

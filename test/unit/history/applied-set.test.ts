@@ -40,13 +40,13 @@ describe('what another run did meanwhile', () => {
     expect(done(before, set(now), direction, left)).toBe(4)
   })
 
-  test('a migration that was left unfinished needs a decision', () => {
-    expect(done('a', set('a', 'b'), 'up', 'bc')).toBe(3)
-    expect(done('abc', set('ab', 'c'), 'down', 'c')).toBe(3)
+  test('a migration that another run is at is not free', () => {
+    expect(done('a', set('a', 'b'), 'up', 'bc')).toBe(4)
+    expect(done('abc', set('ab', 'c'), 'down', 'c')).toBe(4)
   })
 
   test('a name with a finished and an unfinished row is unfinished', () => {
-    expect(done('a', set('ab', 'b'), 'up', 'b')).toBe(3)
+    expect(done('a', set('ab', 'b'), 'up', 'b')).toBe(4)
     expect(done('ab', AppliedSet.read([...'abb'].map((name) => ({ name, unfinished: 0 }))), 'up', 'c')).toBe(0)
   })
 
