@@ -64,6 +64,8 @@ export interface StatementSyntax {
   readonly hashComments: boolean
   /** `--` starts a comment only before white space or the end (MySQL). */
   readonly dashNeedsSpace: boolean
+  /** A name without quotes is stored in lower case (PostgreSQL). */
+  readonly foldsNames?: boolean
   /** Bodies that contain semicolons: none, triggers (SQLite), stored programs (MySQL), BEGIN ATOMIC (PostgreSQL). */
   readonly compound: 'trigger' | 'stored-program' | 'atomic'
   /** The text of the n-th parameter, from 1. */

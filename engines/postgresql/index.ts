@@ -18,6 +18,7 @@ const syntax: StatementSyntax = {
   nestedComments: true,
   hashComments: false,
   dashNeedsSpace: false,
+  foldsNames: true,
   compound: 'atomic',
   placeholder: (n) => `$${n}`,
 }
