@@ -10,6 +10,7 @@ import { Rebuilds } from './rebuilds.js'
 import { create, open } from './session.js'
 import { openShadow } from './shadow.js'
 import { readStructure } from './structure.js'
+import { keepsValues } from './types.js'
 import { describeSqlite, sqlitePath, withSqliteFile } from './url.js'
 import { historyDialect, literal, neutral, quote, sample } from './values.js'
 
@@ -60,5 +61,6 @@ export const sqlite: Engine = {
   history: () => historyDialect,
   sample,
   neutral,
+  keepsValues,
   structure: readStructure,
 }

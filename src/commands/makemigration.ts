@@ -340,7 +340,7 @@ class Maker {
     }))
     if (found.length === 0) return []
     const count = (connection: Connection) => countHazards(connection, found, this.#project.schemas)
-    return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found)
+    return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found, this.#project.engine)
   }
 
   /** The script that leads from one schema to the other, and its operations: paired, or all in one. */

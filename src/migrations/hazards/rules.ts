@@ -72,7 +72,7 @@ export const RULES: readonly Rule[] = [
       if (!isColumn(act, 'drop', scene)) return lostColumns(act, scene)
       return isAdded(act, scene) ? NONE : [{ ...at(act, act.table, scene), column: act.name }]
     },
-    words: (finding) => `Column ${of(finding)} is dropped with its values.`,
+    words: droppedColumn,
   },
   {
     kind: 'recreate-column',
@@ -161,6 +161,11 @@ export function ruleOf(kind: HazardKind): Rule {
   const rule = BY_KIND.get(kind)
   if (rule === undefined) throw new Error(`there is no rule for ${kind}`)
   return rule
+}
+
+/** Of a column that goes by itself, or with a table that is built anew. */
+export function droppedColumn(finding: Finding): string {
+  return `Column ${of(finding)} is dropped with its values.`
 }
 
 const of = ({ table, column }: Finding) => `${table}.${column}`
