@@ -306,7 +306,7 @@ export interface Connection extends AnsweringClient {
    * also not what a transaction that is open is set to. Undefined where a plain query sees every row.
    * @param from what stands behind FROM @param limitMs it fails when it takes longer
    */
-  countRows?(from: string, limitMs: number): Promise<number>
+  countRows?(from: string, params: readonly unknown[], limitMs: number): Promise<number>
   /** Removes every object in the connection's namespaces, `_prisma_migrations` included. */
   reset(schemas?: readonly string[]): Promise<void>
   /**

@@ -213,7 +213,7 @@ export class PostgresConnection implements Connection {
   }
 
   /** In a part of the transaction that is taken back, so that nothing of it reaches what a migration has set. */
-  async countRows(from: string, limitMs: number): Promise<number> {
+  async countRows(from: string, params: readonly unknown[], limitMs: number): Promise<number> {
     if (this.session.status === 'E') throw new CommitRefusedError('the transaction cannot go on after an error')
     const open = this.session.status !== 'I'
     const begin = open ? [`SAVEPOINT ${COUNT}`] : this.#beginning()
@@ -221,7 +221,11 @@ export class PostgresConnection implements Connection {
     const set = ['transaction_read_only = on', 'row_security = off', `statement_timeout = ${limitMs}`]
     try {
       await this.session.send([...begin, ...set.map((setting) => `SET LOCAL ${setting}`)].join('; '))
-      const [counted] = await this.session.send(`SELECT count(*)::text AS n FROM ${from}`)
+      const sql = `SELECT count(*)::text AS n FROM ${from}`
+      const [counted] =
+        params.length > 0
+          ? await this.session.send(bindPlaceholders(sql, params.length, this.syntax), params)
+          : await this.session.send(sql)
       return Number(counted?.rows[0]?.n)
     } finally {
       if (!this.session.lost) await this.session.send(end.join('; '))

@@ -37,12 +37,13 @@ export async function countHazards(
   connection: Connection,
   hazards: readonly Found[],
   schemas: readonly string[] = [],
+  params: readonly unknown[] = [],
 ): Promise<CountedHazard[]> {
   const many = new Set(hazards.map(({ table }) => table)).size > FEW
   const hides = connection.engine.seeingAllRows !== undefined
   const asks = hazards.length > 0 && (many || hides || hazards.some(({ kind }) => ruleOf(kind).asksTheTable))
   const live = asks ? await connection.tables(schemas) : []
-  const counter = new Counter(connection, live, { asked: asks, schemas })
+  const counter = new Counter(connection, live, { asked: asks, schemas, params })
   const counted: CountedHazard[] = []
   for (const hazard of hazards.flatMap((found) => rebuilt(found, hazards, live)))
     counted.push(...(await counter.counted(hazard)))
@@ -53,6 +54,8 @@ interface Asked {
   /** Whether the live tables were read at all. */
   readonly asked: boolean
   readonly schemas: readonly string[]
+  /** Those of the one statement that is looked at. */
+  readonly params: readonly unknown[]
 }
 
 class Counter {
@@ -79,7 +82,7 @@ class Counter {
     if (!column && keeps(this.connection.engine, hazard.was, hazard)) return []
     const nulls = rule.rows === 'null' && column !== undefined
     const count = await this.#count(hazard, nulls ? column.name : undefined)
-    const told = nulls ? nullsText(count) : rule.rows === 'taken' ? takenText(count, hazard) : rowsText(count)
+    const told = nulls ? nullsText(count) : rowsText(count)
     return [
       { ...base, rows: count.rows, ...(table?.hidesRows && { hidden: true }), message: `${hazard.message}${told}` },
     ]
@@ -105,10 +108,12 @@ class Counter {
     if (this.of.asked && this.live.length === 0 && isHere) return { rows: 0 }
     if (nullable !== undefined) return this.#ask(`${table} WHERE ${quote(nullable)} IS NULL`)
     const whole = await this.#ask(table)
-    if (hazard.taken === undefined || hazard.before !== undefined || whole.rows === 0) return whole
-    const taken = await this.#ask(hazard.taken)
+    const params = hazard.marks ? this.of.params : []
+    const told = hazard.taken !== undefined && hazard.before === undefined && (hazard.marks ?? 0) === params.length
+    if (!told || hazard.taken === undefined || whole.rows === 0) return whole
+    const taken = await countRows(this.connection, hazard.taken, params)
     // What cannot be counted so is at the most the whole.
-    return taken.rows === undefined ? whole : taken
+    return taken.rows === undefined ? whole : { ...taken, exact: true }
   }
 
   async #ask(from: string): Promise<Count> {
@@ -169,15 +174,10 @@ function nullsText({ rows, why }: Count): string {
   return rows === 0 ? ' None is NULL now.' : ` It holds NULL in ${rowsOf(rows)}.`
 }
 
-function rowsText({ rows, why }: Count): string {
+function rowsText({ rows, why, exact }: Count): string {
   if (rows === undefined) return unknownText(why)
+  if (exact) return rows === 0 ? ' There is none now.' : ` There are ${rowsOf(rows)} of them now.`
   return rows === 0 ? ' The table is empty.' : ` The table is not empty (${rowsOf(rows)}).`
-}
-
-function takenText({ rows, why }: Count, { taken }: Hazard): string {
-  if (rows === undefined) return unknownText(why)
-  if (taken === undefined) return rowsText({ rows })
-  return rows === 0 ? ' None is there now.' : ` ${rowsOf(rows)} would go.`
 }
 
 const rowsOf = (rows: number) => `${rows} ${rows === 1 ? 'row' : 'rows'}`
@@ -214,11 +214,13 @@ function isKeyed(hazard: Found, table: TableInfo | undefined): boolean {
 interface Count {
   readonly rows: number | undefined
   readonly why?: string
+  /** These are the very rows that would go, and not all that there are. */
+  readonly exact?: true
 }
 
-async function countRows(connection: Connection, from: string): Promise<Count> {
+async function countRows(connection: Connection, from: string, params: readonly unknown[] = []): Promise<Count> {
   try {
-    const rows = await (connection.countRows?.(from, COUNT_LIMIT_MS) ?? counting(connection, from))
+    const rows = await (connection.countRows?.(from, params, COUNT_LIMIT_MS) ?? counting(connection, from, params))
     return Number.isNaN(rows) ? { rows: undefined } : { rows }
   } catch (error) {
     const { kind, message, hint } = connection.engine.explain(error)
@@ -229,10 +231,10 @@ async function countRows(connection: Connection, from: string): Promise<Count> {
   }
 }
 
-async function counting(connection: Connection, from: string): Promise<number> {
+async function counting(connection: Connection, from: string, params: readonly unknown[]): Promise<number> {
   const timer = setTimeout(() => void connection.cancel(), COUNT_LIMIT_MS)
   try {
-    const [row] = await connection.raw(`SELECT COUNT(*) AS n FROM ${from}`)
+    const [row] = await connection.query(`SELECT COUNT(*) AS n FROM ${from}`, ...(params.length > 0 ? [params] : []))
     return Number(row?.n)
   } finally {
     clearTimeout(timer)

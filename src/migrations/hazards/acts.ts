@@ -7,6 +7,8 @@ export interface Act extends Omit<Effect, 'action'> {
   readonly action: Effect['action'] | 'delete'
   /** Of what deletes rows: the FROM clause that finds them, where one can be told. */
   readonly taken?: string
+  /** How many parameters that clause has; the statement has no others. */
+  readonly marks?: number
   /** A table that is made only if it is missing: it may have been there. */
   readonly perhaps?: boolean
   /** A table that goes with the session. */
@@ -185,7 +187,7 @@ function drop(reader: Reader): readonly Act[] | undefined {
 }
 
 const MODIFIERS = new Set(['LOW_PRIORITY', 'QUICK', 'IGNORE', 'HISTORY'])
-/** What makes the rows of a DELETE others than those of its FROM clause: more tables, parameters, a limit. */
+/** What makes the rows of a DELETE others than those of its FROM clause: more tables, a limit. */
 const BY_OTHERS = new Set(['USING', 'JOIN', 'LIMIT'])
 
 function remove(reader: Reader, from: number): readonly Act[] {
@@ -195,12 +197,13 @@ function remove(reader: Reader, from: number): readonly Act[] {
   const named = reader.named(reader.skip(start, 'ONLY'))
   if (named === undefined) return []
   const end = reader.find('RETURNING', start)
-  const others = reader.lexemes.some(
-    ({ word, kind, text }, at) => at >= start && (BY_OTHERS.has(word) || kind === 'parameter' || text === ':?'),
-  )
+  const others = reader.lexemes.some(({ word }, at) => at >= start && BY_OTHERS.has(word))
   const whole = reader.find('WHERE', start) === -1
   const taken = others || start === i || whole ? undefined : reader.from(start, end === -1 ? undefined : end)
-  return [{ action: 'delete', ...aboutTable(named), ...(taken !== undefined && { taken }) }]
+  const marks = (taken?.match(/:\?/g) ?? []).length
+  return [
+    { action: 'delete', ...aboutTable(named), ...(taken !== undefined && { taken }), ...(marks > 0 && { marks }) },
+  ]
 }
 
 function truncate(reader: Reader): readonly Act[] {

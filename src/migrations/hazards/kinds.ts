@@ -38,6 +38,8 @@ export interface Finding {
   readonly values?: readonly string[]
   /** Of deleted rows: the FROM clause that finds them, where one can be told; else all rows of the table may be meant. */
   readonly taken?: string
+  /** How many parameters that clause has. */
+  readonly marks?: number
   /** What is done, where one kind is done in several ways. */
   readonly how?: 'copies-nothing' | 'redefined' | 'is-required' | 'empties'
   /** What the script has renamed before: the table's former name, and those of its columns by their new ones. */

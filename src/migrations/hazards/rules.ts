@@ -53,7 +53,8 @@ export const RULES: readonly Rule[] = [
     rows: 'taken',
     find: (act, scene) => {
       if (act.action !== 'delete' || scene.isFresh(act, act.name)) return NONE
-      return [{ ...at(act, act.name, scene), ...(act.taken === undefined ? {} : { taken: act.taken }) }]
+      const { taken, marks } = act
+      return [{ ...at(act, act.name, scene), ...(taken === undefined ? {} : { taken }), ...(marks && { marks }) }]
     },
     words: ({ table }) => `Rows of ${table} are deleted.`,
   },
