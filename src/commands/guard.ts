@@ -53,7 +53,7 @@ export class LossGuard implements Guard {
       // Names are by now what the statements before have made of them.
       return splitStatements(sql, syntax)
         .flatMap(({ text }) => lookAt(readActs(text, syntax), this.#scene))
-        .map(({ before: _, ...hazard }) => hazard)
+        .map(({ before: _, now, ...hazard }) => (now ? { ...hazard, before: { table: now, columns: {} } } : hazard))
     } catch {
       // The database will say what is wrong with it.
       return []

@@ -42,6 +42,8 @@ export interface Finding {
   readonly marks?: number
   /** What is done, where one kind is done in several ways. */
   readonly how?: 'copies-nothing' | 'redefined' | 'is-required' | 'empties'
+  /** What the table is called when the statement is sent, where that is another name. */
+  readonly now?: string
   /** What the script has renamed before: the table's former name, and those of its columns by their new ones. */
   readonly before?: { readonly table: string; readonly columns: Readonly<Record<string, string>> }
 }

@@ -212,9 +212,11 @@ interface Rebuilt {
 function rebuilt(act: Act, scene: Scene): readonly Rebuilt[] {
   const copy = isDrop(act, 'table') && !scene.isFresh(act, act.name) ? scene.copyOf(act, act.name) : undefined
   if (copy === undefined) return []
-  const table = scene.finalName('table', copy.into) ?? copy.into
-  const before = scene.before(act, act.name) ?? (table === act.name ? undefined : { table: act.name, columns: {} })
-  return [{ copy, table, where: { ...schemaOf(act), table, ...(before && { before }) } }]
+  const former = scene.before(act, act.name)
+  const table = scene.finalName('table', copy.into) ?? former?.table ?? act.name
+  const before = former ?? (table === act.name ? undefined : { table: act.name, columns: {} })
+  const now = table === act.name ? {} : { now: act.name }
+  return [{ copy, table, where: { ...schemaOf(act), table, ...now, ...(before && { before }) } }]
 }
 
 /** What the other direction says that the table had, and no copy keeps. */
