@@ -43,7 +43,7 @@ export class LossGuard implements Guard {
       (hazard) => ruleOf(hazard.kind).destructive && !this.#agreed.has(`${migration}\0${key(hazard)}`),
     )
     if (found.length === 0) return
-    const losing = await this.#counted(found, migration, params)
+    const losing = await this.#counted(found.map((hazard) => ({ ...hazard, migration, ...(params && { params }) })))
     if (losing.length > 0) throw new DestructiveStatement(losing, sql, this.#options.hint)
   }
 
@@ -61,15 +61,15 @@ export class LossGuard implements Guard {
   }
 
   /** What would be lost, in sentences. */
-  async #counted(found: readonly Hazard[], migration: string, params?: readonly unknown[]): Promise<string[]> {
+  async #counted(found: readonly (Hazard & { readonly migration: string })[]): Promise<string[]> {
     const { schemas, session } = this.#options
     const connection = session()
     try {
-      const hazards = found.map((hazard) => ({ ...hazard, migration }))
-      const counted = await countHazards(connection, hazards, schemas, params)
+      const counted = await countHazards(connection, found, schemas)
       return counted
         .filter(
-          (hazard) => hazard.destructive && hazard.rows !== 0 && !this.#agreed.has(`${migration}\0${key(hazard)}`),
+          (hazard) =>
+            hazard.destructive && hazard.rows !== 0 && !this.#agreed.has(`${hazard.migration}\0${key(hazard)}`),
         )
         .map(({ message }) => message)
     } catch (error) {

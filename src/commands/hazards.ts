@@ -37,25 +37,29 @@ export async function countHazards(
   connection: Connection,
   hazards: readonly Found[],
   schemas: readonly string[] = [],
-  params: readonly unknown[] = [],
 ): Promise<CountedHazard[]> {
   const many = new Set(hazards.map(({ table }) => table)).size > FEW
   const hides = connection.engine.seeingAllRows !== undefined
   const asks = hazards.length > 0 && (many || hides || hazards.some(({ kind }) => ruleOf(kind).asksTheTable))
   const live = asks ? await connection.tables(schemas) : []
-  const counter = new Counter(connection, live, { asked: asks, schemas, params })
+  const counter = new Counter(connection, live, { asked: asks, schemas })
   const counted: CountedHazard[] = []
   for (const hazard of hazards.flatMap((found) => rebuilt(found, hazards, live)))
     counted.push(...(await counter.counted(hazard)))
   return counted
 }
 
+/** Whether rows of a table may be hidden from whoever asks. */
+export function hidingAmong(tables: readonly TableInfo[]): (schema: string | undefined, table: string) => boolean {
+  const hiding = tables.filter(({ hidesRows }) => hidesRows)
+  return (schema, table) =>
+    hiding.some((each) => each.name === table && (schema === undefined || each.schema === schema))
+}
+
 interface Asked {
   /** Whether the live tables were read at all. */
   readonly asked: boolean
   readonly schemas: readonly string[]
-  /** Those of the one statement that is looked at. */
-  readonly params: readonly unknown[]
 }
 
 class Counter {
@@ -108,7 +112,7 @@ class Counter {
     if (this.of.asked && this.live.length === 0 && isHere) return { rows: 0 }
     if (nullable !== undefined) return this.#ask(`${table} WHERE ${quote(nullable)} IS NULL`)
     const whole = await this.#ask(table)
-    const params = hazard.marks ? this.of.params : []
+    const params = hazard.marks ? (hazard.params ?? []) : []
     const told = hazard.taken !== undefined && hazard.before === undefined && (hazard.marks ?? 0) === params.length
     if (!told || hazard.taken === undefined || whole.rows === 0) return whole
     const taken = await countRows(this.connection, hazard.taken, params)

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import { splitStatements } from '../../engines/sql/scanner.js'
+import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -25,7 +27,7 @@ import { withEnumsOf } from '../schema/enum-values.js'
 import { sameModelsAs, snapshotOf } from '../schema/prisma-schema.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { refuseBranches } from './branches.js'
-import { type CountedHazard, countHazards, uncounted } from './hazards.js'
+import { type CountedHazard, countHazards, hidingAmong, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
 import {
@@ -343,6 +345,18 @@ class Maker {
     return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found, this.#project.engine)
   }
 
+  /** Which tables of the live database may hide rows from a fill; asked where something is filled. */
+  async #hidesRows(script: string, reverse: string, given: GivenValue | undefined) {
+    const { syntax, seeingAllRows } = this.#project.engine
+    const both = [script, reverse].flatMap((text) => splitStatements(text, syntax))
+    const fills = both.some(({ text }) =>
+      describeStatement(text, syntax)?.some(({ change }) => change === 'set-not-null'),
+    )
+    if (seeingAllRows === undefined || (given === undefined && !fills)) return undefined
+    const tables = await fromLive(this.#context, this.#project, (live) => live.tables(this.#project.schemas))
+    return hidingAmong(tables ?? [])
+  }
+
   /** The script that leads from one schema to the other, and its operations: paired, or all in one. */
   async planned(
     from: readonly SchemaFile[] | undefined,
@@ -360,12 +374,13 @@ class Maker {
     const repaired = forward.empty ? '' : repairScript(forward.script, reverse, this.#project.engine.syntax)
     // How the state before is built tells the types of columns and the keys that both scripts take for granted.
     const base = start === undefined ? '' : await this.build(start)
-    const filled = given ? fillScript(repaired, base, this.#project.engine, given) : repaired
+    const engine = { ...this.#project.engine, hidesRows: await this.#hidesRows(repaired, reverse, given) }
+    const filled = given ? fillScript(repaired, base, engine, given) : repaired
     const input = {
       up: repaired,
       down: reverse,
       base,
-      engine: this.#project.engine,
+      engine,
       ...(forward.steps && { steps: forward.steps }),
       ...(given && { given }),
     }

@@ -235,7 +235,10 @@ function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
       return 'The statement took longer than --statement-timeout allows.'
     case 'permission':
     case 'read-only':
-      return 'The user of the database URL needs the right to change the schema. docs/troubleshooting.md lists the grants.'
+      return (
+        info.hint ??
+        'The user of the database URL needs the right to change the schema. docs/troubleshooting.md lists the grants.'
+      )
     case 'connection':
       return 'Run the command again when the database is reachable.'
     case 'disk-full':

@@ -1,7 +1,7 @@
 /** What a migration sends, one way, as far as that is known without running it: what rays wrote is known from its source. */
 import type { StatementSyntax } from '../../engines/engine.js'
 import { actsOf } from './hazards/acts.js'
-import { findHazards, lookAt } from './hazards/find.js'
+import { findHazards, findIn } from './hazards/find.js'
 import type { Hazard } from './hazards/kinds.js'
 import type { Scene } from './hazards/scene.js'
 import { operationName } from './load.js'
@@ -173,9 +173,15 @@ export function hazardsIn(
 ): Hazard[] {
   const parts = courseOf(operations, direction)
   const own = parts.some(({ code }) => code !== undefined)
-  const found = lookAt(
-    parts.flatMap(({ statements }) => statements.flatMap(({ sql }) => understood(sql, scene.syntax))),
-    scene,
+  const sent = parts.flatMap(({ statements, code }) =>
+    statements.map(({ sql, params }) => ({ acts: understood(sql, scene.syntax), params, code })),
+  )
+  scene.all.push(...sent.flatMap(({ acts }) => acts))
+  const found = sent.flatMap(({ acts, params, code }) =>
+    findIn(acts, scene)
+      // Which rows are meant only shows when it runs.
+      .filter(({ marks }) => code === undefined || marks === undefined)
+      .map((hazard) => (params ? { ...hazard, params } : hazard)),
   )
   if (!own || direction === 'down' || migration.codeFile === undefined) return found
   const told = new Set(found.map(key))

@@ -17,6 +17,11 @@ export function findHazards(script: string, syntax: StatementSyntax, reverse = '
 /** The hazards of what is done next. */
 export function lookAt(acts: readonly Act[], scene: Scene): Hazard[] {
   scene.all.push(...acts)
+  return findIn(acts, scene)
+}
+
+/** The same of acts that the scene has been told of. */
+export function findIn(acts: readonly Act[], scene: Scene): Hazard[] {
   return acts.flatMap((act) => {
     const found = RULES.flatMap((rule) =>
       rule.find(act, scene).map((finding): Hazard => {

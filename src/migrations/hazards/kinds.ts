@@ -50,5 +50,7 @@ export interface Finding {
 
 export interface Hazard extends Omit<Finding, 'values' | 'how'> {
   readonly kind: HazardKind
+  /** The parameters of its statement, where they are known. */
+  readonly params?: readonly unknown[]
   readonly message: string
 }
