@@ -238,7 +238,8 @@ async function countRows(connection: Connection, from: string, params: readonly 
 async function counting(connection: Connection, from: string, params: readonly unknown[]): Promise<number> {
   const timer = setTimeout(() => void connection.cancel(), COUNT_LIMIT_MS)
   try {
-    const [row] = await connection.query(`SELECT COUNT(*) AS n FROM ${from}`, ...(params.length > 0 ? [params] : []))
+    const sql = `SELECT COUNT(*) AS n FROM ${from}`
+    const [row] = await (params.length > 0 ? connection.query(sql, params) : connection.raw(sql))
     return Number(row?.n)
   } finally {
     clearTimeout(timer)
