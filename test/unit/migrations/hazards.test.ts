@@ -112,11 +112,7 @@ describe('what a script destroys, or may fail on, is named:', () => {
     ['CREATE OR REPLACE TABLE a (id INT)', [['drop-table', 'a', undefined]], mysql],
     ['CREATE TABLE n LIKE a; INSERT INTO n SELECT * FROM a; DROP TABLE a; RENAME TABLE n TO a', [], mysql],
     ['CREATE TABLE n AS SELECT * FROM a; DROP TABLE a; ALTER TABLE n RENAME TO a', [], sqlite],
-    [
-      'CREATE TABLE n AS SELECT * FROM a; DROP TABLE a; DROP TABLE n',
-      [['drop-table', 'n', undefined]],
-      sqlite,
-    ],
+    ['CREATE TABLE n AS SELECT * FROM a; DROP TABLE a; DROP TABLE n', [['drop-table', 'n', undefined]], sqlite],
     ['CREATE TABLE n (id INT); DELETE FROM n; DROP TABLE n', [], sqlite],
     ['UPDATE a SET b = NULL; SELECT 1; INSERT INTO a VALUES (1)', [], sqlite],
   ])('as a person writes it: %s', (script, hazards, syntax) => expect(found(script, syntax)).toEqual(hazards))
