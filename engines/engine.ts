@@ -64,6 +64,8 @@ export interface StatementSyntax {
   readonly hashComments: boolean
   /** `--` starts a comment only before white space or the end (MySQL). */
   readonly dashNeedsSpace: boolean
+  /** A name without quotes is stored in lower case (PostgreSQL). */
+  readonly foldsNames?: boolean
   /** Bodies that contain semicolons: none, triggers (SQLite), stored programs (MySQL), BEGIN ATOMIC (PostgreSQL). */
   readonly compound: 'trigger' | 'stored-program' | 'atomic'
   /** The text of the n-th parameter, from 1. */
@@ -231,6 +233,8 @@ export interface TableInfo {
     readonly columns: readonly string[]
     readonly references: { readonly schema?: string; readonly table: string; readonly columns: readonly string[] }
   }[]
+  /** Rows may be hidden from whoever asks (row-level security). */
+  readonly hidesRows?: boolean
   /** Number of CHECK constraints; rows generated for the proof may not satisfy them. */
   readonly checks: number
 }
@@ -297,6 +301,12 @@ export interface Connection extends AnsweringClient {
   hasTable(name: string): Promise<boolean>
   /** All ordinary tables of the connection's namespaces, without `_prisma_migrations`. `schemas` names the namespaces (multi-schema). */
   tables(schemas?: readonly string[]): Promise<TableInfo[]>
+  /**
+   * Counts rows where some may be hidden from whoever asks (row-level security): all of them, or it fails. Changes nothing,
+   * also not what a transaction that is open is set to. Undefined where a plain query sees every row.
+   * @param from what stands behind FROM @param limitMs it fails when it takes longer
+   */
+  countRows?(from: string, params: readonly unknown[], limitMs: number): Promise<number>
   /** Removes every object in the connection's namespaces, `_prisma_migrations` included. */
   reset(schemas?: readonly string[]): Promise<void>
   /**
@@ -495,12 +505,16 @@ export interface Engine {
   withDatabase(url: DatabaseUrl, name: string): DatabaseUrl
   openShadow(request: ShadowRequest): Promise<Shadow>
   explain(error: unknown): ErrorInfo
+  /** What stands around a statement that must see every row of a table that hides some ({@link TableInfo.hidesRows}). */
+  readonly seeingAllRows?: { readonly before: string; readonly after: string }
   /** How `_prisma_migrations` is kept in a namespace (PostgreSQL: a schema, MySQL: a database). */
   history(namespace: string): HistoryDialect
   /** A value for the n-th generated row of the proof, as a SQL literal or expression; undefined where none can be made up. */
   sample(column: ColumnInfo, n: number): string | undefined
   /** The neutral value of a SQL type (as written in a statement, e.g. `TEXT`, `"Role"`, `VARCHAR(191)`) as SQL; undefined where none is right. */
   neutral(type: string): string | undefined
+  /** Whether every value of one SQL type survives as one of another, as written or as the catalog calls them. */
+  keepsValues(from: string, to: string): boolean
   /** Reads the structure of the namespaces (none: the connection's own). Extensions count as objects, not as structure. */
   structure(connection: Connection, schemas?: readonly string[]): Promise<Structure>
   /** Why statements that fit their schema do not fit the tables that are there, for a person; undefined where they do. */

@@ -134,6 +134,7 @@ const COMMANDS = {
     fake: true,
     plan: true,
     sql: true,
+    trace: true,
     check: true,
     createDb: true,
     generate: true,
@@ -188,7 +189,11 @@ const COMMANDS = {
   }),
   save: command(async () => (await import('./commands/save.js')).save, { ...MAKING, createDb: true }),
   seed: command(async () => (await import('./commands/seed.js')).seed, {}),
-  sqlmigrate: command(async () => (await import('./commands/sqlmigrate.js')).sqlMigrate, { name: true, down: true }),
+  sqlmigrate: command(async () => (await import('./commands/sqlmigrate.js')).sqlMigrate, {
+    name: true,
+    down: true,
+    trace: true,
+  }),
   squash: command(async () => (await import('./commands/squash.js')).squash, {
     from: true,
     to: true,

@@ -8,6 +8,7 @@ import { Session } from './session.js'
 import { MYSQL_SYNTAX } from './settings.js'
 import { CHARACTER_SET, openShadow } from './shadow.js'
 import { readStructure } from './structure.js'
+import { keepsValues } from './types.js'
 import { describeTarget, parseUrl, relation, withDatabase } from './url.js'
 import { literal, NAME_LIMIT, neutral, quote, sample } from './values.js'
 
@@ -59,6 +60,7 @@ export const mysql: Engine = {
   history: historyDialect,
   sample,
   neutral,
+  keepsValues,
   structure: readStructure,
   planner: async () => (await import('./schema-engine.js')).createMysqlSchemaEngine(),
 }

@@ -6,7 +6,7 @@ type Query = (sql: string, params?: readonly unknown[]) => Promise<Row[]>
 
 /** Ordinary and partitioned tables, without partitions and without what belongs to an extension. */
 const TABLES = `
-  SELECT c.oid, n.nspname AS schema, c.relname AS name
+  SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relrowsecurity AS secured
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY($1) AND c.relname <> '_prisma_migrations'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
@@ -109,7 +109,7 @@ export async function readTables(
   batch: (queries: readonly string[]) => Promise<Row[][]>,
   schemas: readonly string[],
 ): Promise<TableInfo[]> {
-  const names = `WITH t AS (${TABLES}) SELECT oid::text AS oid, schema, name FROM t ORDER BY schema, name`
+  const names = `WITH t AS (${TABLES}) SELECT oid::text AS oid, schema, name, secured FROM t ORDER BY schema, name`
   const wanted = `ARRAY[${schemas.map(literal).join(', ')}]::text[]`
   const queries = [names, COLUMNS, CONSTRAINTS, UNIQUES].map((sql) => sql.replace('$1', () => wanted))
   const [tables, ...parts] = await batch(queries)
@@ -134,6 +134,7 @@ export async function readTables(
             columns: row.foreign_columns as string[],
           },
         })),
+      ...(table.secured === true && { hidesRows: true }),
       checks: own.filter((row) => row.kind === 'c').length,
     }
   })

@@ -212,6 +212,26 @@ export class PostgresConnection implements Connection {
     return readTables((queries) => this.batch(queries), this.#schemas(schemas))
   }
 
+  /** In a part of the transaction that is taken back, so that nothing of it reaches what a migration has set. */
+  async countRows(from: string, params: readonly unknown[], limitMs: number): Promise<number> {
+    if (this.session.status === 'E') throw new CommitRefusedError('the transaction cannot go on after an error')
+    const open = this.session.status !== 'I'
+    const begin = open ? [`SAVEPOINT ${COUNT}`] : this.#beginning()
+    const end = open ? [`ROLLBACK TO SAVEPOINT ${COUNT}`, `RELEASE SAVEPOINT ${COUNT}`] : ['ROLLBACK']
+    const set = ['transaction_read_only = on', 'row_security = off', `statement_timeout = ${limitMs}`]
+    try {
+      await this.session.send([...begin, ...set.map((setting) => `SET LOCAL ${setting}`)].join('; '))
+      const sql = `SELECT count(*)::text AS n FROM ${from}`
+      const [counted] =
+        params.length > 0
+          ? await this.session.send(bindPlaceholders(sql, params.length, this.syntax), params)
+          : await this.session.send(sql)
+      return Number(counted?.rows[0]?.n)
+    } finally {
+      if (!this.session.lost) await this.session.send(end.join('; '))
+    }
+  }
+
   /** One message, and so one transaction: after a failure everything is there as before. */
   async reset(schemas?: readonly string[]): Promise<void> {
     const parts: string[] = []
@@ -513,6 +533,9 @@ const IN_TIME = "clock_timestamp() < now() + interval '1 s'"
 const READS = /^\s*(?:select|with|show|explain)\b(?![\s\S]*\b(?:insert|update|delete|into)\b)/i
 
 const RESET = ['RESET SESSION AUTHORIZATION', 'RESET ROLE', 'RESET ALL']
+
+/** The savepoint in which rows are counted. */
+const COUNT = '"rays count"'
 
 /** The savepoint of a migration that shares its transaction: it takes those that the migration leaves with it. */
 const MARK = '"rays migration"'

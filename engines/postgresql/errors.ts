@@ -64,9 +64,14 @@ function kindOf(code: string, message: string): Kind {
   return 'other'
 }
 
+/** Who is refused a query because a policy would hide rows from it. */
+const SEES_ALL =
+  'A policy hides rows from this role. A role that sees all of them can run it (ALTER ROLE ... BYPASSRLS); or the owner of the table lifts FORCE around it: ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, and FORCE again behind it.'
+
 function hintOf(kind: Kind, code: string, message: string, given: string | undefined): string | undefined {
   if (code === '42501' && /create database/i.test(message))
     return 'Grant CREATEDB to the user, or make an empty database and name it in shadowDatabaseName.'
+  if (/affected by row-level security/i.test(message)) return SEES_ALL
   if (code === '53300') return 'The server has no free connections.'
   if (kind === 'connection' && code === 'ECONNREFUSED') return 'Is the server running, and are host and port right?'
   return given

@@ -5,6 +5,7 @@ import { explainPostgres } from './errors.js'
 import { open } from './session.js'
 import { createDatabase, openShadow } from './shadow.js'
 import { readStructure } from './structure.js'
+import { keepsValues } from './types.js'
 import { describePostgres, parsePostgresUrl, postgresRelation, withPostgresDatabase } from './url.js'
 import { IDENTIFIER_LIMIT, literal, neutral, quote, sample } from './values.js'
 
@@ -18,6 +19,7 @@ const syntax: StatementSyntax = {
   nestedComments: true,
   hashComments: false,
   dashNeedsSpace: false,
+  foldsNames: true,
   compound: 'atomic',
   placeholder: (n) => `$${n}`,
 }
@@ -51,8 +53,11 @@ export const postgresql: Engine = {
   withDatabase: withPostgresDatabase,
   openShadow: (request) => openShadow(postgresql, request),
   explain: explainPostgres,
+  // The query then fails where a policy would hide a row from it, and sees all of them where it may.
+  seeingAllRows: { before: 'SET LOCAL row_security = off', after: 'SET LOCAL row_security TO DEFAULT' },
   history: historyDialect,
   sample,
   neutral,
+  keepsValues,
   structure: (connection, schemas = []) => readStructure(connection, schemas),
 }

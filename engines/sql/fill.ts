@@ -23,8 +23,14 @@ export interface Fill {
   readonly reason: string | undefined
 }
 
+/** What filling needs of an engine. */
+export type FillingEngine = Pick<Engine, 'syntax' | 'quote' | 'neutral' | 'seeingAllRows'> & {
+  /** Whether rows of a table may be hidden from whoever fills it. */
+  readonly hidesRows?: ((schema: string | undefined, table: string) => boolean) | undefined
+}
+
 export interface FillOptions {
-  readonly engine: Pick<Engine, 'syntax' | 'quote' | 'neutral'>
+  readonly engine: FillingEngine
   /** The state before the script runs, as far as it is known. */
   readonly before: ScriptFacts
   /** The state after it. */
@@ -72,8 +78,11 @@ function fillAlter(text: string, effects: readonly Effect[], options: FillOption
     fills.push(fill)
     return fill.value
   }
-  const update = (name: string, value: string) =>
-    `UPDATE ${table} SET ${engine.quote(name)} = ${value} WHERE ${engine.quote(name)} IS NULL`
+  const update = ({ schema, table: bare = '', name }: Effect, value: string): string[] => {
+    const sql = `UPDATE ${table} SET ${engine.quote(name)} = ${value} WHERE ${engine.quote(name)} IS NULL`
+    const apart = engine.hidesRows?.(schema, bare) ? engine.seeingAllRows : undefined
+    return apart ? [apart.before, sql, apart.after] : [sql]
+  }
   const filled: { effect: Effect; value: string }[] = []
   for (const effect of effects) {
     if (effect.object !== 'column') continue
@@ -89,10 +98,10 @@ function fillAlter(text: string, effects: readonly Effect[], options: FillOption
       const retyped = also('type') !== undefined
       const type = known?.type ?? (retyped ? undefined : after.column(schema, effect.table!, name)?.type)
       const value = decide(effect, 'set', type, retyped ? undefined : also('set-default')?.default)
-      if (value !== undefined) first.push(update(name, value))
+      if (value !== undefined) first.push(...update(effect, value))
     } else if (effect.change === 'definition' && effect.notNull && known?.notNull === false) {
       const value = decide(effect, 'set', known.type, known.type === effect.type ? effect.default : undefined)
-      if (value !== undefined) first.push(update(name, value))
+      if (value !== undefined) first.push(...update(effect, value))
     }
   }
   // From the last clause to the first, so that the offsets of the others stay right.
@@ -107,7 +116,7 @@ function fillAlter(text: string, effects: readonly Effect[], options: FillOption
         engine.syntax.dialect === 'mysql'
           ? `MODIFY ${name} ${definition(clause, options)}`
           : `ALTER COLUMN ${name} SET NOT NULL`
-      last.unshift(update(effect.name, value), `ALTER TABLE ${table} ${required}`)
+      last.unshift(...update(effect, value), `ALTER TABLE ${table} ${required}`)
     } else {
       altered = `${altered.slice(0, end)} DEFAULT ${value}${altered.slice(end)}`
       lastClauses.unshift(`ALTER COLUMN ${name} DROP DEFAULT`)

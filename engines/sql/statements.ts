@@ -86,6 +86,8 @@ interface Lexeme {
   readonly kind: 'word' | 'name' | 'string' | 'other'
   /** Words in upper case, names and strings without their quotes, the rest as written. */
   readonly value: string
+  /** What it names, as the database stores it: a bare word may be folded. */
+  readonly name: string
   readonly start: number
   readonly end: number
 }
@@ -110,9 +112,9 @@ class Parser {
     for (const token of tokens(text, syntax)) {
       if (token.kind === 'comment') continue
       const raw = text.slice(token.start, token.end)
-      const lexeme = (kind: Lexeme['kind'], value: string) =>
-        this.#lexemes.push({ kind, value, start: token.start, end: token.end })
-      if (token.kind === 'word') lexeme('word', raw.toUpperCase())
+      const lexeme = (kind: Lexeme['kind'], value: string, name = value) =>
+        this.#lexemes.push({ kind, value, name, start: token.start, end: token.end })
+      if (token.kind === 'word') lexeme('word', raw.toUpperCase(), syntax.foldsNames ? raw.toLowerCase() : raw)
       else if (token.kind === 'identifier') lexeme('name', unquote(raw))
       else if (token.kind === 'string')
         lexeme('string', raw.startsWith("'") || raw.startsWith('"') ? unquote(raw) : raw)
@@ -280,7 +282,7 @@ class Parser {
   #insert(): Effect[] {
     this.#need('INTO')
     const into = this.#named()
-    const columns = this.#list().map((item) => item[0]!.value)
+    const columns = this.#list().map((item) => item[0]!.name)
     this.#need('SELECT')
     const { selected, from } = this.#selection()
     if (selected.length !== columns.length) throw new Unknown()
@@ -315,7 +317,7 @@ class Parser {
   }
 
   #name(): string {
-    return nameOf(this.#next(), this.#text)
+    return nameOf(this.#next())
   }
 
   #named(): Named {
@@ -454,7 +456,7 @@ class Clause {
   #name(): string {
     const lexeme = this.#lexemes[this.#i++]
     if (!lexeme) throw new Unknown()
-    return nameOf(lexeme, this.#text)
+    return nameOf(lexeme)
   }
 }
 
@@ -529,7 +531,7 @@ function columnDefinition(item: readonly Lexeme[], text: string): ColumnDefiniti
   }
   const implicit = IMPLICIT_VALUE.test(type) || has('AUTO_INCREMENT') || has('AUTOINCREMENT') || has('GENERATED')
   return {
-    name: nameOf(first, text),
+    name: nameOf(first),
     type,
     notNull: has('NOT', 'NULL') || has('PRIMARY', 'KEY'),
     ...(value === undefined ? {} : { default: value }),
@@ -541,18 +543,17 @@ function columnDefinition(item: readonly Lexeme[], text: string): ColumnDefiniti
 
 /** The column of an item like `"a" DESC`, `a(10)` or `"a" jsonb_path_ops`; an expression counts as its text. */
 function indexColumn(item: readonly Lexeme[]): string {
-  return item[0]?.value ?? ''
+  const [first, next] = item
+  return (next?.value === '(' ? first?.value : first?.name) ?? ''
 }
 
 function startsWith(lexemes: readonly Lexeme[], at: number, words: readonly string[]): boolean {
   return words.every((word, i) => lexemes[at + i]?.kind === 'word' && lexemes[at + i]?.value === word)
 }
 
-/** A name as the database stores it, but for the folding of unquoted names, which Prisma writes in lower case. */
-function nameOf(lexeme: Lexeme, text: string): string {
-  if (lexeme.kind === 'name' || lexeme.kind === 'string') return lexeme.value
-  if (lexeme.kind === 'word') return text.slice(lexeme.start, lexeme.end)
-  throw new Unknown()
+function nameOf(lexeme: Lexeme): string {
+  if (lexeme.kind === 'other') throw new Unknown()
+  return lexeme.name
 }
 
 function slice(text: string, lexemes: readonly Lexeme[]): string {

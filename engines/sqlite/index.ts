@@ -12,6 +12,7 @@ import { openShadow } from './shadow.js'
 import { unfitForStrict } from './strict.js'
 import { readStructure } from './structure.js'
 import { syntax } from './syntax.js'
+import { keepsValues } from './types.js'
 import { describeSqlite, sqlitePath, withSqliteFile } from './url.js'
 import { historyDialect, literal, neutral, quote, sample } from './values.js'
 
@@ -48,6 +49,7 @@ export const sqlite: Engine = {
   history: () => historyDialect,
   sample,
   neutral,
+  keepsValues,
   structure: readStructure,
   unfit: unfitForStrict,
 }

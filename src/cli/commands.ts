@@ -107,6 +107,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       fake: { type: 'boolean', describe: 'change the record only' },
       plan: { type: 'boolean', describe: 'list what would run' },
       sql: { type: 'boolean', describe: 'print the SQL that would run' },
+      trace: {
+        type: 'boolean',
+        describe: 'with --sql: run it in a transaction that is rolled back, and print what it sends',
+      },
       check: { type: 'boolean', describe: 'exit 1 if anything would run' },
       'create-db': CREATE_DB,
       generate: GENERATE,

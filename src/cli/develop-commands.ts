@@ -93,8 +93,14 @@ export const DEVELOP_COMMANDS: readonly CommandSpec[] = [
     name: 'sqlmigrate',
     usage: 'sqlmigrate <name>',
     purpose: 'print the SQL of a migration; needs no database',
-    options: { down: { type: 'boolean', describe: 'the way down' } },
-    examples: [['rays sqlmigrate add_lastname --down', '']],
+    options: {
+      down: { type: 'boolean', describe: 'the way down' },
+      trace: { type: 'boolean', describe: 'run it in a transaction that is rolled back, and print what it sends' },
+    },
+    examples: [
+      ['rays sqlmigrate add_lastname --down', ''],
+      ['rays sqlmigrate add_lastname --trace', 'what code of your own sends'],
+    ],
   },
   {
     name: 'reset',

@@ -90,7 +90,11 @@ export const DEVELOP_HANDLERS: Readonly<Record<string, Handler>> = {
   },
   sqlmigrate: async (context, args, terminal) => {
     const { sqlMigrate } = await import('../commands/sqlmigrate.js')
-    const data = await sqlMigrate(context, { name: given(args, 'name')!, down: flag(args, 'down') })
+    const data = await sqlMigrate(context, {
+      name: given(args, 'name')!,
+      down: flag(args, 'down'),
+      trace: flag(args, 'trace'),
+    })
     if (args.json !== true) terminal.raw(data.sql.trimEnd())
     return { data }
   },

@@ -69,6 +69,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       fake: flag('fake'),
       plan: flag('plan'),
       sql: flag('sql'),
+      trace: flag('trace'),
       check: flag('check'),
       createDb: flag('createDb'),
       ...(args.generate !== undefined && { generate: flag('generate') }),

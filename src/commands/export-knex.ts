@@ -1,12 +1,13 @@
 /** `rays export knex [folder]`: every migration as a plain Knex migration, which needs neither rays nor Prisma. */
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { replaceFile } from '../files.js'
 import { type Holding, inKnexTransaction, renderExported, withoutSwitches } from '../knex/exported.js'
-import { type Statement, usesAnswers } from '../knex/form.js'
+import type { Statement } from '../knex/form.js'
 import { folderNameOf, isKnexFile } from '../knex/names.js'
-import { recordOperations } from '../knex/record.js'
+import { controlsTransaction } from '../knex/record.js'
+import { courseOf, type Part } from '../migrations/course.js'
 import { readScript } from '../migrations/directory.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
@@ -24,7 +25,7 @@ export interface ExportKnexResult {
   readonly written: readonly string[]
   /** Migrations that had a file already, whatever its extension and however wide its number. */
   readonly already: number
-  /** Files whose migration asks for rows: they hold what it sends where there are none. */
+  /** Files whose migration has code of its own: it stands in them as a comment, to be brought over by hand. */
   readonly incomplete: readonly string[]
 }
 
@@ -48,15 +49,17 @@ export async function exportKnex(context: Context, options: ExportKnexOptions = 
     // Knex would run a second file of the same migration, too.
     if (present.has(migration.name)) continue
     const file = path.join(folder, `${migration.name}.js`)
-    const { reads, ...statements } = await statementsOf(project, migration)
-    const head = reads ? ['This migration asks for rows. Bring over by hand what it does with them.'] : []
+    const { own, ...statements } = await exportOf(project, migration)
+    const head = own ? ['This migration has code of its own. Bring over by hand what it does.'] : []
     const { provider } = project.engine
     defers ||= [...statements.up, ...(statements.down ?? [])].some(({ sql }) => DEFERS.test(sql))
     await replaceFile(file, renderExported({ ...statements, notes: [], head, provider, module, defers }))
     written.push(file)
-    if (reads) {
+    if (own) {
       incomplete.push(file)
-      context.host.warn(`${migration.name} asks for rows: bring over by hand what it does with them, in ${file}.`)
+      context.host.warn(
+        `${migration.name} asks for rows, or does more than to send statements: bring over by hand what it does, in ${file}.`,
+      )
     }
   }
   return { folder, written, already: all.length - written.length, incomplete }
@@ -66,25 +69,31 @@ interface Statements {
   readonly up: readonly Statement[]
   readonly down: readonly Statement[] | undefined
   readonly holding: Holding
-  readonly reads: boolean
+  readonly own: boolean
   readonly foreignKeysOff: boolean
 }
 
-async function statementsOf({ engine }: Project, migration: Migration): Promise<Statements> {
+async function exportOf({ engine }: Project, migration: Migration): Promise<Statements> {
   const loaded = await loadMigration(migration, { runScript: async () => undefined })
   if (migration.codeFile === undefined) {
     const up = splitStatements(await readScript(migration), engine.syntax).map(({ text }) => ({ sql: text }))
-    return held({ up, down: up.length === 0 ? [] : undefined, reads: false }, loaded)
+    return held({ up, down: up.length === 0 ? [] : undefined, own: false }, loaded)
   }
   // Knex's own transactions inside of a migration are parts of one.
   const control = !loaded.transaction && loaded.knex === undefined
-  const up = await recordOperations(loaded.operations, 'up', control)
-  const down = await recordOperations(loaded.operations, 'down', control)
-  const directions = [up, down]
-  // Knex tells its code the keys and the number of rows; a client of rays tells rows only.
-  const uses = loaded.knex !== undefined && usesAnswers(await readFile(migration.codeFile, 'utf8'))
-  const reads = directions.some((each) => each?.reads === true || (uses && each?.counts === true))
-  return held({ up: up?.statements ?? [], down: down?.statements, reads }, loaded)
+  const ways = (['up', 'down'] as const).map((direction) => courseOf(loaded.operations, direction))
+  const own = ways.some((parts) => parts.some(({ code }) => code !== undefined))
+  const [up, down] = ways.map((parts) => exported(parts, control))
+  return held({ up: up ?? [], down, own }, loaded)
+}
+
+/** What rays wrote as statements, code of one's own as a comment; undefined where there is no such way. */
+function exported(parts: readonly Part[], control: boolean): readonly Statement[] | undefined {
+  if (parts.some(({ missing }) => missing)) return undefined
+  return parts.flatMap(({ operation, name, statements, code }): readonly Statement[] => {
+    if (code !== undefined) return [{ sql: '', comment: `Operation ${operation}, ${name}:\n${code}` }]
+    return statements.filter(({ sql }) => control || !controlsTransaction(sql))
+  })
 }
 
 /**
@@ -93,7 +102,7 @@ async function statementsOf({ engine }: Project, migration: Migration): Promise<
  * their own.
  */
 function held(
-  statements: Pick<Statements, 'up' | 'down' | 'reads'>,
+  statements: Pick<Statements, 'up' | 'down' | 'own'>,
   { transaction, foreignKeysOff }: Pick<LoadedMigration, 'transaction' | 'foreignKeysOff'>,
 ): Statements {
   if (!transaction) return { ...statements, foreignKeysOff, holding: 'none' }

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { replaceFile } from '../files.js'
 import { renderKnexMigration } from '../knex/form.js'
-import { recordOperations } from '../knex/record.js'
+import { writtenStatements } from '../migrations/course.js'
 import { loadMigration } from '../migrations/load.js'
 import { adopt } from './adopt.js'
 import type { Context } from './host.js'
@@ -36,14 +36,14 @@ export async function knexConvert(context: Context, options: KnexConvertOptions 
     const loaded = await loadMigration(migration, {
       runScript: () => Promise.reject(new Error('there is no database')),
     })
-    const up = await recordOperations(loaded.operations, 'up')
-    const down = await recordOperations(loaded.operations, 'down')
+    const up = writtenStatements(loaded.operations, 'up')
+    const down = writtenStatements(loaded.operations, 'down')
     const file = path.join(migration.directory, 'migration.mjs')
     await replaceFile(
       file,
       renderKnexMigration({
-        up: up?.statements ?? [],
-        down: down?.statements,
+        up: up ?? [],
+        down: down,
         notes: how.notes,
         provider: project.engine.provider,
         module: 'esm',

@@ -6,7 +6,7 @@ import { UsageError } from '../errors.js'
 import { renameDurably, replaceFile } from '../files.js'
 import { renderKnexMigration } from '../knex/form.js'
 import { folderNameOf, moduleOf } from '../knex/names.js'
-import { recordOperations } from '../knex/record.js'
+import { writtenStatements } from '../migrations/course.js'
 import { loadMigration } from '../migrations/load.js'
 import { compareNames } from '../text.js'
 import type { Context } from './host.js'
@@ -79,14 +79,14 @@ async function fill({ config }: Context, file: string, directory: string, notes:
   const project = await openProject({ config } as Context)
   const migration = (await folders(project)).find((candidate) => candidate.directory === directory)!
   const loaded = await loadMigration(migration, { runScript: () => Promise.reject(new Error('there is no database')) })
-  const up = await recordOperations(loaded.operations, 'up')
-  const down = await recordOperations(loaded.operations, 'down')
+  const up = writtenStatements(loaded.operations, 'up')
+  const down = writtenStatements(loaded.operations, 'down')
   const module = moduleOf(file, await isEsm(path.dirname(file)))
   await replaceFile(
     file,
     renderKnexMigration({
-      up: up?.statements ?? [],
-      down: down?.statements,
+      up: up ?? [],
+      down: down,
       notes,
       provider: project.engine.provider,
       module,

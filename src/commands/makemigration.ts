@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile } from '../../engines/schema-engine.js'
+import { splitStatements } from '../../engines/sql/scanner.js'
+import { describeStatement } from '../../engines/sql/statements.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -22,7 +24,7 @@ import { withEnumsOf } from '../schema/enum-values.js'
 import { sameModelsAs } from '../schema/prisma-schema.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { refuseBranches } from './branches.js'
-import { type CountedHazard, countHazards, uncounted } from './hazards.js'
+import { type CountedHazard, countHazards, hidingAmong, uncounted } from './hazards.js'
 import type { Context } from './host.js'
 import {
   type ClearShadow,
@@ -191,7 +193,7 @@ export async function generatedFor(
   const renamed = await resolveRenames(silent.host, compare, from, next, renames)
   const bare = await compare.change(from, next, renamed)
   const answered = await resolveGiven(silent.host, bare.start, next, [], { knownDefaults: known.defaults })
-  const change = bare.with(answered)
+  const change = await withPolicies(silent, project, bare.with(answered))
   return { script: change.script, plans: [change.paired(), change.grouped()] }
 }
 
@@ -237,6 +239,18 @@ async function fromLive<T>(
   } catch {
     return undefined
   }
+}
+
+/** The change as it is made where policies may hide rows of the live database from a fill; asked where something is filled. */
+async function withPolicies(context: Context, project: Project, change: Change): Promise<Change> {
+  const { syntax, seeingAllRows } = project.engine
+  const both = [change.bareScript, change.reverse].flatMap((text) => splitStatements(text, syntax))
+  const fills = both.some(({ text }) =>
+    describeStatement(text, syntax)?.some(({ change: kind }) => kind === 'set-not-null'),
+  )
+  if (seeingAllRows === undefined || (change.given === undefined && !fills)) return change
+  const tables = await fromLive(context, project, (live) => live.tables(project.schemas))
+  return change.where(hidingAmong(tables ?? []))
 }
 
 class Maker {
@@ -323,10 +337,11 @@ class Maker {
     }))
     if (found.length === 0) return []
     const count = (connection: Connection) => countHazards(connection, found, this.#project.schemas)
-    return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found)
+    return (await fromLive(this.#context, this.#project, count)) ?? uncounted(found, this.#project.engine)
   }
 
-  async make(change: Change, slug: string, hazards: readonly CountedHazard[]): Promise<MadeMigration> {
+  async make(bare: Change, slug: string, hazards: readonly CountedHazard[]): Promise<MadeMigration> {
+    const change = await withPolicies(this.#context, this.#project, bare)
     const { from, script } = change
     let plan = change.paired()
     await this.#refuseUnfit(plan)

@@ -1,5 +1,5 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
-import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
+import type { Connection, Engine } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { AppliedSet, doneAlready } from '../history/applied-set.js'
@@ -21,15 +21,16 @@ import { type Plan, plan, refuseFailed } from '../history/plan.js'
 import { type HistoryRow, type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
 import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
 import { journalOf, readAtRest, unfinished } from '../history/under-way.js'
+import { courseOf, sqlOfCourse } from '../migrations/course.js'
 import { checksumMatches, readScript, targetOf } from '../migrations/directory.js'
-import { findHazards } from '../migrations/hazards.js'
 import { warnOfNearHooks } from '../migrations/hooks.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
 import { refuseBranches } from './branches.js'
 import { afterwards } from './files.js'
-import { type CountedHazard, countHazards } from './hazards.js'
+import { guardOf, hazardsOf, ownCode, refuseLosing } from './guard.js'
+import type { CountedHazard } from './hazards.js'
 import { callForAll, programsAround, runForAll, withFolderHooks, withFunctions } from './hooks.js'
 import type { Context } from './host.js'
 import { knexHistory } from './knex-history.js'
@@ -45,12 +46,15 @@ import {
   withLock,
 } from './project.js'
 import { type Followed, followTarget, type Generated, generateClient, shortPath } from './schema-file.js'
+import { type Traced, trace } from './trace.js'
 
 export interface MigrateOptions {
   readonly name?: string
   readonly fake?: boolean
   readonly plan?: boolean
   readonly sql?: boolean
+  /** With `sql`: the statements are found by running the migrations in a transaction that is rolled back. */
+  readonly trace?: boolean
   readonly check?: boolean
   readonly createDb?: boolean
   readonly generate?: boolean
@@ -185,8 +189,10 @@ export interface Previewed {
 export async function previewed(context: Context, options: MigrateOptions): Promise<Previewed> {
   const project = await openProject(context)
   try {
-    return await withConnection(project, context.host, { readOnly: true }, (connection) =>
-      preview(project, context, connection, options),
+    return await withConnection(project, context.host, { readOnly: options.trace !== true }, (connection) =>
+      options.trace
+        ? withLock(context.config, context.host, connection, () => preview(project, context, connection, options))
+        : preview(project, context, connection, options),
     )
   } catch (error) {
     if (!(error instanceof FailedError) || error.code !== 'E_NO_DATABASE') throw error
@@ -233,6 +239,8 @@ function checkOptions(options: MigrateOptions): void {
   if (modes.length > 1 && !modes.every((mode) => mode === 'plan' || mode === 'check')) {
     throw new UsageError(`--${modes[0]} and --${modes[1]} exclude each other.`)
   }
+  if (options.trace && !options.sql)
+    throw new UsageError('--trace goes with --sql.', { hint: 'rays migrate --sql --trace' })
   const decides = options.retryOp !== undefined || options.skipOp !== undefined
   if (options.skipHook && (decides || modes.some((mode) => mode !== 'resume'))) {
     const other = decides ? '--retry-op and --skip-op' : `--${modes.find((mode) => mode !== 'resume')}`
@@ -314,11 +322,19 @@ async function run(
       ? undefined
       : runForAll(name, { host, config }, at, { direction, migrations: loaded, batch })
   const around = options.fake ? undefined : programsAround({ host, config }, direction, skipped)
+  let session = connection
+  const own = ownCode(loaded, direction)
+  const consented = asked ? hazards : []
+  const guard = guardOf(project, { host, config }, options, {
+    session: () => session,
+    direction,
+    own,
+    agreed: consented,
+  })
   // A program that fails after a migration takes it back.
   const removes = planned.direction === 'down' || around !== undefined
   const other = removes ? await knexHistory({ host, config }, connection) : undefined
   await forAll('beforeAll', connection)
-  let session = connection
   const steps = await execute({
     connection,
     direction: planned.direction,
@@ -334,6 +350,7 @@ async function run(
     signal: host.signal,
     onProgress: host.progress,
     around,
+    guard,
     reconnect: async () => {
       session = await reconnect(project, host, session)
       return session
@@ -436,7 +453,7 @@ function refuseApart(project: Project, config: Context['config'], loaded: readon
     )
 }
 
-async function planOptions(options: MigrateOptions, connection?: Connection, target = options.name) {
+export async function planOptions(options: MigrateOptions, connection?: Connection, target = options.name) {
   return {
     lockedBetween: connection === undefined || locksBetween(connection),
     ...(await targetOf(target)),
@@ -459,7 +476,7 @@ function recordOnly(migration: Migration): LoadedMigration {
 }
 
 /** Every planned migration is loaded and checked before the first statement runs. */
-async function loadAll(
+export async function loadAll(
   migrations: readonly Migration[],
   connection: Pick<Connection, 'engine' | 'keepAlive' | 'script' | 'syntax'>,
   fake: boolean,
@@ -502,27 +519,14 @@ async function warnOfEdits(
   }
 }
 
-async function hazardsOf(
-  project: Project,
-  connection: Connection,
-  planned: Plan,
-  loaded: readonly LoadedMigration[],
-): Promise<CountedHazard[]> {
-  const scripts =
-    planned.direction === 'up'
-      ? await Promise.all(
-          loaded.map(async ({ migration, script }) => ({
-            migration: migration.name,
-            script: script ?? (await readScript(migration)),
-          })),
-        )
-      : await Promise.all(
-          loaded.map(async (m) => ({ migration: m.migration.name, script: await recordedSql(project, m, 'down') })),
-        )
-  const found = scripts.flatMap(({ migration, script }) =>
-    findHazards(script, connection.syntax).map((hazard) => ({ ...hazard, migration })),
+/** @throws {FailedError} what going up again would be refused with by `--fail-on-destructive`, before anything is undone */
+export async function refuseLosses(context: Context, names: readonly string[]): Promise<void> {
+  const project = await openProject(context)
+  const migrations = (await folders(project)).filter(({ name }) => names.includes(name))
+  const hazards = await withConnection(project, context.host, { readOnly: true }, async (connection) =>
+    hazardsOf(project, connection, { direction: 'up' }, await loadAll(migrations, connection, false)),
   )
-  return countHazards(connection, found, project.schemas)
+  refuseLosing(hazards.filter((hazard) => hazard.destructive && hazard.rows !== 0))
 }
 
 /** What somebody agreed to in a plan, or in the preview of one. @param base the applied set that it was made from */
@@ -575,15 +579,7 @@ async function consent(
 ): Promise<boolean> {
   const losing = hazards.filter((hazard) => hazard.destructive && hazard.rows !== 0)
   if (losing.length === 0) return false
-  if (options.failOnDestructive) {
-    throw new FailedError(
-      `Refused by --fail-on-destructive:\n${losing.map((hazard) => `  - ${hazard.migration}: ${hazard.message}`).join('\n')}`,
-      {
-        code: 'E_DESTRUCTIVE',
-        hint: 'Run it without --fail-on-destructive once the loss is wanted.',
-      },
-    )
-  }
+  if (options.failOnDestructive) refuseLosing(losing)
   for (const hazard of losing) host.warn(`${hazard.migration}: ${hazard.message}`)
   const asks = planned.direction === 'down' || config.environment === 'production'
   if (!asks || options.y) return false
@@ -653,10 +649,11 @@ export async function previewNew(context: Context, options: MigrateOptions): Pro
 /** @param connection undefined where there is no database yet: nothing is applied there, and no rows are lost */
 async function preview(
   project: Project,
-  { host, config }: Context,
+  context: Context,
   connection: Connection | undefined,
   options: MigrateOptions,
 ): Promise<Previewed> {
+  const { host, config } = context
   const all = await folders(project)
   const read = async (from: Connection) => withLeftovers(from, await historyOf(from, all))
   const known = connection ? await readAtRest(connection, () => read(connection)) : []
@@ -668,11 +665,14 @@ async function preview(
   noteAlone(loaded, host)
   if (config.singleTransaction && !options.check && loaded.length > 0) refuseApart(project, config, loaded)
   const hazards = connection ? await hazardsOf(project, connection, planned, loaded) : []
-  const sql = options.sql ? await sqlOf(project, loaded, planned.direction) : undefined
+  const traced = options.trace && connection ? await trace(context, connection, loaded, planned.direction) : undefined
+  const sql = options.sql ? await sqlOf(loaded, planned.direction, traced) : undefined
   const commands = sql?.map(({ name, script }) => ({
     name,
     statements: splitStatements(script, reader.syntax).map((statement) => statement.text),
   }))
+  const own = options.plan ? ownCode(loaded, planned.direction) : []
+  if (own.length > 0) host.note(`Code of its own, which was not looked at: ${own.join('; ')}.`)
   const result = {
     direction: planned.direction,
     target: planned.target?.name ?? null,
@@ -699,59 +699,26 @@ function readerOf(engine: Engine): Pick<Connection, 'engine' | 'script' | 'synta
   return { engine, syntax: engine.syntax, script }
 }
 
-async function sqlOf(project: Project, loaded: readonly LoadedMigration[], direction: 'up' | 'down') {
+async function sqlOf(loaded: readonly LoadedMigration[], direction: 'up' | 'down', traced?: readonly Traced[]) {
   const parts: { name: string; script: string; text: string }[] = []
   for (const migration of loaded) {
     const { name } = migration.migration
-    const script = await recordedSql(project, migration, direction)
+    const own = traced?.find((each) => each.name === name)
+    const script = own ? sqlOfTraced(own) : await sqlOfWay(migration, direction)
     parts.push({ name, script, text: `-- ${name} (${direction})\n${script}` })
   }
   return parts
 }
 
-/**
- * The statements that one direction of a migration would send, found by running its operations with a client that
- * only writes them down. An operation that depends on rows is told as far as it goes.
- */
-export async function recordedSql(
-  project: Pick<Project, 'engine'>,
-  loaded: LoadedMigration,
-  direction: 'up' | 'down',
-): Promise<string> {
-  const { codeFile } = loaded.migration
-  if (codeFile === undefined) {
-    return direction === 'up' ? await readScript(loaded.migration) : '-- There is no down.\n'
-  }
-  const lines: string[] = []
-  const order = direction === 'up' ? loaded.operations : [...loaded.operations].reverse()
-  for (const pair of order) {
-    const operation = pair[direction === 'up' ? 0 : 1]
-    if (operation === null) {
-      lines.push('-- There is no down for this operation.')
-      continue
-    }
-    const note = (sql: string, params?: readonly unknown[]) => {
-      lines.push(
-        `${sql.trimEnd().replace(/;$/, '')};${params && params.length > 0 ? ` -- ${params.length} parameters` : ''}`,
-      )
-    }
-    const client: Client = {
-      query: async (sql, params): Promise<Row[]> => {
-        note(sql, params)
-        return []
-      },
-      execute: async (sql, params) => note(sql, params),
-    }
-    try {
-      await operation({ client })
-    } catch (error) {
-      lines.push(
-        `-- This operation depends on rows: ${String(error instanceof Error ? error.message : error).split('\n')[0]}`,
-      )
-    }
-  }
-  void project
-  return `${lines.join('\n')}\n`
+/** What was sent when it was traced. */
+export function sqlOfTraced({ name, statements }: Traced): string {
+  return sqlOfCourse([{ operation: 0, name, statements }])
+}
+
+/** The SQL of one way, to be read: what rays wrote is known from its source, code of somebody's own is shown as it is. */
+export async function sqlOfWay(loaded: LoadedMigration, direction: 'up' | 'down'): Promise<string> {
+  if (loaded.migration.codeFile !== undefined) return sqlOfCourse(courseOf(loaded.operations, direction))
+  return direction === 'up' ? await readScript(loaded.migration) : '-- There is no down.\n'
 }
 
 interface Resumed {
@@ -924,6 +891,9 @@ class Resumption {
       signal: host.signal,
       onProgress: (progress: Progress) => host.progress(progress),
       around: programsAround(context, direction),
+      guard: this.options.failOnDestructive
+        ? guardOf(project, context, this.options, { session: () => this.#session, direction, own: [], agreed: [] })
+        : undefined,
       reconnect: async () => {
         this.#session = await reconnect(project, host, this.#session)
         return this.#session

@@ -11,7 +11,7 @@ import { findHazards } from '../migrations/hazards.js'
 import { scriptWithRenames } from '../migrations/rename-operations.js'
 import { refuseUnfitNames } from '../schema/unfit-names.js'
 import { bullets } from '../text.js'
-import { type CountedHazard, countHazards } from './hazards.js'
+import { type CountedHazard, countHazards, hidingAmong } from './hazards.js'
 import type { Context, Host } from './host.js'
 import type { MakeMigrationOptions } from './makemigration.js'
 import { differsByItself } from './noise.js'
@@ -102,7 +102,9 @@ async function changeOf(
   const steps = renamed?.steps ?? []
   const hazards = renamed ? await count(scriptWithRenames(change.script, steps)) : plain.hazards
   const given = await resolveGiven(host, start, next.files, hazards, options)
-  const script = given ? fillScript(change.script, await compare.build(start), engine, given.value) : change.script
+  const hidesRows = given && engine.seeingAllRows && hidingAmong(await connection.tables(project.schemas))
+  const filling = { ...engine, hidesRows }
+  const script = given ? fillScript(change.script, await compare.build(start), filling, given.value) : change.script
   return {
     script: scriptWithRenames(change.empty ? '' : script, steps),
     summary: [...steps.map((step) => `[*] ${step.summary}`), change.summary].join('\n').trim(),

@@ -4,7 +4,7 @@ import { plan } from '../history/plan.js'
 import type { MigrationRecord } from '../history/recorder.js'
 import { refuseBranches } from './branches.js'
 import type { Context } from './host.js'
-import { type Agreed, type MigrateResult, migrateInTurn, previewed, type Turn } from './migrate.js'
+import { type Agreed, type MigrateResult, migrateInTurn, previewed, refuseLosses, type Turn } from './migrate.js'
 import { folders, openProject } from './project.js'
 
 export interface RedoOptions {
@@ -39,12 +39,14 @@ export async function redo(
     base: leaving.base.after('down', leaving.names),
   }
   await expectWayUp(context, returning, known)
+  if (rest.failOnDestructive) await refuseLosses(context, returning.names)
   const newest = returning.names.at(-1)
   const turns: Turn[] = [
     { options: { ...rest, name, y: y === true, generate: false }, agreed: leaving },
     {
       options: {
         ...(newest !== undefined && { name: newest }),
+        ...rest,
         // What the way up loses is what the way down made, and that was agreed to.
         y: true,
         ...(generate !== undefined && { generate }),

@@ -147,7 +147,7 @@ async function takeBack(
 /** Undoes what the migration itself did, without its programs. */
 async function turnBack(session: Session, loaded: LoadedMigration, note: HookNote, step: Step): Promise<void> {
   const { name } = loaded.migration
-  const { signal: _, around: __, ...rest } = session.options
+  const { signal: _, around: __, guard: ___, ...rest } = session.options
   if (note.dir === 'up') refuseMissingDowns([loaded])
   else await session.write((recorder) => recorder.remove(name))
   const found = records((await session.recorder.read()) ?? [])

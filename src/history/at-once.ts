@@ -103,8 +103,9 @@ function expectedOf({ connection, direction, expected }: Running, names: readonl
 /** The migrations that go into the next message; none where the first cannot. */
 async function gather(options: ExecuteOptions, from: number): Promise<Sent[]> {
   const { connection, direction, migrations } = options
-  // A limit for an operation needs somebody who waits for it; so does what another history is to forget.
-  if (!connection.atOnce || options.fake || options.operationTimeoutMs > 0) return []
+  // A limit for an operation needs somebody who waits for it; so does what another history is to forget, and whoever looks
+  // at each statement when those before it are done.
+  if (!connection.atOnce || options.fake || options.operationTimeoutMs > 0 || options.guard) return []
   if (direction === 'down' && options.other) return []
   const sent: Sent[] = []
   let length = 0
@@ -169,7 +170,7 @@ async function read(
   const operations: number[] = []
   for (const operation of inOrder(loaded, direction)) {
     const [up, down] = loaded.operations[operation]!
-    const own = await textsOf(direction === 'up' ? up : down!)
+    const own = textsOf(direction === 'up' ? up : down!)
     if (own === undefined) return undefined
     for (const text of own) {
       const plain = connection.readPlain!(text)

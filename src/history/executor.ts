@@ -6,6 +6,7 @@ import { AppliedSet } from './applied-set.js'
 import { type Around, holdLock, stepWithHooks } from './around.js'
 import { type Outcome, sendAtOnce } from './at-once.js'
 import { refuseMissingDowns } from './downs.js'
+import type { Guard } from './guard.js'
 import { Journal } from './journal.js'
 import { type MigrationRecord, type OtherHistory, Recorder } from './recorder.js'
 import { allInOne, DoneElsewhere, inItsOwn, type Running, refuseInterrupted, refuseMoved } from './transaction.js'
@@ -38,6 +39,8 @@ export interface ExecuteOptions {
   readonly reconnect: () => Promise<Connection>
   /** What runs around each migration, outside of its transaction. */
   readonly around?: Around | undefined
+  /** Looks at each statement before it is sent. */
+  readonly guard?: Guard | undefined
 }
 
 export type Progress =

@@ -39,7 +39,16 @@ export type JournalSession = HistorySession &
 export interface JournalOptions
   extends Pick<
     ExecuteOptions,
-    'direction' | 'records' | 'batch' | 'other' | 'operationTimeoutMs' | 'secrets' | 'noUndo' | 'signal' | 'onProgress'
+    | 'direction'
+    | 'records'
+    | 'batch'
+    | 'other'
+    | 'operationTimeoutMs'
+    | 'secrets'
+    | 'noUndo'
+    | 'signal'
+    | 'onProgress'
+    | 'guard'
   > {
   readonly connection: JournalSession
   /** See {@link ExecuteOptions.reconnect}; another program's session cannot be opened anew. */
@@ -456,7 +465,9 @@ export class Journal {
     const work = async () => {
       try {
         const direction = up ? ('up' as const) : ('down' as const)
-        await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction })
+        // What is only taken back or put back was agreed to with what it takes back.
+        const guard = this.#note.dir === this.#options.direction ? this.#options.guard : undefined
+        await runOperation({ ...this.#options, loaded: this.#loaded, operation, direction, guard })
       } catch (error) {
         // DDL commits what came before it; without any, the transaction is still open and takes everything back.
         this.#takenBack = inTransaction && (await connection.inTransaction())

@@ -2,6 +2,9 @@
 import type { Answer, AnsweringClient, Row } from '../../engines/engine.js'
 import type { OperationSession } from './operation.js'
 
+/** Asked about a statement before it is sent. */
+export type Look = (sql: string, params: readonly unknown[] | undefined) => Promise<void>
+
 /** A promise that knows whether anybody looked at its outcome. */
 class ObservedPromise<T> extends Promise<T> {
   observed = false
@@ -22,6 +25,9 @@ class ObservedPromise<T> extends Promise<T> {
 export class OperationClient implements AnsweringClient {
   readonly #connection: OperationSession
   readonly #beforeEach: () => void
+  readonly #look: Look | undefined
+  /** The last statement that was looked at, with what became of it: the next one is looked at when it has ended. */
+  #turn: Promise<unknown> = Promise.resolve()
   readonly #running = new Set<ObservedPromise<unknown>>()
   readonly #failures: { error: unknown; promise: ObservedPromise<unknown> }[] = []
   #ended = false
@@ -33,21 +39,26 @@ export class OperationClient implements AnsweringClient {
   /** The statement that was sent last. */
   lastStatement = ''
 
-  /** @param beforeEach called before each statement is sent; may throw to refuse it (an interruption) */
-  constructor(connection: OperationSession, beforeEach: () => void = () => {}) {
+  /**
+   * @param beforeEach called before each statement is sent; may throw to refuse it (an interruption)
+   * @param look asked about each statement when all before it have ended; may reject to refuse it
+   */
+  constructor(connection: OperationSession, beforeEach: () => void = () => {}, look?: Look) {
     this.#connection = connection
     this.#beforeEach = beforeEach
+    this.#look = look
     this.query = this.query.bind(this)
     this.execute = this.execute.bind(this)
-    if (connection.answer) this.answer = (sql, params) => this.#track(sql, () => connection.answer!(sql, params))
+    if (connection.answer)
+      this.answer = (sql, params) => this.#track(sql, params, () => connection.answer!(sql, params))
   }
 
   query(sql: string, params?: readonly unknown[]): Promise<Row[]> {
-    return this.#track(sql, () => this.#connection.query(sql, params))
+    return this.#track(sql, params, () => this.#connection.query(sql, params))
   }
 
   execute(sql: string, params?: readonly unknown[]): Promise<void> {
-    return this.#track(sql, () => this.#connection.execute(sql, params))
+    return this.#track(sql, params, () => this.#connection.execute(sql, params))
   }
 
   /** Whether a statement is under way. */
@@ -64,15 +75,31 @@ export class OperationClient implements AnsweringClient {
     this.#connection.keepAlive?.(!on || this.busy)
   }
 
-  #track<T>(sql: string, send: () => Promise<T>): Promise<T> {
+  /** Sends the statement; where each is looked at first, in its turn. */
+  #send<T>(sql: string, params: readonly unknown[] | undefined, send: () => Promise<T>): Promise<T> {
+    const begin = () => {
+      this.#beforeEach()
+      this.lastStatement = sql
+      return send()
+    }
+    const look = this.#look
+    if (look === undefined) return begin()
+    const turn = this.#turn.then(async () => {
+      this.lastStatement = sql
+      await look(sql, params)
+      return begin()
+    })
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  #track<T>(sql: string, params: readonly unknown[] | undefined, send: () => Promise<T>): Promise<T> {
     // Not followed: the operation is over, so whoever sent it must hear of it, or the process does.
     if (this.#ended) return Promise.reject(new Error(`a statement was sent after its operation had ended: ${sql}`))
     const promise = new ObservedPromise<T>((resolve, reject) => {
       if (typeof sql !== 'string')
         throw new TypeError(`the statement must be a string, not ${sql === null ? 'null' : typeof sql}`)
-      this.#beforeEach()
-      this.lastStatement = sql
-      send().then(
+      this.#send(sql, params, send).then(
         (value) => {
           this.completed += 1
           resolve(value)

@@ -2,12 +2,14 @@
 
 import { type AnsweringClient, type Connection, type ErrorInfo, LockTimeoutError } from '../../engines/engine.js'
 import { knownSecrets, redact } from '../../engines/url.js'
-import { InterruptedError, inTheWayHint, notFree, RaysError, refusal } from '../errors.js'
+import { FailedError, InterruptedError, inTheWayHint, notFree, RaysError, refusal } from '../errors.js'
 import { operationName } from '../migrations/load.js'
 import type { LoadedMigration } from '../migrations/migration.js'
+import { scriptOf } from '../migrations/plain.js'
 import { capital } from '../text.js'
 import { guardUserCode, readable, saying } from '../user-code.js'
-import { OperationClient } from './operation-client.js'
+import { DestructiveStatement, type Guard } from './guard.js'
+import { type Look, OperationClient } from './operation-client.js'
 
 /** What an operation runs on. */
 export type OperationSession = AnsweringClient & Pick<Connection, 'engine' | 'cancel' | 'keepAlive'>
@@ -23,6 +25,8 @@ export interface RunOperation {
   readonly signal?: AbortSignal | undefined
   /** The process is another program's: its exit, and rejections that nobody handles, are none of the operation's. */
   readonly unguarded?: boolean
+  /** Looks at each statement before it is sent. */
+  readonly guard?: Guard | undefined
 }
 
 /** An operation failed; `completed` says how many of its statements had ended well. */
@@ -48,12 +52,14 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
   const work = run.direction === 'up' ? pair[0] : pair[1]
   if (work === null) throw new Error(`operation ${run.operation} of ${run.loaded.migration.name} has no down`)
   let over = false
-  const client = new OperationClient(run.connection, () => {
+  const watch = run.guard && new Watch(run.guard, run)
+  const mayBeSent = () => {
     // A statement that is stopped need not fail: MySQL's SLEEP answers 1.
     if (over) throw new Error(`the operation did not end in time`)
     // Databases that roll back stop between statements; the others finish the operation, so that no half of one stays.
     if (run.signal?.aborted && run.connection.engine.transactionalDdl) throw new InterruptedError('Interrupted.')
-  })
+  }
+  const client = new OperationClient(run.connection, mayBeSent, watch?.look)
   // A script runs beside the client, so the client does not know that the session is busy with it.
   const isScript = run.loaded.migration.codeFile === undefined
   const guard = {
@@ -66,15 +72,18 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
   }
   try {
     const whole = async () => {
+      const script = scriptOf(work)
+      if (script !== undefined) await watch?.look(script, undefined)
       if (!isScript) client.watchIdle(true)
       await work({ client })
       client.watchIdle(false)
       await client.settle()
+      watch?.rethrow()
     }
     await (run.unguarded ? whole() : guardUserCode(guard, whole))
     return client
   } catch (thrown) {
-    const error = readable(thrown)
+    const error = watch?.refused ?? readable(thrown)
     await client.settle().catch(() => undefined)
     throw new OperationFailure(
       run.operation,
@@ -85,6 +94,31 @@ export async function runOperation(run: RunOperation): Promise<OperationClient> 
     )
   } finally {
     client.watchIdle(false)
+  }
+}
+
+/** One operation, of which no statement is sent any more once one was refused, whatever becomes of the error. */
+class Watch {
+  refused: DestructiveStatement | undefined
+
+  constructor(
+    readonly guard: Guard,
+    readonly run: Pick<RunOperation, 'loaded' | 'operation' | 'direction'>,
+  ) {}
+
+  look: Look = async (sql, params) => {
+    this.rethrow()
+    const { loaded, operation, direction } = this.run
+    try {
+      await this.guard.look({ loaded, operation, direction, sql, params })
+    } catch (error) {
+      if (error instanceof DestructiveStatement) this.refused = error
+      throw error
+    }
+  }
+
+  rethrow(): void {
+    if (this.refused) throw this.refused
   }
 }
 
@@ -113,6 +147,7 @@ export function operationError(
   const cause = failure ? failure.cause : error
   if (cause instanceof RaysError && !(cause instanceof InterruptedError)) return cause
   if (cause instanceof LockTimeoutError) return notFree(cause, cause.waitedMs)
+  if (cause instanceof DestructiveStatement) return destructive(cause, failure, loaded, { ...run, after })
   const info = run.connection.engine.explain(cause)
   // `ERROR` is what an engine calls an error that is not the database's.
   const fromDatabase = !['', 'UNKNOWN', 'ERROR'].includes(info.code)
@@ -137,6 +172,25 @@ export function operationError(
     },
   }
   return refusal(info.kind, `${capital(at)} failed: ${why}. ${after}`, options, stays)
+}
+
+/** A statement was not sent because of what it would have lost. */
+function destructive(
+  cause: DestructiveStatement,
+  failure: OperationFailure | undefined,
+  { migration: { name } }: LoadedMigration,
+  { direction, after }: { readonly direction: 'up' | 'down'; readonly after: string },
+): RaysError {
+  const at = failure ? `operation ${failure.operation} (${failure.functionName}) of ${name}` : name
+  const where = failure ? `${name}, operation ${failure.operation}, ${direction}: ${failure.functionName}` : name
+  const statement = redact(cause.statement, knownSecrets())
+  return new FailedError(`${capital(at)}: ${cause.message} ${after}`.trim(), {
+    cause,
+    code: 'E_DESTRUCTIVE',
+    where: `${where}\n${excerpt(statement, undefined)}`,
+    hint: cause.hint,
+    data: { migration: name, operation: failure?.operation, losses: cause.losses, statement: statement.slice(0, 2000) },
+  })
 }
 
 function stackIn(error: unknown, directory: string): string | undefined {
@@ -182,7 +236,10 @@ function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
       return 'The statement took longer than --statement-timeout allows.'
     case 'permission':
     case 'read-only':
-      return 'The user of the database URL needs the right to change the schema. docs/troubleshooting.md lists the grants.'
+      return (
+        info.hint ??
+        'The user of the database URL needs the right to change the schema. docs/troubleshooting.md lists the grants.'
+      )
     case 'connection':
       return 'Run the command again when the database is reachable.'
     case 'disk-full':

@@ -170,7 +170,7 @@ async function removeElsewhere(options: ExecuteOptions, recorder: Recorder, tran
 
 /** The operations of one migration, in the order of the direction. */
 async function runAll(options: ExecuteOptions, loaded: LoadedMigration, transaction: Transaction): Promise<void> {
-  const { connection, direction, operationTimeoutMs, signal } = options
+  const { connection, direction, operationTimeoutMs, signal, guard } = options
   const { operations, migration } = loaded
   const { length } = operations
   await runOperations({
@@ -179,6 +179,7 @@ async function runAll(options: ExecuteOptions, loaded: LoadedMigration, transact
     direction,
     operationTimeoutMs,
     signal,
+    guard,
     before: (operation) =>
       options.onProgress?.({ kind: 'operation', name: migration.name, operation, operations: length }),
     after: (operation) => checkTransaction(transaction, operation),

@@ -1,6 +1,7 @@
 /** Migrations in Knex's form: an ES module with `up(knex)` and `down(knex)`, as `migration.mjs` in a folder or as a file of Knex's. */
 import type { Knex } from 'knex'
 import type { Client, Provider } from '../../engines/engine.js'
+import { standsFor } from '../migrations/plain.js'
 import { templateLiteral } from '../migrations/writer.js'
 
 /** The exports of a migration in Knex's form. */
@@ -57,6 +58,7 @@ export function overClient(
   Object.defineProperty(operation, 'name', {
     value: typeof run.name === 'string' && run.name !== '' ? run.name : 'knex',
   })
+  standsFor(operation, run)
   return operation
 }
 
@@ -64,6 +66,8 @@ export function overClient(
 export interface Statement {
   readonly sql: string
   readonly params?: readonly unknown[]
+  /** Instead of a statement: code that somebody has to bring over, as a comment. */
+  readonly comment?: string
 }
 
 export interface RenderKnex {
@@ -145,7 +149,8 @@ function wrapped(statements: readonly Statement[], provider: Provider, wrapping?
   )
 }
 
-function line({ sql, params = [] }: Statement, provider: Provider): string {
+function line({ sql, params = [], comment }: Statement, provider: Provider): string {
+  if (comment !== undefined) return comment.replace(/^/gm, '  // ').replace(/ +$/gm, '')
   const marks = params.length > 0
   // Knex takes `?` for a parameter: everywhere on PostgreSQL, elsewhere only beside parameters.
   const escaped = marks

@@ -1,15 +1,6 @@
-/** The statements that code sends, written down instead of sent, or while they are sent. */
+/** The statements that code sends, written down while they are sent. */
 import type { Answer, AnsweringClient, Row } from '../../engines/engine.js'
-import type { Operation } from '../migrations/migration.js'
 import type { Statement } from './form.js'
-
-export interface Recording {
-  readonly statements: readonly Statement[]
-  /** The code asked for rows, so what it sends may depend on them. */
-  readonly reads: boolean
-  /** It changed rows, whose keys and number it was told. */
-  readonly counts: boolean
-}
 
 /** Statements that ask for what the schema is, as query builders do. */
 const CATALOG =
@@ -30,19 +21,16 @@ export function isChange(sql: string): boolean {
   return !READS.test(sql) && !controlsTransaction(sql)
 }
 
-/** A client that notes what goes through it to `next`, or to nothing. */
+/** A client that notes what goes through it to `next`. */
 export class RecordingClient implements AnsweringClient {
   readonly statements: Statement[] = []
   reads = false
   readonly answer?: (sql: string, params?: readonly unknown[]) => Promise<Answer>
-  readonly #next: AnsweringClient | undefined
-  readonly #control: boolean
+  readonly #next: AnsweringClient
 
-  /** @param control statements that begin and end transactions are noted, too */
-  constructor(next?: AnsweringClient, control = false) {
+  constructor(next: AnsweringClient) {
     this.#next = next
-    this.#control = control
-    if (next?.answer === undefined) return
+    if (next.answer === undefined) return
     this.answer = (sql, params) => {
       this.reads ||= RETURNING.test(sql)
       this.#note(sql, params)
@@ -66,36 +54,11 @@ export class RecordingClient implements AnsweringClient {
 
   async #send(sql: string, params?: readonly unknown[]): Promise<Row[]> {
     this.#note(sql, params)
-    return (await this.#next?.query(sql, params)) ?? []
+    return this.#next.query(sql, params)
   }
 
   #note(sql: string, params?: readonly unknown[]): void {
     if (READS.test(sql)) this.reads ||= !CATALOG.test(sql)
-    else if (this.#control || isChange(sql))
-      this.statements.push({ sql, ...(params && params.length > 0 && { params }) })
+    else if (isChange(sql)) this.statements.push({ sql, ...(params && params.length > 0 && { params }) })
   }
-}
-
-/**
- * What one direction of operations would send. Undefined where one has no such direction, or fails without a database.
- * @param control with the statements that begin and end transactions
- */
-export async function recordOperations(
-  operations: readonly Operation[],
-  direction: 'up' | 'down',
-  control = false,
-): Promise<Recording | undefined> {
-  const client = new RecordingClient(undefined, control)
-  const { query, execute } = client
-  const order = direction === 'up' ? operations : [...operations].reverse()
-  for (const pair of order) {
-    const operation = pair[direction === 'up' ? 0 : 1]
-    if (operation === null) return undefined
-    try {
-      await operation({ client: { query, execute } })
-    } catch {
-      return { statements: client.statements, reads: true, counts: client.counts }
-    }
-  }
-  return { statements: client.statements, reads: client.reads, counts: client.counts }
 }

@@ -1,6 +1,7 @@
 /** A step between two states of the schema, forward and backward, with renames and given values: one value, computed once. */
 import type { Engine } from '../../engines/engine.js'
 import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import type { FillingEngine } from '../../engines/sql/fill.js'
 import type { RenameStep } from '../schema/renames.js'
 import type { Answers } from './answers.js'
 import { fillScript, type GivenValue } from './given.js'
@@ -93,6 +94,8 @@ interface Parts {
   readonly given: Given | undefined
 }
 
+type PlanningEngine = Engine & Pick<FillingEngine, 'hidesRows'>
+
 /** See {@link Comparison.change}. */
 export class Change {
   readonly from: Schema
@@ -103,7 +106,7 @@ export class Change {
   readonly #repaired: string
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: PlanningEngine,
     private readonly parts: Parts,
   ) {
     const { from, start, to, forward, reverse } = parts
@@ -117,6 +120,11 @@ export class Change {
   /** The same change with values for new required fields. */
   with(given: Given | undefined): Change {
     return given ? new Change(this.engine, { ...this.parts, given }) : this
+  }
+
+  /** The same change of a database whose policies may hide rows of these tables. */
+  where(hidesRows: FillingEngine['hidesRows']): Change {
+    return new Change({ ...this.engine, hidesRows }, this.parts)
   }
 
   get given(): GivenValue | undefined {

@@ -1,15 +1,11 @@
 /** Puts the values that a person gave for new required columns into an up script. Pure. */
-import type { Engine } from '../../engines/engine.js'
 import { ScriptFacts } from '../../engines/sql/facts.js'
-import { type DescribedStatement, fillRequired } from '../../engines/sql/fill.js'
+import { type DescribedStatement, type FillingEngine, fillRequired } from '../../engines/sql/fill.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 
 /** The SQL for the rows of a column, by the names that the database knows; undefined where none was given. */
 export type GivenValue = (schema: string | undefined, table: string, column: string) => string | undefined
-
-/** What filling needs of an engine. */
-export type FillingEngine = Pick<Engine, 'syntax' | 'quote' | 'neutral'>
 
 /** The facts of the state that a script leads to. */
 export function factsOf(script: string, engine: FillingEngine): ScriptFacts {

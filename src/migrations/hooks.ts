@@ -6,6 +6,7 @@ import { MigrationInvalidError } from '../errors.js'
 import { LOADS_OTHERS, refuseCodeIn, refuseImports } from '../imports.js'
 import { NotUtf8Error } from '../utf8.js'
 import type { LoadedMigration, Migration, Operation, OperationFunction, ProgramHook } from './migration.js'
+import { sendsStatements } from './plain.js'
 import { readText, statementsIn } from './texts.js'
 
 /** A script that runs in the migration's transaction: going up, or with `.down.sql` going down. */
@@ -164,5 +165,9 @@ function script(file: string, syntax: StatementSyntax): OperationFunction {
     for (const statement of statements) await client.execute(statement.text)
   }
   Object.defineProperty(run, 'name', { value: path.basename(file) })
+  sendsStatements(
+    run,
+    statements.map(({ text }) => text),
+  )
   return run
 }

@@ -2,10 +2,10 @@
 import type { Engine } from '../../engines/engine.js'
 import type { ReversibleStep } from '../../engines/schema-engine.js'
 import { ScriptFacts } from '../../engines/sql/facts.js'
-import { type Fill, fillRequired } from '../../engines/sql/fill.js'
+import { type Fill, type FillingEngine, fillRequired } from '../../engines/sql/fill.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 import { orderEnums, type Pair } from './enums.js'
-import { type FillingEngine, factsOf, fillStatements, type GivenValue } from './given.js'
+import { factsOf, fillStatements, type GivenValue } from './given.js'
 import { findHazards } from './hazards.js'
 import { filledTable, lossesLast } from './losses.js'
 import { Names } from './names.js'
@@ -41,7 +41,7 @@ export interface OperationPlan {
 export interface OperationInput {
   readonly up: string
   readonly down: string
-  readonly engine: Pick<Engine, 'syntax' | 'quote' | 'neutral' | 'transactionalDdl' | 'provider'>
+  readonly engine: FillingEngine & Pick<Engine, 'transactionalDdl' | 'provider'>
   /** Steps with inverses, where the planner knows them. The scripts are not read then. */
   readonly steps?: readonly ReversibleStep[]
   /**

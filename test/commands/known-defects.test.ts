@@ -131,7 +131,8 @@ module.exports = Object.freeze(pairs)`,
     for (let round = 0; round < 2; round++) {
       await ws.ok('migrate')
       expect(await ws.sql('SELECT * FROM "Item" ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }])
-      await ws.ok('migrate --name -1')
+      // The rows go with it.
+      await ws.ok('migrate --name -1 --y')
       expect(await ws.sql('SELECT * FROM "Item"')).toEqual([])
     }
   })

@@ -63,7 +63,7 @@ fault(
     const times = await timesInOrder(c)
     expect(Math.abs(Date.now() - times.at(-1)!)).toBeLessThan(60_000)
     await c.next()
-    await ends(c, 0, /Unapplied 20260102000000_b/, ['migrate', '--name', M1])
+    await ends(c, 0, /Unapplied 20260102000000_b/, ['migrate', '--name', M1, '--y'])
     expect(await c.applied()).toEqual([M1])
     expect(await c.tables()).toEqual(['a'])
     expect(await c.db.query('SELECT id FROM a')).toEqual([])
@@ -269,7 +269,7 @@ fault(
     expect(await c.applied()).toEqual([M1, M2, M3, M4])
     expect(run.stderr.indexOf('in between')).toBeGreaterThan(run.stderr.indexOf(`Applied ${M2}`))
     expect(run.stderr.indexOf('in between')).toBeLessThan(run.stderr.indexOf(`Applied ${M4}`))
-    await ends(c, 0, /Unapplied/, ['migrate', '--name', M1])
+    await ends(c, 0, /Unapplied/, ['migrate', '--name', M1, '--y'])
     // A limit for an operation is kept by somebody who waits for it.
     const limited = await ends(c, 0, /Applied 20260104000000_d/, ['migrate', '--op-timeout', '60'])
     expect(messages(limited.stderr)).toEqual([])
@@ -349,7 +349,7 @@ fault(
     )
     await timesInOrder(c)
     await c.next()
-    await ends(c, 0, /Unapplied 20260102000000_b/, ['migrate', '--name', M1])
+    await ends(c, 0, /Unapplied 20260102000000_b/, ['migrate', '--name', M1, '--y'])
     expect(await c.tables()).toEqual(['a'])
     await c.next()
   },

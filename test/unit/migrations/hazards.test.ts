@@ -77,6 +77,46 @@ describe('what a script destroys, or may fail on, is named:', () => {
     expect(found(rebuild('', '"id"').replace(/INSERT[^;]*;/, ''), sqlite)).toEqual([['drop-table', 'T', undefined]])
   })
 
+  test.each<[string, unknown[][], typeof mysql]>([
+    [
+      'DROP TABLE IF EXISTS a, "B" CASCADE',
+      [
+        ['drop-table', 'a', undefined],
+        ['drop-table', 'B', undefined],
+      ],
+      postgresql,
+    ],
+    ['DROP TABLE Users', [['drop-table', 'users', undefined]], postgresql],
+    [
+      'TRUNCATE TABLE ONLY a, b RESTART IDENTITY',
+      [
+        ['delete-rows', 'a', undefined],
+        ['delete-rows', 'b', undefined],
+      ],
+      postgresql,
+    ],
+    ['DELETE FROM a AS x WHERE x.id = 1 RETURNING *', [['delete-rows', 'a', undefined]], postgresql],
+    [
+      'WITH gone AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM gone',
+      [['delete-rows', 'a', undefined]],
+      postgresql,
+    ],
+    ['DO $$ BEGIN IF true THEN DROP TABLE a; END IF; END $$', [['drop-table', 'a', undefined]], postgresql],
+    ['DROP SCHEMA s CASCADE', [['drop-schema', 's', undefined]], postgresql],
+    ['DROP SCHEMA s', [], postgresql],
+    ['ALTER TABLE a ENABLE ROW LEVEL SECURITY, DROP COLUMN b RESTRICT', [['drop-column', 'a', 'b']], postgresql],
+    ['CREATE TEMP TABLE x AS SELECT * FROM a; DROP TABLE a', [['drop-table', 'a', undefined]], postgresql],
+    ['CREATE TABLE IF NOT EXISTS a (id INT); DROP TABLE a', [['drop-table', 'a', undefined]], postgresql],
+    ['/*!40000 DROP TABLE `a` */', [['drop-table', 'a', undefined]], mysql],
+    ['ALTER TABLE a DROP PARTITION p', [['delete-rows', 'a', undefined]], mysql],
+    ['CREATE OR REPLACE TABLE a (id INT)', [['drop-table', 'a', undefined]], mysql],
+    ['CREATE TABLE n LIKE a; INSERT INTO n SELECT * FROM a; DROP TABLE a; RENAME TABLE n TO a', [], mysql],
+    ['CREATE TABLE n AS SELECT * FROM a; DROP TABLE a; ALTER TABLE n RENAME TO a', [], sqlite],
+    ['CREATE TABLE n AS SELECT * FROM a; DROP TABLE a; DROP TABLE n', [['drop-table', 'n', undefined]], sqlite],
+    ['CREATE TABLE n (id INT); DELETE FROM n; DROP TABLE n', [], sqlite],
+    ['UPDATE a SET b = NULL; SELECT 1; INSERT INTO a VALUES (1)', [], sqlite],
+  ])('as a person writes it: %s', (script, hazards, syntax) => expect(found(script, syntax)).toEqual(hazards))
+
   test('every hazard is told in a sentence', () => {
     expect(findHazards('ALTER TABLE "a"."T" DROP COLUMN "c"', postgresql)).toEqual([
       { kind: 'drop-column', schema: 'a', table: 'T', column: 'c', message: 'Column T.c is dropped with its values.' },

@@ -19,6 +19,7 @@ export const syntaxes: Record<Provider, StatementSyntax> = {
     dialect: 'postgresql',
     dollarQuotes: true,
     nestedComments: true,
+    foldsNames: true,
     compound: 'atomic',
     placeholder: (n) => `$${n}`,
   },
