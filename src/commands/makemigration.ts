@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -38,7 +39,7 @@ import {
   withConnection,
 } from './project.js'
 import { type Given, type Renamed, resolveGiven, resolveRenames } from './schema-changes.js'
-import { insideSchemaFolder, keepSnapshotsApart, shortPath } from './schema-file.js'
+import { insideSchemaFolder, keepSnapshotsApart } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
 
 export interface MakeMigrationOptions {

@@ -1,6 +1,8 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
+
 import type { Client, Connection, Engine, Row } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { AppliedSet, doneAlready } from '../history/applied-set.js'
 import { resumeBehind } from '../history/around.js'
@@ -44,7 +46,7 @@ import {
   withLastingLock,
   withLock,
 } from './project.js'
-import { type Followed, followTarget, type Generated, generateClient, shortPath } from './schema-file.js'
+import { type Followed, followTarget, type Generated, generateClient } from './schema-file.js'
 
 export interface MigrateOptions {
   readonly name?: string

@@ -1,8 +1,10 @@
 /** `rays squash [<from>] <to>`: many migrations become one that leads to the very same structure. */
+
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from '../../engines/engine.js'
 import { describeStatement } from '../../engines/sql/statements.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, UsageError } from '../errors.js'
 import { settle } from '../files.js'
 import { runOperation } from '../history/operation.js'
@@ -23,7 +25,7 @@ import { freePath, moveAll } from './aside.js'
 import type { Context, Host } from './host.js'
 import { isEsm } from './module-kind.js'
 import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
-import { insideSchemaFolder, shortPath } from './schema-file.js'
+import { insideSchemaFolder } from './schema-file.js'
 import { runScript } from './script.js'
 
 export interface SquashOptions {

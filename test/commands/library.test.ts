@@ -89,8 +89,8 @@ console.log(JSON.stringify({ code, asked }))
 test('every command that is typed is a function', async () => {
   const { createRays } = (await import(path.resolve('dist/src/index.js'))) as Library
   const { COMMANDS } = (await import(
-    path.resolve('dist/src/cli/commands.js')
-  )) as typeof import('../../src/cli/commands.js')
+    path.resolve('dist/src/cli/commands/index.js')
+  )) as typeof import('../../src/cli/commands/index.js')
   // Prisma's commands print for themselves; those of Knex are three, and two by their format.
   const own = COMMANDS.map(({ name }) => name).filter((name) => !['prisma', 'knex', 'import', 'export'].includes(name))
   const knex = ['knexInit', 'knexConvert', 'knexFill', 'importKnex', 'exportKnex']

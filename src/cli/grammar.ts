@@ -5,12 +5,13 @@
 import { parseArgs } from 'node:util'
 import { isSeconds, MOST_SECONDS, readNumber, readSwitch } from '../config/values.js'
 import { type RaysErrorOptions, UsageError } from '../errors.js'
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW, type ParsedArguments } from './commands.js'
-import type { Option, Options, Switch } from './options.js'
+import type { Command, Value, Values } from './command.js'
+import { COMMANDS, OVERVIEW } from './commands/index.js'
+import { camelCase, GLOBAL_OPTIONS, type Option, type Options, type Switch } from './options.js'
 
 export interface CommandLine {
-  readonly spec: CommandSpec
-  readonly args: ParsedArguments
+  readonly command: Command
+  readonly args: Values
   /** `--help` and `--version`: what else the line says does not count. */
   readonly wants: 'help' | 'version' | undefined
   /** What is wrong with the line: nothing may run. */
@@ -22,8 +23,6 @@ const ANSWERED = {
   help: { type: 'boolean', alias: 'h', describe: 'show help' },
   version: { type: 'boolean', describe: 'show version number' },
 } as const satisfies Options
-
-type Value = boolean | number | string | string[]
 
 /** One option as it stands in the line. */
 interface Given {
@@ -55,23 +54,25 @@ export function readLine(line: readonly string[]): CommandLine {
   const argv = asked ? line.filter((_, index) => index !== line.indexOf('help')) : line
   const word = asked ? split(argv, EVERY_OPTION).words[0] : first
   const known = word === undefined ? OVERVIEW : commandOf(word)
-  const spec = known ?? OVERVIEW
-  const read = split(argv, { ...GLOBAL_OPTIONS, ...ANSWERED, ...spec.options })
+  const command = known ?? OVERVIEW
+  const table: Options = { ...GLOBAL_OPTIONS, ...ANSWERED, ...command.options }
+  const read = split(argv, table)
   const problems: string[] = []
-  const values = valuesOf({ ...GLOBAL_OPTIONS, ...ANSWERED, ...spec.options }, read.given, spec, problems)
+  const values = valuesOf(table, read.given, command, problems)
   const { help, version, ...options } = values
-  // Prisma's own words are for Prisma, whatever they look like; elsewhere `--` says that what follows is no option.
-  const behind = spec.name === 'prisma' ? [] : read.rest
-  const positions = positionsOf(spec, [...read.words, ...behind].slice(word === undefined ? 0 : 1))
-  const args = { ...options, ...positions.values, ...(spec.name === 'prisma' && { rest: [...read.rest] }) }
+  // Another program's words are for that program, whatever they look like; elsewhere `--` says that what follows is no
+  // option.
+  const behind = command.passesOn ? [] : read.rest
+  const positions = positionsOf(command, [...read.words, ...behind].slice(word === undefined ? 0 : 1))
+  const args = { ...options, ...positions.values, ...(command.passesOn && { rest: read.rest }) }
   const problem = () => {
     if (word !== undefined && known === undefined) return () => unknownCommand(word)
-    if (read.unknown !== undefined) return () => unknownOption(read.unknown ?? '', spec)
+    if (read.unknown !== undefined) return () => unknownOption(read.unknown ?? '', command)
     const text = problems[0] ?? positions.problem
-    return text === undefined ? undefined : async () => refusal(text, spec, positions.hint)
+    return text === undefined ? undefined : async () => refusal(text, command, positions.hint)
   }
   return {
-    spec,
+    command,
     args,
     wants: help === true || asked ? 'help' : version === true ? 'version' : undefined,
     problem: problem(),
@@ -85,10 +86,6 @@ const EVERY_OPTION: Options = Object.assign({}, ...COMMANDS.map(({ options }) =>
 export function spellings(name: string, { alias = [] }: Option): string[] {
   const camel = camelCase(name)
   return [name, ...(camel === name ? [] : [camel]), ...[alias].flat()]
-}
-
-function camelCase(name: string): string {
-  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 function split(line: readonly string[], options: Options): Split {
@@ -153,24 +150,24 @@ function typedOf(word: string, rawName: string): string {
 function valuesOf(
   options: Options,
   given: readonly Given[],
-  spec: CommandSpec,
+  command: Command,
   problems: string[],
-): Record<string, Value | undefined> {
-  const values: Record<string, Value | undefined> = {}
+): Record<string, Value> {
+  const values: Record<string, Value> = {}
   for (const [name, option] of Object.entries(options)) {
     const all = given.filter((one) => one.name === name)
-    const value = all.length === 0 ? defaultOf(option) : readGiven(option, all, spec, problems)
+    const value = all.length === 0 ? defaultOf(option) : readGiven(option, all, command, problems)
     if (value !== undefined) values[camelCase(name)] = value
   }
   return values
 }
 
-function defaultOf(option: Option): Value | undefined {
+function defaultOf(option: Option): Value {
   return 'default' in option ? option.default : undefined
 }
 
-function readGiven(option: Option, all: readonly Given[], spec: CommandSpec, problems: string[]): Value | undefined {
-  if (option.type === 'boolean') return switchOf(option, all, spec, problems)
+function readGiven(option: Option, all: readonly Given[], command: Command, problems: string[]): Value {
+  if (option.type === 'boolean') return switchOf(option, all, command, problems)
   const without = all.find(({ no }) => no)
   if (without !== undefined) {
     if (!('none' in option)) problems.push(`${without.typed} means nothing: ${takes(without.name, option)}`)
@@ -190,7 +187,7 @@ function readGiven(option: Option, all: readonly Given[], spec: CommandSpec, pro
 function switchOf(
   option: Switch,
   all: readonly Given[],
-  spec: CommandSpec,
+  command: Command,
   problems: string[],
 ): boolean | string | undefined {
   const values = all.map((one): boolean | string | undefined => {
@@ -201,7 +198,7 @@ function switchOf(
       const got = one.value === '' ? 'is empty' : `cannot be ${JSON.stringify(one.value)}`
       if (value === undefined) problems.push(`${one.typed} ${got}: ${takes(one.name, option)}`)
       return value
-    } else if (mistakenFor(one, spec)) {
+    } else if (mistakenFor(one, command)) {
       problems.push(
         `${one.typed} ${one.next}: the value of a switch stands behind =. ${capitalTakes(one.name, option)}`,
       )
@@ -214,9 +211,9 @@ function switchOf(
 }
 
 /** The next word looks like the switch's value. A number is one only where the command takes none. */
-function mistakenFor({ next }: Given, spec: CommandSpec): boolean {
+function mistakenFor({ next }: Given, command: Command): boolean {
   if (next === undefined || readSwitch(next) === undefined) return false
-  return !(spec.counts === true && /^\d$/.test(next))
+  return !(command.counts === true && /^\d$/.test(next))
 }
 
 function oneValue(option: Exclude<Option, Switch>, one: Given, problems: string[]): string | number | undefined {
@@ -256,36 +253,36 @@ function takes(name: string, option: Option): string {
 const capitalTakes = (name: string, option: Option) => takes(name, option).replace(/^it/, 'It')
 
 interface Positions {
-  readonly values: Readonly<Record<string, string | string[]>>
+  readonly values: Values
   readonly problem?: string
   readonly hint?: string
 }
 
 /** Gives the words of a line the names that the command's usage has for them: `import <format> <folder>`. */
-function positionsOf(spec: CommandSpec, words: readonly string[]): Positions {
-  const values: Record<string, string | string[]> = {}
+function positionsOf(command: Command, words: readonly string[]): Positions {
+  const values: Record<string, Value> = {}
   const empty = words.find((word) => word.trim() === '')
-  if (empty !== undefined) return { values, problem: `rays ${spec.name} is given an empty word.` }
+  if (empty !== undefined) return { values, problem: `rays ${command.name} is given an empty word.` }
   const left = [...words]
-  for (const [, needed, name = '', many] of spec.usage.matchAll(/([<[])(\w+)(\.\.)?[\]>]/g)) {
+  for (const [, needed, name = '', many] of command.usage.matchAll(/([<[])(\w+)(\.\.)?[\]>]/g)) {
     const taken = left.splice(0, many ? left.length : 1)
-    if (taken.length === 0 && needed === '<') return { values, problem: `rays ${spec.name} needs <${name}>.` }
+    if (taken.length === 0 && needed === '<') return { values, problem: `rays ${command.name} needs <${name}>.` }
     if (many) values[name] = taken
     else if (taken[0] !== undefined) values[name] = taken[0]
   }
   if (left.length === 0) return { values }
-  const meant = 'name' in spec.options ? `Did you mean --name ${left[0]}? ` : ''
-  return { values, problem: `rays ${spec.name} takes no ${left.join(', ')}.`, hint: meant }
+  const meant = 'name' in command.options ? `Did you mean --name ${left[0]}? ` : ''
+  return { values, problem: `rays ${command.name} takes no ${left.join(', ')}.`, hint: meant }
 }
 
-export function commandOf(word: string): CommandSpec | undefined {
+export function commandOf(word: string): Command | undefined {
   return COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(word))
 }
 
-const helpOf = (spec: CommandSpec) => (spec === OVERVIEW ? 'rays --help' : `rays ${spec.name} --help`)
+const helpOf = (command: Command) => (command === OVERVIEW ? 'rays --help' : `rays ${command.name} --help`)
 
-function refusal(message: string, spec: CommandSpec, before = ''): UsageError {
-  const options: RaysErrorOptions = { hint: `${before}${helpOf(spec)} lists the options.` }
+function refusal(message: string, command: Command, before = ''): UsageError {
+  const options: RaysErrorOptions = { hint: `${before}${helpOf(command)} lists the options.` }
   return new UsageError(message, options)
 }
 
@@ -299,13 +296,13 @@ async function unknownCommand(word: string): Promise<UsageError> {
   })
 }
 
-async function unknownOption(typed: string, spec: CommandSpec): Promise<UsageError> {
-  const names = Object.entries<Option>({ ...GLOBAL_OPTIONS, ...ANSWERED, ...spec.options })
+async function unknownOption(typed: string, command: Command): Promise<UsageError> {
+  const names = Object.entries<Option>({ ...GLOBAL_OPTIONS, ...ANSWERED, ...command.options })
     .flatMap(([name, option]) => [name, ...[option.alias ?? []].flat()])
     .filter((name) => name.length > 1)
   const bare = typed.replace(/^-+/, '')
   const near = bare.length === 1 ? undefined : await nearest(bare, names)
-  return refusal(`Unknown option: ${typed}.`, spec, near === undefined ? '' : `Did you mean --${near}? `)
+  return refusal(`Unknown option: ${typed}.`, command, near === undefined ? '' : `Did you mean --${near}? `)
 }
 
 async function nearest(word: string, words: readonly string[]): Promise<string | undefined> {

@@ -1,6 +1,6 @@
-import { COMMANDS, GLOBAL_OPTIONS } from '../../../src/cli/commands.js'
-import type { Option } from '../../../src/cli/options.js'
-import { readLine, spellings } from '../../../src/cli/words.js'
+import { COMMANDS } from '../../../src/cli/commands/index.js'
+import { readLine, spellings } from '../../../src/cli/grammar.js'
+import { GLOBAL_OPTIONS, type Option } from '../../../src/cli/options.js'
 import { MOST_SECONDS } from '../../../src/config/values.js'
 
 /** What keeps a line from running, as text; undefined where it may. */
@@ -268,7 +268,7 @@ test('the command is found behind options that take a value, whichever command t
     ['--json', '--lock-timeout', '3', 'migrate', '--name=status'],
     ['-y', 'latest'],
   ])
-    expect(readLine(line).spec.name).toBe('migrate')
+    expect(readLine(line).command.name).toBe('migrate')
 })
 
 test('the words of a command get their names', async () => {
