@@ -1,5 +1,6 @@
 /** The command line: arguments in, text and an exit code out. Nothing else prints, prompts or sets an exit code. */
-import { OVERVIEW } from './cli/commands/index.js'
+import { commandsFor } from './cli/commands/load.js'
+import { OVERVIEW } from './cli/commands/overview.js'
 import { formatOf, printerFor } from './cli/format.js'
 import { type CommandLine, readLine } from './cli/grammar.js'
 import { createTerminal, type Terminal } from './cli/terminal.js'
@@ -11,7 +12,7 @@ const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 /** Runs one command line and sets the process's exit code. @param line the arguments after `rays` */
 export async function main(line: readonly string[]): Promise<void> {
   expectShortRun()
-  const read = readLine(line)
+  const read = readLine(line, await commandsFor(line))
   const { args } = read
   const controller = new AbortController()
   const format = formatOf(args)
@@ -45,8 +46,8 @@ export async function main(line: readonly string[]): Promise<void> {
 
 /** What `--help` and `--version` say. */
 async function answerTo({ wants, command }: CommandLine): Promise<Record<string, string>> {
-  const { help, version } = await import('./cli/help.js')
-  return wants === 'version' ? { version: version() } : { help: await help(command) }
+  if (wants === 'version') return { version: (await import('./cli/version.js')).version() }
+  return { help: await (await import('./cli/help.js')).help(command) }
 }
 
 /**

@@ -69,7 +69,9 @@ export interface Wording {
   readonly examples: readonly (readonly [string, string])[]
 }
 
-interface Definition<O extends Options, Words extends string, Result, Library extends Methods> extends Wording {
+interface Definition<Name extends string, Words extends string, O extends Options, Library extends Methods, Result>
+  extends Wording {
+  readonly name: Name
   /** `<needed>`, `[optional]`, `[many..]`; the last takes all that is left. */
   readonly words?: Words
   readonly options: O
@@ -87,7 +89,8 @@ interface Definition<O extends Options, Words extends string, Result, Library ex
   readonly exitCode?: (result: Result, args: Arguments<O, Words>) => number
 }
 
-export interface Command<Library extends Methods = Methods> extends Wording {
+export interface Command<Name extends string = string, Library extends Methods = Methods> extends Wording {
+  readonly name: Name
   /** The name and the words that it takes: `import <format> <folder>`. */
   readonly usage: string
   readonly options: Options
@@ -97,11 +100,12 @@ export interface Command<Library extends Methods = Methods> extends Wording {
 
 /** @param definition everything that there is to say about a command */
 export function command<
+  const Name extends string,
   const O extends Options,
-  Result,
   const Library extends Methods,
+  Result,
   const Words extends string = '',
->(definition: Definition<O, Words, Result, Library>): Command<Library> {
+>(definition: Definition<Name, Words, O, Library, Result>): Command<Name, Library> {
   const { words, run, text, exitCode, ...wording } = definition
   return {
     ...wording,

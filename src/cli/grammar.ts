@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { isSeconds, MOST_SECONDS, readNumber, readSwitch } from '../config/values.js'
 import { type RaysErrorOptions, UsageError } from '../errors.js'
 import type { Command, Value, Values } from './command.js'
-import { COMMANDS, OVERVIEW } from './commands/index.js'
+import { OVERVIEW } from './commands/overview.js'
 import { camelCase, GLOBAL_OPTIONS, type Option, type Options, type Switch } from './options.js'
 
 export interface CommandLine {
@@ -47,13 +47,18 @@ interface Split {
   readonly unknown: string | undefined
 }
 
-/** @param line the arguments after `rays` */
-export function readLine(line: readonly string[]): CommandLine {
-  const first = split(line, EVERY_OPTION).words[0]
+/**
+ * @param line the arguments after `rays`
+ * @param commands those that the line may be about
+ */
+export function readLine(line: readonly string[], commands: readonly Command[]): CommandLine {
+  // Before the command is known, these say which options take the next word.
+  const every: Options = Object.assign({}, ...commands.map(({ options }) => options), GLOBAL_OPTIONS, ANSWERED)
+  const first = split(line, every).words[0]
   const asked = first === 'help'
   const argv = asked ? line.filter((_, index) => index !== line.indexOf('help')) : line
-  const word = asked ? split(argv, EVERY_OPTION).words[0] : first
-  const known = word === undefined ? OVERVIEW : commandOf(word)
+  const word = asked ? split(argv, every).words[0] : first
+  const known = word === undefined ? OVERVIEW : commands.find((command) => wordsFor(command).includes(word))
   const command = known ?? OVERVIEW
   const table: Options = { ...GLOBAL_OPTIONS, ...ANSWERED, ...command.options }
   const read = split(argv, table)
@@ -66,7 +71,7 @@ export function readLine(line: readonly string[]): CommandLine {
   const positions = positionsOf(command, [...read.words, ...behind].slice(word === undefined ? 0 : 1))
   const args = { ...options, ...positions.values, ...(command.passesOn && { rest: read.rest }) }
   const problem = () => {
-    if (word !== undefined && known === undefined) return () => unknownCommand(word)
+    if (word !== undefined && known === undefined) return () => unknownCommand(word, commands)
     if (read.unknown !== undefined) return () => unknownOption(read.unknown ?? '', command)
     const text = problems[0] ?? positions.problem
     return text === undefined ? undefined : async () => refusal(text, command, positions.hint)
@@ -78,9 +83,6 @@ export function readLine(line: readonly string[]): CommandLine {
     problem: problem(),
   }
 }
-
-/** Before the command is known, these say which options take the next word. */
-const EVERY_OPTION: Options = Object.assign({}, ...COMMANDS.map(({ options }) => options), GLOBAL_OPTIONS, ANSWERED)
 
 /** Every spelling of an option: `dry-run`, `dryRun`, its aliases. */
 export function spellings(name: string, { alias = [] }: Option): string[] {
@@ -275,8 +277,9 @@ function positionsOf(command: Command, words: readonly string[]): Positions {
   return { values, problem: `rays ${command.name} takes no ${left.join(', ')}.`, hint: meant }
 }
 
-export function commandOf(word: string): Command | undefined {
-  return COMMANDS.find((candidate) => [candidate.name, ...(candidate.aliases ?? [])].includes(word))
+/** A command's name and its aliases. */
+function wordsFor({ name, aliases = [] }: Command): string[] {
+  return [name, ...aliases]
 }
 
 const helpOf = (command: Command) => (command === OVERVIEW ? 'rays --help' : `rays ${command.name} --help`)
@@ -286,11 +289,8 @@ function refusal(message: string, command: Command, before = ''): UsageError {
   return new UsageError(message, options)
 }
 
-async function unknownCommand(word: string): Promise<UsageError> {
-  const near = await nearest(
-    word,
-    COMMANDS.flatMap(({ name, aliases = [] }) => [name, ...aliases]),
-  )
+async function unknownCommand(word: string, commands: readonly Command[]): Promise<UsageError> {
+  const near = await nearest(word, commands.flatMap(wordsFor))
   return new UsageError(`Unknown command: ${word}.`, {
     hint: `${near === undefined ? '' : `Did you mean rays ${near}? `}rays --help lists the commands.`,
   })

@@ -1,31 +1,11 @@
-/** What `--help` and `--version` say. */
-import { readFileSync } from 'node:fs'
+/** What `--help` says. */
 import { createRequire } from 'node:module'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Argv } from 'yargs'
 import type { Command } from './command.js'
-import { COMMANDS, OVERVIEW } from './commands/index.js'
+import { COMMANDS } from './commands/index.js'
+import { OVERVIEW } from './commands/overview.js'
 import { GLOBAL_OPTIONS } from './options.js'
-
-/** The version of rays, from its own package.json. */
-export function version(): string {
-  const here = path.dirname(fileURLToPath(import.meta.url))
-  for (const above of ['../../..', '../..']) {
-    const found = versionIn(path.join(here, above, 'package.json'))
-    if (found !== undefined) return found
-  }
-  throw new Error('package.json is missing from the package')
-}
-
-function versionIn(file: string): string | undefined {
-  try {
-    const { name, version } = JSON.parse(readFileSync(file, 'utf8'))
-    return name === 'prisma-rays' ? version : undefined
-  } catch {
-    return undefined
-  }
-}
+import { version } from './version.js'
 
 /** The help of a command, or of all of them. */
 export async function help(command: Command): Promise<string> {

@@ -31,8 +31,6 @@ import { unlock } from './unlock.js'
 import { up } from './up.js'
 import { upgrade } from './upgrade.js'
 
-export { overview as OVERVIEW } from './overview.js'
-
 export const COMMANDS = [
   init,
   prepare,

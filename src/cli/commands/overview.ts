@@ -7,7 +7,7 @@ import { countsLine } from '../format/state.js'
 import { counted, lines, next } from '../format/text.js'
 
 /** What `rays` alone does. Not in the table, because it has no word. */
-export const overview = command({
+export const OVERVIEW = command({
   name: 'overview',
   purpose: 'print where things stand, shortly, and the likely next command; changes nothing',
   options: {},

@@ -1,8 +1,9 @@
 import { COMMANDS } from '../../../src/cli/commands/index.js'
-import { readLine, spellings } from '../../../src/cli/grammar.js'
+import { readLine as readLineOf, spellings } from '../../../src/cli/grammar.js'
 import { GLOBAL_OPTIONS, type Option } from '../../../src/cli/options.js'
 import { MOST_SECONDS } from '../../../src/config/values.js'
 
+const readLine = (line: readonly string[]) => readLineOf(line, COMMANDS)
 /** What keeps a line from running, as text; undefined where it may. */
 const problem = async (...line: string[]) => (await readLine(line).problem?.())?.message
 const camel = (name: string) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
