@@ -5,7 +5,7 @@
 import type { Context } from '../commands/host.js'
 import type { Config } from '../config/config.js'
 import { linewise, type Outcome, type Text } from './format.js'
-import type { CamelCase, GLOBAL_OPTIONS, Option, Options, ValueOf } from './options.js'
+import type { CamelCase, Completes, GLOBAL_OPTIONS, Option, Options, ValueOf } from './options.js'
 import type { Paint, Terminal } from './terminal.js'
 import type { Methods } from './work.js'
 
@@ -63,6 +63,8 @@ export interface Wording {
   readonly counts?: true
   /** What stands behind `--` is for another program. */
   readonly passesOn?: true
+  /** What a shell offers for its words, by their names. */
+  readonly completes?: Readonly<Record<string, Completes | undefined>>
   /** One line: what it is for. */
   readonly purpose: string
   /** Command lines and what they do. */
@@ -72,6 +74,7 @@ export interface Wording {
 interface Definition<Name extends string, Words extends string, O extends Options, Library extends Methods, Result>
   extends Wording {
   readonly name: Name
+  readonly completes?: { readonly [_ in keyof WordArguments<Words>]?: Completes }
   /** `<needed>`, `[optional]`, `[many..]`; the last takes all that is left. */
   readonly words?: Words
   readonly options: O
@@ -95,7 +98,14 @@ export interface Command<Name extends string = string, Library extends Methods =
   readonly usage: string
   readonly options: Options
   readonly library: Library
-  readonly run: (request: Request<Values>) => Promise<Outcome>
+  /** @param call gives the project that the line is about to a command that works on one */
+  readonly run: (call: Call) => Promise<Outcome>
+}
+
+export interface Call {
+  readonly args: Values
+  readonly terminal: Terminal
+  readonly open: () => Promise<Context>
 }
 
 /** @param definition everything that there is to say about a command */
@@ -110,7 +120,8 @@ export function command<
   return {
     ...wording,
     usage: [definition.name, ...(words === undefined ? [] : [words])].join(' '),
-    run: async ({ context, terminal, args: values }) => {
+    run: async ({ open, terminal, args: values }) => {
+      const context = await open()
       // The grammar has read the values by the very tables that the type is made of.
       const args = values as Arguments<O, Words>
       const data = await run({ context, args, terminal })

@@ -19,7 +19,7 @@ export interface CommandLine {
 }
 
 /** Options that are answered without a command. */
-const ANSWERED = {
+export const ANSWERED = {
   help: { type: 'boolean', alias: 'h', describe: 'show help' },
   version: { type: 'boolean', describe: 'show version number' },
 } as const satisfies Options
@@ -90,7 +90,8 @@ export function spellings(name: string, { alias = [] }: Option): string[] {
   return [name, ...(camel === name ? [] : [camel]), ...[alias].flat()]
 }
 
-function split(line: readonly string[], options: Options): Split {
+/** A line's options and words, as far as the table knows them. */
+export function split(line: readonly string[], options: Options): Split {
   const known = new Map<string, { name: string; option: Option }>()
   for (const [name, option] of Object.entries(options))
     for (const spelling of spellings(name, option)) known.set(spelling, { name, option })
@@ -260,15 +261,31 @@ interface Positions {
   readonly hint?: string
 }
 
+export interface Word {
+  readonly name: string
+  readonly needed: boolean
+  /** It takes all that is left. */
+  readonly many: boolean
+}
+
+/** The words that a command takes, as its usage has them: `<needed>`, `[optional]`, `[many..]`. */
+export function wordsOf({ usage }: Pick<Command, 'usage'>): Word[] {
+  return [...usage.matchAll(/([<[])(\w+)(\.\.)?[\]>]/g)].map(([, open, name = '', many]) => ({
+    name,
+    needed: open === '<',
+    many: many !== undefined,
+  }))
+}
+
 /** Gives the words of a line the names that the command's usage has for them: `import <format> <folder>`. */
 function positionsOf(command: Command, words: readonly string[]): Positions {
   const values: Record<string, Value> = {}
   const empty = words.find((word) => word.trim() === '')
   if (empty !== undefined) return { values, problem: `rays ${command.name} is given an empty word.` }
   const left = [...words]
-  for (const [, needed, name = '', many] of command.usage.matchAll(/([<[])(\w+)(\.\.)?[\]>]/g)) {
+  for (const { name, needed, many } of wordsOf(command)) {
     const taken = left.splice(0, many ? left.length : 1)
-    if (taken.length === 0 && needed === '<') return { values, problem: `rays ${command.name} needs <${name}>.` }
+    if (taken.length === 0 && needed) return { values, problem: `rays ${command.name} needs <${name}>.` }
     if (many) values[name] = taken
     else if (taken[0] !== undefined) values[name] = taken[0]
   }

@@ -8,7 +8,12 @@ interface Described {
   readonly alias?: string | readonly string[]
   /** The option of the configuration that it sets: the command itself does not see it. */
   readonly sets?: OptionName
+  /** What a shell offers for its value. */
+  readonly completes?: Completes
 }
+
+/** What can be meant: names of migrations, those and `zero`, `+1`, `-1`, pages of the documentation, paths, or one of these. */
+export type Completes = 'migrations' | 'targets' | 'topics' | 'files' | 'folders' | readonly string[]
 
 /** On or off: `--plan`, `--no-plan`, `--plan=yes`, `--plan=0`. */
 export interface Switch extends Described {
@@ -68,7 +73,7 @@ export function camelCase(name: string): string {
 }
 
 export const GLOBAL_OPTIONS = {
-  conf: { type: 'string', describe: 'which raysconfig file' },
+  conf: { type: 'string', describe: 'which raysconfig file', completes: 'files' },
   env: { type: 'string', describe: 'which of the environments of the configuration' },
   log: { type: 'boolean', describe: 'show every statement with its time' },
   json: { type: 'boolean', describe: 'print one JSON document' },

@@ -14,6 +14,7 @@ const WORK = work(
 export const docs = command({
   name: 'docs',
   words: '[topic]',
+  completes: { topic: 'topics' },
   purpose: 'list the documentation that came with rays, or print a topic of it',
   options: {},
   examples: [['rays docs development | less', '']],

@@ -9,6 +9,7 @@ const WORK = work(async () => (await import('../../commands/up-down.js')).down, 
 export const down = command({
   name: 'down',
   words: '[target]',
+  completes: { target: 'migrations' },
   counts: true,
   purpose: 'undo migrations, after showing what changes and asking',
   options: STEPPING_OPTIONS,

@@ -10,6 +10,7 @@ const WORK = work(async () => (await import('../../commands/export-knex.js')).ex
 export const exportCommand = command({
   name: 'export',
   words: '<format> [folder]',
+  completes: { format: ['knex'], folder: 'folders' },
   purpose: 'make migrations of another tool (knex) from those of rays',
   options: {},
   examples: [['rays export knex ./migrations', 'plain Knex migrations']],

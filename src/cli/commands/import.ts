@@ -12,6 +12,7 @@ const WORK = work(async () => (await import('../../commands/import-knex.js')).im
 export const importCommand = command({
   name: 'import',
   words: '<format> <folder>',
+  completes: { format: ['knex'], folder: 'folders' },
   purpose: 'make migrations of rays from those of another tool (knex)',
   options: { 'clear-shadow': CLEAR_SHADOW },
   examples: [['rays import knex ./migrations', 'plain Knex migrations, with snapshots']],

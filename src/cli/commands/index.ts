@@ -1,6 +1,7 @@
 /** Every command of the command line, in the order in which `--help` lists them. */
 import { adopt } from './adopt.js'
 import { commit } from './commit.js'
+import { completion } from './completion.js'
 import { config } from './config.js'
 import { dev } from './dev.js'
 import { docs } from './docs.js'
@@ -63,4 +64,5 @@ export const COMMANDS = [
   knex,
   importCommand,
   exportCommand,
+  completion,
 ] as const

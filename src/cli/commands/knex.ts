@@ -31,6 +31,7 @@ type KnexResult = KnexInitResult | KnexConvertResult | KnexFillResult
 export const knex = command({
   name: 'knex',
   words: '<action> [file]',
+  completes: { action: ['init', 'convert', 'fill'], file: 'files' },
   purpose: 'let Knex run the migrations: init sets it up, convert and fill write migrations in its form',
   options: OPTIONS,
   examples: [

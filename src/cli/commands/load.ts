@@ -38,6 +38,7 @@ const LOADERS: { readonly [_ in Name]: () => Promise<Command & { readonly name: 
   unlock: async () => (await import('./unlock.js')).unlock,
   knex: async () => (await import('./knex.js')).knex,
   import: async () => (await import('./import.js')).importCommand,
+  completion: async () => (await import('./completion.js')).completion,
   export: async () => (await import('./export.js')).exportCommand,
 }
 

@@ -15,6 +15,7 @@ const OPTIONS = {
   name: {
     type: 'string',
     alias: ['to', 'target'],
+    completes: 'targets',
     describe: 'target: a name or a unique part, a timestamp, zero, +N, -N',
   },
   fake: { type: 'boolean', describe: 'change the record only' },

@@ -7,6 +7,7 @@ const OPTIONS = {
   own: {
     type: 'string',
     array: true,
+    completes: 'migrations',
     describe: 'which are yours; default: those that are applied',
   },
   'clear-shadow': CLEAR_SHADOW,

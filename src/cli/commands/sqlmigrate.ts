@@ -10,6 +10,7 @@ const WORK = work(async () => (await import('../../commands/sqlmigrate.js')).sql
 export const sqlmigrate = command({
   name: 'sqlmigrate',
   words: '<name>',
+  completes: { name: 'migrations' },
   purpose: 'print the SQL of a migration; needs no database',
   options: { down: DOWN },
   examples: [['rays sqlmigrate add_lastname --down', '']],

@@ -21,6 +21,7 @@ const WORK = work(async () => (await import('../../commands/squash.js')).squash,
 export const squash = command({
   name: 'squash',
   words: '<range..>',
+  completes: { range: 'migrations' },
   purpose: 'make one migration of many, proven to lead to the same structure',
   options: OPTIONS,
   examples: [

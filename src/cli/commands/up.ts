@@ -9,6 +9,7 @@ const WORK = work(async () => (await import('../../commands/up-down.js')).up, ST
 export const up = command({
   name: 'up',
   words: '[target]',
+  completes: { target: 'migrations' },
   counts: true,
   purpose: 'apply migrations, after showing what changes and asking',
   options: { ...STEPPING_OPTIONS, 'create-db': CREATE_DB },

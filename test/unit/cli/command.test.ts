@@ -76,7 +76,7 @@ const told = command({
 async function run(...line: string[]): Promise<Outcome> {
   const terminal = createTerminal({ quiet: true, color: false, input: false, signal: new AbortController().signal })
   const { args } = readLine(['told', ...line], [told])
-  return told.run({ context: { config: {} as Config, host: terminal }, args, terminal })
+  return told.run({ open: async () => ({ config: {} as Config, host: terminal }), args, terminal })
 }
 
 test('a line reaches the handler as its type says, and the result its text and exit code', async () => {

@@ -137,7 +137,11 @@ describe('what is printed', () => {
       run: async () => data,
       text: (told) => `${told.name}|${told.rows[0]?.name}|${told.script}`,
     })
-    const outcome = await shown.run({ context: { config: {} as Config, host: terminal }, args: {}, terminal })
+    const outcome = await shown.run({
+      open: async () => ({ config: {} as Config, host: terminal }),
+      args: {},
+      terminal,
+    })
     printerFor('text', terminal).result('x', outcome)
     expect(printed()).toBe('a\\nNext: evil|b\\x07|one\ntwo\n')
     expect(outcome.data).toBe(data)
