@@ -92,14 +92,15 @@ interface Definition<Name extends string, Words extends string, O extends Option
   readonly exitCode?: (result: Result, args: Arguments<O, Words>) => number
 }
 
-export interface Command<Name extends string = string, Library extends Methods = Methods> extends Wording {
+export interface Command<Name extends string = string, Library extends Methods = Methods, Result = unknown>
+  extends Wording {
   readonly name: Name
   /** The name and the words that it takes: `import <format> <folder>`. */
   readonly usage: string
   readonly options: Options
   readonly library: Library
   /** @param call gives the project that the line is about to a command that works on one */
-  readonly run: (call: Call) => Promise<Outcome>
+  readonly run: (call: Call) => Promise<Outcome<Result>>
 }
 
 export interface Call {
@@ -115,7 +116,7 @@ export function command<
   const Library extends Methods,
   Result,
   const Words extends string = '',
->(definition: Definition<Name, Words, O, Library, Result>): Command<Name, Library> {
+>(definition: Definition<Name, Words, O, Library, Result>): Command<Name, Library, Result> {
   const { words, run, text, exitCode, ...wording } = definition
   return {
     ...wording,

@@ -6,8 +6,9 @@ import type { Context } from '../commands/host.js'
 import type { Command } from './command.js'
 import { COMMANDS } from './commands/index.js'
 import { OVERVIEW } from './commands/overview.js'
-import { ANSWERED, split, wordsOf } from './grammar.js'
+import { ANSWERED, wordsOf } from './grammar.js'
 import { type Completes, GLOBAL_OPTIONS, type Option, type Options } from './options.js'
+import { split } from './split.js'
 
 export interface Candidate {
   readonly value: string

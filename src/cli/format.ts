@@ -10,8 +10,8 @@ export type Format = 'text' | 'json'
 export type Text = string | { readonly raw: string }
 
 /** What came of a command. */
-export interface Outcome {
-  readonly data: unknown
+export interface Outcome<Data = unknown> {
+  readonly data: Data
   readonly exitCode: number
   readonly text: (paint: Paint) => Text
 }

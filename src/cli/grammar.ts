@@ -1,13 +1,13 @@
 /**
  * Reads a command line. The table of options decides, in this one place: what a word cannot mean is refused before
- * anything is opened, and no switch is ever taken for off because its value was not understood. Node splits the words.
+ * anything is opened, and no switch is ever taken for off because its value was not understood.
  */
-import { parseArgs } from 'node:util'
 import { isSeconds, MOST_SECONDS, readNumber, readSwitch } from '../config/values.js'
 import { type RaysErrorOptions, UsageError } from '../errors.js'
 import type { Command, Value, Values } from './command.js'
 import { OVERVIEW } from './commands/overview.js'
 import { camelCase, GLOBAL_OPTIONS, type Option, type Options, type Switch } from './options.js'
+import { type Given, split } from './split.js'
 
 export interface CommandLine {
   readonly command: Command
@@ -23,29 +23,6 @@ export const ANSWERED = {
   help: { type: 'boolean', alias: 'h', describe: 'show help' },
   version: { type: 'boolean', describe: 'show version number' },
 } as const satisfies Options
-
-/** One option as it stands in the line. */
-interface Given {
-  /** As it was typed, without its value: `--lock-timeout`, `-y`. */
-  readonly typed: string
-  readonly name: string
-  readonly option: Option
-  readonly no: boolean
-  readonly value: string | undefined
-  /** The value stands behind `=`. */
-  readonly inline: boolean
-  /** The word that follows, where it is no option. */
-  readonly next: string | undefined
-}
-
-interface Split {
-  readonly given: readonly Given[]
-  readonly words: readonly string[]
-  /** What stands behind `--`, as it is. */
-  readonly rest: readonly string[]
-  /** The first word that looks like an option and is none. */
-  readonly unknown: string | undefined
-}
 
 /**
  * @param line the arguments after `rays`
@@ -82,72 +59,6 @@ export function readLine(line: readonly string[], commands: readonly Command[]):
     wants: help === true || asked ? 'help' : version === true ? 'version' : undefined,
     problem: problem(),
   }
-}
-
-/** Every spelling of an option: `dry-run`, `dryRun`, its aliases. */
-export function spellings(name: string, { alias = [] }: Option): string[] {
-  const camel = camelCase(name)
-  return [name, ...(camel === name ? [] : [camel]), ...[alias].flat()]
-}
-
-/** A line's options and words, as far as the table knows them. */
-export function split(line: readonly string[], options: Options): Split {
-  const known = new Map<string, { name: string; option: Option }>()
-  for (const [name, option] of Object.entries(options))
-    for (const spelling of spellings(name, option)) known.set(spelling, { name, option })
-  const end = line.indexOf('--')
-  // `-n=x` as `--n=x`: Node would take the sign for a part of the value.
-  const args = line.map((word, at) => (/^-[a-z]=/i.test(word) && (end === -1 || at < end) ? `-${word}` : word))
-  const { tokens } = parseArgs({
-    args,
-    strict: false,
-    tokens: true,
-    options: Object.fromEntries(
-      [...known].map(([spelling, { option }]) => [
-        spelling,
-        { type: option.type === 'boolean' ? 'boolean' : 'string', ...(spelling.length === 1 && { short: spelling }) },
-      ]),
-    ),
-  })
-  const given: Given[] = []
-  const words: string[] = []
-  const rest: string[] = []
-  let unknown: string | undefined
-  let ended = false
-  const targets = new Set<number>()
-  for (const [at, token] of tokens.entries()) {
-    if (token.kind === 'option-terminator') ended = true
-    else if (token.kind === 'positional') (ended ? rest : words).push(token.value)
-    else if (/^-\d+$/.test(args[token.index] ?? '')) {
-      // `rays up -1`: a number, of which Node makes one option for each digit.
-      if (!targets.has(token.index)) words.push(args[token.index] ?? '')
-      targets.add(token.index)
-    } else {
-      const no = !known.has(token.name) && token.name.startsWith('no-')
-      const found = known.get(no ? token.name.slice(3) : token.name)
-      const short = !token.rawName.startsWith('--')
-      // `-name x`: not -n with `ame`.
-      if (found === undefined || (short && token.inlineValue === true))
-        unknown ??= line[token.index]?.replace(/=.*$/s, '')
-      else {
-        const follower = tokens[at + 1]
-        given.push({
-          typed: typedOf(line[token.index] ?? '', token.rawName),
-          ...found,
-          no,
-          value: token.value,
-          inline: token.inlineValue === true,
-          next: follower?.kind === 'positional' ? follower.value : undefined,
-        })
-      }
-    }
-  }
-  return { given, words, rest, unknown }
-}
-
-/** `-n=x` was read as `--n=x`. */
-function typedOf(word: string, rawName: string): string {
-  return /^-[a-z]=/i.test(word) ? rawName.slice(1) : rawName
 }
 
 function valuesOf(

@@ -1,8 +1,16 @@
 import { UsageError } from '../../errors.js'
 import type { Command } from '../command.js'
+import type { Candidate } from '../complete.js'
+
+export interface Completion {
+  /** For the shell that was named. */
+  readonly script?: string
+  /** For the words of a line: what can stand where the cursor is. */
+  readonly candidates?: readonly Candidate[]
+}
 
 /** It works anywhere, and what is wrong with a project is no concern of it: it opens none before it is asked for names. */
-export const completion: Command<'completion', Record<never, never>> = {
+export const completion: Command<'completion', Record<never, never>, Completion> = {
   name: 'completion',
   usage: 'completion <shell>',
   passesOn: true,

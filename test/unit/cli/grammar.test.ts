@@ -1,6 +1,7 @@
 import { COMMANDS } from '../../../src/cli/commands/index.js'
-import { readLine as readLineOf, spellings } from '../../../src/cli/grammar.js'
+import { readLine as readLineOf } from '../../../src/cli/grammar.js'
 import { GLOBAL_OPTIONS, type Option } from '../../../src/cli/options.js'
+import { spellings } from '../../../src/cli/split.js'
 import { MOST_SECONDS } from '../../../src/config/values.js'
 
 const readLine = (line: readonly string[]) => readLineOf(line, COMMANDS)
