@@ -1,6 +1,6 @@
 /** rays as a library: every command as a function that returns what `--json` prints, prints nothing and ends nothing. */
 import { COMMANDS } from './cli/commands/index.js'
-import { refuseUnfit } from './cli/given.js'
+import { refuseUnfit } from './cli/library-options.js'
 import type { OptionsOf, Work } from './cli/work.js'
 import { configure } from './commands/configure.js'
 import type { Host, Question } from './commands/host.js'

@@ -15,10 +15,10 @@ export type Value = boolean | number | string | readonly string[] | undefined
 export type Values = Readonly<Record<string, Value>>
 
 /** With a default it is always there. */
-type Given<O extends Option> = O extends { readonly default: boolean | string } ? ValueOf<O> : ValueOf<O> | undefined
+type Argument<O extends Option> = O extends { readonly default: boolean | string } ? ValueOf<O> : ValueOf<O> | undefined
 
 type OptionArguments<O extends Options> = {
-  readonly [Name in keyof O & string as CamelCase<Name>]: Given<O[Name]>
+  readonly [Name in keyof O & string as CamelCase<Name>]: Argument<O[Name]>
 }
 
 /** `<needed>`, `[optional]`, `[many..]`. */

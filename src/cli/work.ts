@@ -64,5 +64,5 @@ export function work(load: () => Promise<Task>, takes: Readonly<Record<string, T
   }
 }
 
-/** What the options of a project as a library are called by: the methods of one command. */
+/** What the library has of one command: methods by their names. */
 export type Methods = Readonly<Record<string, Work>>

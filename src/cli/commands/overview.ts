@@ -51,8 +51,8 @@ async function overviewOf(context: Context): Promise<Overview> {
   }
   const { status } = await import('../../commands/status.js')
   try {
-    const found = await status(context)
-    return { state: 'status', status: found, next: found.next }
+    const result = await status(context)
+    return { state: 'status', status: result, next: result.next }
   } catch (error) {
     if (!(error instanceof RaysError) || error.code !== 'E_NO_DATABASE') throw error
     const migrations = (await listMigrations(config.migrationsDir)).length

@@ -1,6 +1,6 @@
 /** What a program gives to the library's methods is checked by the tables of the command line. */
 import { COMMANDS } from '../../../src/cli/commands/index.js'
-import { refuseUnfit } from '../../../src/cli/given.js'
+import { refuseUnfit } from '../../../src/cli/library-options.js'
 import type { Taken, Work } from '../../../src/cli/work.js'
 import { UsageError } from '../../../src/errors.js'
 
