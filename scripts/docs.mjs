@@ -8,7 +8,7 @@ import { ready } from './ready.mjs'
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const check = process.argv.includes('--check')
 if (!check) ready(root)
-const { COMMANDS } = await import('../dist/src/cli/commands.js')
+const { COMMANDS } = await import('../dist/src/cli/commands/index.js')
 
 const help = (...words) => {
   const run = spawnSync(process.execPath, [path.join(root, 'bin', 'rays.js'), ...words, '--help'], {

@@ -1,13 +1,9 @@
 /** The command line: arguments in, text and an exit code out. Nothing else prints, prompts or sets an exit code. */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { Argv } from 'yargs'
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, OVERVIEW } from './cli/commands.js'
-import { createTerminal, type Terminal, under } from './cli/terminal.js'
-import { type CommandLine, readLine } from './cli/words.js'
-import { RaysError } from './errors.js'
+import { commandsFor } from './cli/commands/load.js'
+import { OVERVIEW } from './cli/commands/overview.js'
+import { formatOf, printerFor } from './cli/format.js'
+import { type CommandLine, readLine } from './cli/grammar.js'
+import { createTerminal, type Terminal } from './cli/terminal.js'
 import { expectShortRun } from './short-run.js'
 import { readable, saying } from './user-code.js'
 
@@ -16,41 +12,42 @@ const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 /** Runs one command line and sets the process's exit code. @param line the arguments after `rays` */
 export async function main(line: readonly string[]): Promise<void> {
   expectShortRun()
-  const read = readLine(line)
-  const { spec, args } = read
+  const read = readLine(line, await commandsFor(line))
+  const { args } = read
   const controller = new AbortController()
-  const json = args.json === true
+  const format = formatOf(args)
   const terminal = createTerminal({
-    json,
+    quiet: format !== 'text',
     color: args.color !== false,
     input: args.input !== false,
     signal: controller.signal,
   })
+  const printer = printerFor(format, terminal)
   const release = onSignals(controller, terminal)
   const exit = ownExit(terminal)
   ignoreClosedPipes()
-  let command = spec === OVERVIEW ? '' : spec.name
+  let name = read.command === OVERVIEW ? '' : read.command.name
   let code = 0
   try {
-    if (read.wants) return await answer(read, terminal, json)
+    if (read.wants) return printer.answer(name, await answerTo(read))
     if (read.problem) throw await read.problem()
-    command = spec.name
+    name = read.command.name
     const { runCommand } = await import('./cli/run.js')
-    const outcome = await runCommand(spec, args, terminal)
-    if (json)
-      terminal.document({
-        command,
-        ok: !outcome.exitCode,
-        data: outcome.data ?? null,
-        warnings: terminal.warnings,
-      })
-    code = outcome.exitCode ?? 0
+    const outcome = await runCommand(read, terminal)
+    printer.result(name, outcome)
+    code = outcome.exitCode
   } catch (error) {
-    code = report(error, command, terminal, json)
+    code = printer.failure(name, error)
   } finally {
     release()
     exit.finish(code)
   }
+}
+
+/** What `--help` and `--version` say. */
+async function answerTo({ wants, command }: CommandLine): Promise<Record<string, string>> {
+  if (wants === 'version') return { version: (await import('./cli/version.js')).version() }
+  return { help: await (await import('./cli/help.js')).help(command) }
 }
 
 /**
@@ -136,107 +133,4 @@ function onSignals(controller: AbortController, terminal: Terminal): () => void 
 /** A closed pipe (`rays status | head -1`) or a full disk under a log must not stop a migration half-way. */
 function ignoreClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-}
-
-/** The version of rays, from its own package.json. */
-export function version(): string {
-  const here = path.dirname(fileURLToPath(import.meta.url))
-  const file = [path.join(here, '..', '..', 'package.json'), path.join(here, '..', 'package.json')].find(
-    (candidate) => {
-      try {
-        return JSON.parse(readFileSync(candidate, 'utf8')).name === 'prisma-rays'
-      } catch {
-        return false
-      }
-    },
-  )
-  return JSON.parse(readFileSync(file!, 'utf8')).version
-}
-
-/** The help of a command, or of all of them. */
-async function help(spec: CommandSpec): Promise<string> {
-  const words = [...(spec === OVERVIEW ? [] : [spec.name]), '--help']
-  let printed = ''
-  const keep = (_error: unknown, _args: unknown, output: string) => {
-    printed = output
-  }
-  await helpWriter(words, spec).exitProcess(false).parseAsync(words, {}, keep)
-  return printed
-}
-
-/** Knows every command, but only for its help: the words of a line are read in cli/words.ts. */
-function helpWriter(words: readonly string[], spec: CommandSpec): Argv {
-  // The CommonJS form of yargs 17 wraps lines between words, which its ES module does not, and loads in a quarter of the
-  // time of yargs 18.
-  const yargs = createRequire(import.meta.url)('yargs/yargs') as (argv: readonly string[]) => Argv
-  const parser = yargs(words)
-    .scriptName('rays')
-    .usage('Migrations for Prisma that go both ways.\n\nUsage: $0 <command> [options]')
-    .example('rays init', 'begin in a project')
-    .example('rays makemigration --name add_lastname', "write a migration from the schema's changes")
-    .example('rays migrate', 'apply what is pending')
-    .example('rays migrate --name -1', 'undo the last one')
-    .example('rays status', 'see where things stand')
-    .options(GLOBAL_OPTIONS)
-    // Groups are printed in the order in which they are named: a command's own options before those of every command.
-    .group(Object.keys(spec.options), 'Options:')
-    .group(Object.keys(GLOBAL_OPTIONS).concat('help', 'version'), 'Everywhere:')
-    .version(version())
-    .help()
-    .alias('help', 'h')
-    .wrap(100)
-    .epilog('docs/commands.md describes every command; rays <command> --help prints its options.')
-  for (const { name, usage, aliases = [], purpose, options, examples } of COMMANDS) {
-    parser.command([usage, ...aliases], purpose, (builder) => {
-      builder.usage(`${sentence(purpose)}\n\nUsage: rays ${usage} [options]`).options(options)
-      if (name === spec.name) for (const [line, what] of examples) builder.example(line, what)
-      return builder
-    })
-  }
-  return parser
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
-}
-
-/** What `--help` and `--version` print. */
-async function answer({ wants, spec }: CommandLine, terminal: Terminal, json: boolean): Promise<void> {
-  const data = wants === 'version' ? { version: version() } : { help: await help(spec) }
-  const document = { command: spec === OVERVIEW ? '' : spec.name, ok: true, data, warnings: [] }
-  if (json) terminal.document(document)
-  else terminal.out(Object.values(data).join())
-}
-
-/** Prints an error and returns the exit code. */
-function report(error: unknown, command: string, terminal: Terminal, json: boolean): number {
-  const known = error instanceof RaysError ? error : undefined
-  const message = error instanceof Error ? error.message : saying(error)
-  const code = known?.code ?? 'E_INTERNAL'
-  if (json) {
-    const body = {
-      code,
-      message,
-      hint: known?.hint ?? null,
-      ...(known?.where && { where: known.where }),
-      ...(known?.data && { data: known.data }),
-    }
-    terminal.document({ command, ok: false, data: null, warnings: terminal.warnings, error: body })
-    return known?.exitCode ?? 1
-  }
-  terminal.note(`${terminal.paintNote('red', 'Error:')} ${under(message)}`)
-  if (known?.where) terminal.note(known.where.replace(/^/gm, '    '))
-  if (known?.data && Array.isArray(known.data.done))
-    describePartial(known.data as { done: string[]; notRun?: string[] }, terminal)
-  if (known?.hint) terminal.note(`${terminal.paintNote('cyan', 'Fix:')} ${under(known.hint)}`)
-  if (!known) {
-    const stack = error instanceof Error ? (error.stack ?? '') : ''
-    terminal.note(`This is a fault in rays itself; please report it with these lines:\n${stack}`)
-  }
-  return known?.exitCode ?? 1
-}
-
-function describePartial({ done, notRun }: { done: string[]; notRun?: string[] }, terminal: Terminal): void {
-  if (done.length > 0) terminal.note(`Done before it, and kept: ${done.join(', ')}.`)
-  if (notRun && notRun.length > 0) terminal.note(`Not run: ${notRun.join(', ')}.`)
 }

@@ -35,7 +35,8 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 export type Paint = (style: Style, text: string) => string
 
 export interface TerminalOptions {
-  readonly json: boolean
+  /** Nothing but the result is printed, and nothing is asked. */
+  readonly quiet: boolean
   readonly color: boolean
   readonly input: boolean
   readonly signal: AbortSignal
@@ -50,7 +51,7 @@ export function wantsColor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv, f
 }
 
 export function createTerminal(options: TerminalOptions): Terminal {
-  const { stdin = process.stdin, stdout = process.stdout, stderr = process.stderr, json } = options
+  const { stdin = process.stdin, stdout = process.stdout, stderr = process.stderr, quiet } = options
   const secrets = new Set<string>()
   const warnings: string[] = []
   // A password such as `rays` stands in rays' own sentences for another reason: there it stays.
@@ -60,10 +61,10 @@ export function createTerminal(options: TerminalOptions): Terminal {
   const paint = paintOn(wantsColor(stdout, process.env, options.color))
   const paintErr = paintOn(wantsColor(stderr, process.env, options.color))
   const err = (text: string) => {
-    if (!json) stderr.write(`${shown(text)}\n`)
+    if (!quiet) stderr.write(`${shown(text)}\n`)
   }
-  const interactive = options.input && stdin.isTTY === true && stderr.isTTY === true && !process.env.CI && !json
-  const live = stderr.isTTY === true && !json && process.env.TERM !== 'dumb'
+  const interactive = options.input && stdin.isTTY === true && stderr.isTTY === true && !process.env.CI && !quiet
+  const live = stderr.isTTY === true && !quiet && process.env.TERM !== 'dumb'
   let statements = false
 
   const mustAsk = (question: Question) => {
@@ -113,7 +114,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
       err(`${paintErr('yellow', 'Warning:')} ${under(message)}`)
     },
     output: (text) => {
-      if (!json) stderr.write(outputOf(redact(text, secrets)))
+      if (!quiet) stderr.write(outputOf(redact(text, secrets)))
     },
     changes: (diff) => {
       if (diff.length > 0) err(`\n${paintDiff(diff, paintErr)}\n`)

@@ -1,7 +1,9 @@
 /** `rays doctor`: rows, folders, checksums, snapshots, live schema and schema.prisma compared; each finding with its repair. */
+
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Connection, DatabaseObject } from '../../engines/engine.js'
+import { shortPath } from '../config/short-path.js'
 import { DecisionError, FailedError, InterruptedError, RaysError, UsageError } from '../errors.js'
 import { replaceFile } from '../files.js'
 import { AppliedSet } from '../history/applied-set.js'
@@ -29,7 +31,7 @@ import {
   withConnection,
   withLastingLock,
 } from './project.js'
-import { placeOf, shortPath } from './schema-file.js'
+import { placeOf } from './schema-file.js'
 import { runScript } from './script.js'
 import { status } from './status.js'
 

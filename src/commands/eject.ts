@@ -1,7 +1,9 @@
 /** `rays eject`: the way back to Prisma Migrate. What is rays' own is moved out; folders, scripts and history stay. */
+
 import { mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Structure } from '../../engines/engine.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, InterruptedError, UsageError } from '../errors.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { moveWhole } from '../migrations/drafts.js'
@@ -10,7 +12,6 @@ import { replay } from '../proof/replay.js'
 import { bullets } from '../text.js'
 import type { Context } from './host.js'
 import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
-import { shortPath } from './schema-file.js'
 import { status } from './status.js'
 
 export interface EjectOptions {

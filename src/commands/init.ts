@@ -1,4 +1,5 @@
 /** `rays init`: raysconfig.js from what the project already says. */
+
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -6,12 +7,12 @@ import { fileURLToPath } from 'node:url'
 import type { Provider } from '../../engines/engine.js'
 import type { Config } from '../config/config.js'
 import { urlIn } from '../config/prisma-config.js'
+import { shortPath } from '../config/short-path.js'
 import { UsageError } from '../errors.js'
 import { replaceFile } from '../files.js'
 import { type Datasource, datasourceOf, readSchema } from '../schema/prisma-schema.js'
 import type { Context } from './host.js'
 import { isEsm } from './module-kind.js'
-import { shortPath } from './schema-file.js'
 
 export interface InitOptions {
   readonly force?: boolean

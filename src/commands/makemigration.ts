@@ -6,6 +6,7 @@ import { type Connection, EngineError } from '../../engines/engine.js'
 import type { SchemaDiff, SchemaFile } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -36,7 +37,7 @@ import {
   withConnection,
 } from './project.js'
 import { resolveGiven, resolveRenames } from './schema-changes.js'
-import { keepSnapshotsApart, placeOf, shortPath } from './schema-file.js'
+import { keepSnapshotsApart, placeOf } from './schema-file.js'
 import { withUnmodelled } from './unmodelled.js'
 
 export interface MakeMigrationOptions {

@@ -1,6 +1,7 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
 import type { Connection, Engine } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { AppliedSet, doneAlready } from '../history/applied-set.js'
 import { resumeBehind } from '../history/around.js'
@@ -45,7 +46,7 @@ import {
   withLastingLock,
   withLock,
 } from './project.js'
-import { type Followed, followTarget, type Generated, generateClient, shortPath } from './schema-file.js'
+import { type Followed, followTarget, type Generated, generateClient } from './schema-file.js'
 import { type Traced, trace } from './trace.js'
 
 export interface MigrateOptions {

@@ -1,9 +1,11 @@
 /** `rays rebase`: one's own migrations come after those of the others, made anew from the newest snapshot, and are applied again. */
+
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { AppliedSet } from '../history/applied-set.js'
 import type { MigrationRecord } from '../history/recorder.js'
@@ -29,7 +31,7 @@ import type { Context } from './host.js'
 import { generatedFor, makeMigration } from './makemigration.js'
 import { type Agreed, type MigrateResult, migrate } from './migrate.js'
 import { type ClearShadow, folders, messageOf, openProject, type Project, withConnection } from './project.js'
-import { insideSchemaFolder, shortPath } from './schema-file.js'
+import { insideSchemaFolder } from './schema-file.js'
 import { LEAVING, RESTORING } from './unmodelled.js'
 
 export interface RebaseOptions {

@@ -1,6 +1,7 @@
 /** The project's schema file follows the database, and the client follows the schema. */
 import path from 'node:path'
 import type { Config } from '../config/config.js'
+import { shortPath } from '../config/short-path.js'
 import { interrupted, stopIfInterrupted } from '../interruption.js'
 import { hideSnapshots, readSnapshot } from '../migrations/directory.js'
 import type { DraftPlace } from '../migrations/draft.js'
@@ -109,12 +110,6 @@ async function generate(config: Config, host: Host): Promise<Generated> {
     return { state: 'failed', reason: result.reason }
   }
   return { state: 'done' }
-}
-
-/** A path as a person in the project's folder would type it. */
-export function shortPath(config: Config, file: string): string {
-  const relative = path.relative(config.root, file)
-  return relative === '' || relative.startsWith('..') ? file : relative
 }
 
 /** Whether the schema is a folder that contains the migrations, so that Prisma reads every `.prisma` file below them. */

@@ -1,8 +1,10 @@
 /** `rays squash [<from>] <to>`: many migrations become one that leads to the very same structure. */
+
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from '../../engines/engine.js'
 import { describeStatement } from '../../engines/sql/statements.js'
+import { shortPath } from '../config/short-path.js'
 import { FailedError, UsageError } from '../errors.js'
 import { settle } from '../files.js'
 import { runDirection } from '../history/direction.js'
@@ -22,7 +24,7 @@ import { bullets } from '../text.js'
 import { freePath, moveAll } from './aside.js'
 import type { Context, Host } from './host.js'
 import { type ClearShadow, folders, openProject, openShadow, type Project } from './project.js'
-import { placeOf, shortPath } from './schema-file.js'
+import { placeOf } from './schema-file.js'
 import { runScript } from './script.js'
 
 export interface SquashOptions {

@@ -89,21 +89,28 @@ console.log(JSON.stringify({ code, asked }))
 test('every command that is typed is a function', async () => {
   const { createRays } = (await import(path.resolve('dist/src/index.js'))) as Library
   const { COMMANDS } = (await import(
-    path.resolve('dist/src/cli/commands.js')
-  )) as typeof import('../../src/cli/commands.js')
-  // Prisma's commands print for themselves; those of Knex are three, and two by their format.
-  const own = COMMANDS.map(({ name }) => name).filter((name) => !['prisma', 'knex', 'import', 'export'].includes(name))
+    path.resolve('dist/src/cli/commands/index.js')
+  )) as typeof import('../../src/cli/commands/index.js')
+  // Prisma's commands print for themselves, a completion is for shells; those of Knex are three, and two by their format.
+  const others = ['prisma', 'completion', 'knex', 'import', 'export']
+  const own = COMMANDS.map(({ name }) => name).filter((name) => !others.includes(name))
   const knex = ['knexInit', 'knexConvert', 'knexFill', 'importKnex', 'exportKnex']
   expect(Object.keys(createRays()).sort()).toEqual([...own, ...knex].sort())
 })
 
-test('a misspelt option is an error, not a default', async () => {
+test('a misspelt option is an error, not a default, and so is a value of another kind', async () => {
   const { createRays } = (await import(path.resolve('dist/src/index.js'))) as Library
   const given = { nmae: 'zero' } as { name?: string }
   await expect(createRays().migrate(given)).rejects.toMatchObject({
     code: 'E_USAGE',
     message: 'migrate does not know nmae.',
     hint: expect.stringContaining('name, fake, plan'),
+  })
+  const yes = 'yes' as unknown as boolean
+  await expect(createRays().migrate({ y: yes })).rejects.toMatchObject({
+    code: 'E_USAGE',
+    exitCode: 2,
+    message: 'migrate: y must be true or false, not "yes".',
   })
   const [topic] = (await createRays().docs()).topics
   expect((await createRays().docs({ topic: topic!.topic })).text).toContain(`# ${topic!.title}`)

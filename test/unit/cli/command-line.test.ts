@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { COMMANDS, GLOBAL_OPTIONS } from '../../../src/cli/commands.js'
+import { COMMANDS } from '../../../src/cli/commands/index.js'
+import { GLOBAL_OPTIONS } from '../../../src/cli/options.js'
 import { duration, wantsColor } from '../../../src/cli/terminal.js'
 import { type Compiled, compile } from '../../support/compiled.js'
 

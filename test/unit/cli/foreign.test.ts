@@ -4,8 +4,10 @@ import { explain } from '../../../engines/mysql/errors.js'
 import { explainPostgres } from '../../../engines/postgresql/errors.js'
 import { explainSqlite } from '../../../engines/sqlite/errors.js'
 import { DatabaseUrl } from '../../../engines/url.js'
-import { show } from '../../../src/cli/outcome.js'
+import { command } from '../../../src/cli/command.js'
+import { printerFor } from '../../../src/cli/format.js'
 import { createTerminal } from '../../../src/cli/terminal.js'
+import type { Config } from '../../../src/config/config.js'
 
 /** Every character that moves the cursor, begins a line, or turns the direction of writing. */
 const UNSEEN = [
@@ -62,11 +64,11 @@ describe('text that rays did not write', () => {
 
 describe('what is printed', () => {
   /** A terminal whose streams are kept. */
-  const printing = (options: { json?: boolean; isTTY?: boolean } = {}) => {
+  const printing = (options: { quiet?: boolean; isTTY?: boolean } = {}) => {
     const stream = () => Object.assign(new PassThrough(), { isTTY: options.isTTY ?? false })
     const [stdout, stderr] = [stream(), stream()]
     const terminal = createTerminal({
-      json: options.json ?? false,
+      quiet: options.quiet ?? false,
       color: true,
       input: false,
       signal: new AbortController().signal,
@@ -123,10 +125,24 @@ describe('what is printed', () => {
     expect(printed()).toBe('ok\n\\x3a:error::x\n10%\n20%\n')
   })
 
-  test('of a result has a name on its own line only', () => {
+  test('of a result has a name on its own line only', async () => {
     const { terminal, printed } = printing()
     const data = { name: 'a\nNext: evil', rows: [{ name: 'b\u0007' }], script: 'one\ntwo' }
-    const outcome = show(data, (told) => `${told.name}|${told.rows[0]?.name}|${told.script}`, {}, terminal)
+    const shown = command({
+      name: 'x',
+      purpose: '',
+      options: {},
+      examples: [],
+      library: {},
+      run: async () => data,
+      text: (told) => `${told.name}|${told.rows[0]?.name}|${told.script}`,
+    })
+    const outcome = await shown.run({
+      open: async () => ({ config: {} as Config, host: terminal }),
+      args: {},
+      terminal,
+    })
+    printerFor('text', terminal).result('x', outcome)
     expect(printed()).toBe('a\\nNext: evil|b\\x07|one\ntwo\n')
     expect(outcome.data).toBe(data)
   })
