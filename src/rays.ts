@@ -7,7 +7,7 @@ import type { Host, Question } from './commands/host.js'
 import type { Config } from './config/config.js'
 import { OPTIONS, type OptionName } from './config/options.js'
 import { ConfigError, InterruptedError, UsageError } from './errors.js'
-import type { Progress } from './history/executor.js'
+import type { Progress } from './history/running.js'
 
 /** Options of raysconfig (docs/configuration.md). */
 export type RaysConfig = { readonly [Name in OptionName]?: unknown }

@@ -7,14 +7,8 @@ import type { Command } from './command.js'
 import { COMMANDS } from './commands/index.js'
 import { OVERVIEW } from './commands/overview.js'
 import { ANSWERED, wordsOf } from './grammar.js'
-import { type Completes, GLOBAL_OPTIONS, type Option, type Options } from './options.js'
+import { type Candidate, type Completes, GLOBAL_OPTIONS, type Option, type Options } from './options.js'
 import { split } from './split.js'
-
-export interface Candidate {
-  readonly value: string
-  /** One line, or nothing. */
-  readonly purpose: string
-}
 
 /** Instead of candidates, where the shell itself knows better: `:files`, `:folders`. */
 const PATHS = { files: ':files', folders: ':folders' } as const

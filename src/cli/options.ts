@@ -157,3 +157,9 @@ export const STEPPING_OPTIONS = {
   'single-transaction': SINGLE_TRANSACTION,
   generate: GENERATE,
 } as const satisfies Options
+
+export interface Candidate {
+  readonly value: string
+  /** One line, or nothing. */
+  readonly purpose: string
+}

@@ -9,7 +9,7 @@ import { oneLine, visible, visibleJson, withoutCommands } from '../../engines/fo
 import { redact, redactOwn } from '../../engines/url.js'
 import type { Host, Question } from '../commands/host.js'
 import { UsageError } from '../errors.js'
-import type { Progress } from '../history/executor.js'
+import type { Progress } from '../history/running.js'
 import type { BlockDiff } from '../schema/schema-diff.js'
 
 export interface Terminal extends Host {

@@ -1,7 +1,7 @@
 /** What a command is given besides its options: a way to say and to ask, without knowing to whom. */
 import type { Config } from '../config/config.js'
 import type { InterruptedError } from '../errors.js'
-import type { Progress } from '../history/executor.js'
+import type { Progress } from '../history/running.js'
 import type { BlockDiff } from '../schema/schema-diff.js'
 
 export interface Question {

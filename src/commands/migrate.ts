@@ -5,21 +5,14 @@ import { shortPath } from '../config/short-path.js'
 import { FailedError, InterruptedError, LockError, RaysError, UsageError } from '../errors.js'
 import { AppliedSet, doneAlready } from '../history/applied-set.js'
 import { resumeBehind } from '../history/around.js'
-import { type ExecuteOptions, execute, type Progress, type StepResult, step } from '../history/executor.js'
-import {
-  closeHook,
-  type HookNote,
-  isBehind,
-  isForAll,
-  isHookNote,
-  isThere,
-  recordOf,
-  waysOn,
-} from '../history/hook-notes.js'
+import { execute, step } from '../history/executor.js'
+import { closeHook, isBehind, isForAll, isThere, recordOf, waysOn } from '../history/hook-notes.js'
 import { Journal } from '../history/journal.js'
 import { withLeftovers } from '../history/leftovers.js'
+import { type HookNote, isHookNote } from '../history/note.js'
 import { type Plan, plan, refuseFailed } from '../history/plan.js'
 import { type HistoryRow, type MigrationRecord, nextBatch, Recorder, records } from '../history/recorder.js'
+import type { ExecuteOptions, Progress, StepResult } from '../history/running.js'
 import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squashed.js'
 import { journalOf, readAtRest, unfinished } from '../history/under-way.js'
 import { courseOf, sqlOfCourse } from '../migrations/course.js'

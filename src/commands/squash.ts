@@ -2,7 +2,7 @@
 
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Client, Connection, Engine, Row, StatementSyntax, Structure } from '../../engines/engine.js'
+import type { Connection, Engine, StatementSyntax, Structure } from '../../engines/engine.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 import { shortPath } from '../config/short-path.js'
 import { FailedError, UsageError } from '../errors.js'
@@ -10,6 +10,7 @@ import { settle } from '../files.js'
 import { runDirection } from '../history/direction.js'
 import { plan } from '../history/plan.js'
 import { stopIfInterrupted } from '../interruption.js'
+import { type Part as Course, courseOf } from '../migrations/course.js'
 import { readScript, readSnapshot, safeName, targetOf } from '../migrations/directory.js'
 import { type Draft, type DraftCode, type DraftPlace, layOut, writeDraft } from '../migrations/draft.js'
 import { readForeign } from '../migrations/foreign.js'
@@ -178,7 +179,7 @@ class Squash {
     const stops: { migration: Migration; kept: boolean; after: Structure; snapshot: readonly SchemaFile[] }[] = []
     for (const migration of range) {
       const loaded = await this.#load(migration)
-      const kept = !(await changesSchemaOnly(loaded, connection.engine))
+      const kept = !changesSchemaOnly(loaded, connection.engine)
       if (kept && connection.engine.transactionalDdl && !loaded.transaction) {
         throw new UsageError(
           `${migration.name} runs code outside of a transaction; the others could not be undone with it.`,
@@ -338,36 +339,14 @@ function movesRows(statements: readonly string[], syntax: StatementSyntax): bool
   )
 }
 
-/** Whether the migration only sends statements that change the schema, whatever the rows are. */
-async function changesSchemaOnly(loaded: LoadedMigration, { syntax }: Pick<Engine, 'syntax'>): Promise<boolean> {
-  const statements: string[] = []
-  let reads = false
-  const note = (sql: string, params?: readonly unknown[]) => {
-    if (params !== undefined && params.length > 0) reads = true
-    statements.push(sql.trimEnd().replace(/;$/, ''))
-  }
-  const client: Client = {
-    query: async (sql): Promise<Row[]> => {
-      reads = true
-      note(sql)
-      return []
-    },
-    execute: async (sql, params) => note(sql, params),
-  }
-  for (const pair of loaded.operations) {
-    for (const operation of pair) {
-      const from = statements.length
-      try {
-        await operation?.({ client })
-      } catch {
-        return false
-      }
-      if (reads) return false
-      // Downs fill columns that become required again: that is part of the schema's way back.
-      if (operation === pair[1]) statements.length = from
-      else if (statements.length === from) return false
-    }
-  }
+/** Whether the migration only sends statements that change the schema, whatever the rows are. Its code is read, not run. */
+function changesSchemaOnly({ operations }: LoadedMigration, { syntax }: Pick<Engine, 'syntax'>): boolean {
+  const [ups, downs] = [courseOf(operations, 'up'), courseOf(operations, 'down')]
+  const isPlain = ({ code, statements }: Course) =>
+    code === undefined && statements.every(({ params }) => params === undefined)
+  // Downs fill columns that become required again: that is part of the schema's way back.
+  if (![...ups, ...downs].every(isPlain) || ups.some(({ statements }) => statements.length === 0)) return false
+  const statements = ups.flatMap((part) => part.statements.map(({ sql }) => sql.trimEnd().replace(/;$/, '')))
   if (movesRows(statements, syntax)) return false
   const script = statements.map((statement) => `${statement};\n`).join('')
   return readForeign(script, syntax).every(({ kind }) => kind === 'schema' || kind === 'session')

@@ -4,22 +4,11 @@ import { DecisionError, FailedError, RaysError } from '../errors.js'
 import type { LoadedMigration } from '../migrations/migration.js'
 import { AppliedSet } from './applied-set.js'
 import { refuseMissingDowns } from './downs.js'
-import type { ExecuteOptions } from './executor.js'
-import { closeHook, type HookNote, isHookNote, noteHook, recordOf, waysOn } from './hook-notes.js'
-import { logsOf } from './note.js'
+import { closeHook, noteHook, recordOf, waysOn } from './hook-notes.js'
+import { type HookNote, isHookNote, logsOf } from './note.js'
 import { type MigrationRecord, Recorder, records } from './recorder.js'
-import { changedHere, type Running, refuseMoved, stepError } from './transaction.js'
-
-/** The programs of migrations. */
-export interface Around {
-  /** The program that runs ahead of a migration, or behind it; undefined where there is none. */
-  readonly hookOf: (migration: LoadedMigration, place: 'ahead' | 'behind') => string | undefined
-  /**
-   * Runs it to its end.
-   * @throws {FailedError} where it failed by itself; whatever else is thrown leaves it unfinished
-   */
-  readonly run: (migration: LoadedMigration, note: HookNote) => Promise<void>
-}
+import type { ExecuteOptions, Running } from './running.js'
+import { changedHere, refuseMoved, stepError } from './transaction.js'
 
 /** The migration alone. Returns the connection to go on with, where it may be another one. */
 export type Step = (options: Running, loaded: LoadedMigration) => Promise<Connection | undefined>

@@ -16,11 +16,11 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { textsOf } from '../migrations/plain.js'
 import { exactlySql } from './applied-set.js'
 import { inOrder } from './direction.js'
-import type { ExecuteOptions, StepResult } from './executor.js'
 import { Journal } from './journal.js'
 import { OperationFailure } from './operation.js'
 import { presentSql, Recorder } from './recorder.js'
-import { type Running, recordingOf, refuseInterrupted, reopened, rolledBack, stepError } from './transaction.js'
+import type { ExecuteOptions, Running, StepResult } from './running.js'
+import { recordingOf, refuseInterrupted, reopened, rolledBack, stepError } from './transaction.js'
 
 /** So many go into a message at the most. */
 const MOST = 32

@@ -5,20 +5,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { LoadedMigration } from '../migrations/migration.js'
-import type { ExecuteOptions } from './executor.js'
-import type { JournalNote, RaysNote } from './note.js'
-import { logsOf } from './note.js'
+import { type HookNote, logsOf } from './note.js'
 import { type MigrationRecord, type Recorder, records } from './recorder.js'
 import { appliedNote, begunRow } from './rows.js'
-
-type Direction = 'up' | 'down'
-
-/** A note about a hook. */
-export type HookNote = JournalNote & { readonly hook: string; readonly dir: Direction }
-
-export function isHookNote(note: RaysNote | undefined): note is HookNote {
-  return note?.dir !== undefined && note.dir !== 'undo' && note.hook !== undefined
-}
+import type { ExecuteOptions } from './running.js'
 
 /** Whether the hook runs behind the migration's own work, in the direction of the note. */
 export function isBehind({ hook, dir }: HookNote): boolean {
@@ -73,7 +63,7 @@ export async function noteHook(
   { migration, checksum, operations, codeHash }: LoadedMigration,
   what: {
     readonly hook: string
-    readonly direction: Direction
+    readonly direction: 'up' | 'down'
     readonly batch: number
     readonly run?: readonly string[]
   },

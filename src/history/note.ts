@@ -47,6 +47,13 @@ export interface JournalNote extends Common {
 
 export type RaysNote = AppliedNote | JournalNote
 
+/** A note about a hook. */
+export type HookNote = JournalNote & { readonly hook: string; readonly dir: 'up' | 'down' }
+
+export function isHookNote(note: RaysNote | undefined): note is HookNote {
+  return note?.dir !== undefined && note.dir !== 'undo' && note.hook !== undefined
+}
+
 /** A note as it stands in a row. */
 export function logsOf(note: RaysNote): string {
   return JSON.stringify(note)

@@ -1,9 +1,11 @@
 /** The client that an operation is given: it follows every statement, awaited or not, until it has ended. */
-import type { Answer, AnsweringClient, Row } from '../../engines/engine.js'
-import type { OperationSession } from './operation.js'
+import type { Answer, AnsweringClient, Connection, Row } from '../../engines/engine.js'
 
 /** Asked about a statement before it is sent. */
 export type Look = (sql: string, params: readonly unknown[] | undefined) => Promise<void>
+
+/** What an operation runs on. */
+export type OperationSession = AnsweringClient & Pick<Connection, 'engine' | 'cancel' | 'keepAlive'>
 
 /** A promise that knows whether anybody looked at its outcome. */
 class ObservedPromise<T> extends Promise<T> {

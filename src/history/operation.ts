@@ -1,6 +1,6 @@
 /** Runs one operation, and says what went wrong in it. */
 
-import { type AnsweringClient, type Connection, type ErrorInfo, LockTimeoutError } from '../../engines/engine.js'
+import { type Connection, type ErrorInfo, LockTimeoutError } from '../../engines/engine.js'
 import { knownSecrets, redact } from '../../engines/url.js'
 import { FailedError, InterruptedError, inTheWayHint, notFree, RaysError, refusal } from '../errors.js'
 import { operationName } from '../migrations/load.js'
@@ -9,10 +9,7 @@ import { scriptOf } from '../migrations/plain.js'
 import { capital } from '../text.js'
 import { guardUserCode, readable, saying } from '../user-code.js'
 import { DestructiveStatement, type Guard } from './guard.js'
-import { type Look, OperationClient } from './operation-client.js'
-
-/** What an operation runs on. */
-export type OperationSession = AnsweringClient & Pick<Connection, 'engine' | 'cancel' | 'keepAlive'>
+import { type Look, OperationClient, type OperationSession } from './operation-client.js'
 
 export interface RunOperation {
   readonly connection: OperationSession

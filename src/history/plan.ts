@@ -3,7 +3,8 @@ import { closest, distance } from 'fastest-levenshtein'
 import { DecisionError, UsageError } from '../errors.js'
 import type { Migration } from '../migrations/migration.js'
 import { bullets, compareNames } from '../text.js'
-import { isHookNote, waysOn, whereItStands } from './hook-notes.js'
+import { waysOn, whereItStands } from './hook-notes.js'
+import { isHookNote } from './note.js'
 import type { MigrationRecord } from './recorder.js'
 
 /** Which way, and which migrations in the order in which they run. */

@@ -15,12 +15,12 @@ import type { LoadedMigration } from '../migrations/migration.js'
 import { capital } from '../text.js'
 import { AppliedSet, changedMeanwhile, doneAlready, statesSql } from './applied-set.js'
 import { runOperations } from './direction.js'
-import type { ExecuteOptions, StepResult } from './executor.js'
-import { isHookNote, isThere, noteBehind, recordOf } from './hook-notes.js'
-import { logsOf } from './note.js'
+import { isThere, noteBehind, recordOf } from './hook-notes.js'
+import { isHookNote, logsOf } from './note.js'
 import { operationError } from './operation.js'
 import { countOf, countSql, finishedAtSql, insertion, Recorder, records, removal, reopening } from './recorder.js'
 import { appliedRow, failedRow } from './rows.js'
+import type { ExecuteOptions, Running, StepResult } from './running.js'
 
 /** What was to be done is there already: another rays was first, where the lock is taken by each transaction anew. */
 export class DoneElsewhere extends Error {
@@ -28,12 +28,6 @@ export class DoneElsewhere extends Error {
   constructor(readonly count: number) {
     super()
   }
-}
-
-/** A run, and what it takes the history to say. */
-export interface Running extends ExecuteOptions {
-  /** The applied set that the plan was made from, as it has moved by what the run did. */
-  readonly expected: AppliedSet
 }
 
 /**

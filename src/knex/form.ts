@@ -1,15 +1,9 @@
 /** Migrations in Knex's form: an ES module with `up(knex)` and `down(knex)`, as `migration.mjs` in a folder or as a file of Knex's. */
 import type { Knex } from 'knex'
 import type { Client, Provider } from '../../engines/engine.js'
+import type { KnexForm } from '../migrations/migration.js'
 import { standsFor } from '../migrations/plain.js'
 import { templateLiteral } from '../migrations/writer.js'
-
-/** The exports of a migration in Knex's form. */
-export interface KnexForm {
-  readonly up: (knex: Knex) => unknown
-  readonly down: (knex: Knex) => unknown
-  readonly config?: { readonly transaction?: boolean }
-}
 
 /** Whether a module's exports have Knex's form. */
 export function isKnexForm(loaded: unknown): loaded is KnexForm {

@@ -1,6 +1,7 @@
 /** The core types of a migration. */
+
+import type { Knex } from 'knex'
 import type { Client } from '../../engines/engine.js'
-import type { KnexForm } from '../knex/form.js'
 
 /** One direction of an operation. Its result is ignored; a rejection undoes the migration. */
 export type OperationFunction = (argument: { client: Client }) => unknown
@@ -55,4 +56,11 @@ export interface LoadedMigration {
   readonly programs?: readonly ProgramHook[]
   /** The exports of a migration.mjs in Knex's form. */
   readonly knex?: KnexForm
+}
+
+/** The exports of a migration in Knex's form. */
+export interface KnexForm {
+  readonly up: (knex: Knex) => unknown
+  readonly down: (knex: Knex) => unknown
+  readonly config?: { readonly transaction?: boolean }
 }

@@ -1,5 +1,5 @@
 /** Changes to the text of schema files. Pure. */
-import type { SchemaFile } from './schema-engine.js'
+import type { SchemaFile } from '../../engines/schema-engine.js'
 
 export interface Edit {
   readonly path: string

@@ -2,7 +2,14 @@
 
 import { type Block, blocksOf, isConfig, tokenize } from '../../engines/psl.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
-import type { SchemaSource } from './prisma-schema.js'
+
+export interface SchemaSource {
+  /** Absolute path of the schema file or of the folder. */
+  readonly path: string
+  readonly layout: 'file' | 'folder'
+  /** In byte order of their paths, which are relative to the folder that holds the file or is the schema. */
+  readonly files: readonly SchemaFile[]
+}
 
 /**
  * Whether two schemas describe the same database: the same models, enums, types and views, whatever the order, the

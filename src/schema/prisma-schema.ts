@@ -9,20 +9,12 @@ import { ConfigError, SchemaInvalidError, UsageError } from '../errors.js'
 import { makeFolder, replaceFile, syncFolder } from '../files.js'
 import { compareNames } from '../text.js'
 import { decodeUtf8, NotUtf8Error } from '../utf8.js'
-import type { SchemaChange } from './models.js'
+import type { SchemaChange, SchemaSource } from './models.js'
 
 export { replaceModels, type SchemaChange, sameModels, sameModelsAs } from './models.js'
 
 /** A migration's snapshot: a file of this name, or where the schema is a folder, a folder. */
 export const SNAPSHOT = 'migration.schema.prisma'
-
-export interface SchemaSource {
-  /** Absolute path of the schema file or of the folder. */
-  readonly path: string
-  readonly layout: 'file' | 'folder'
-  /** In byte order of their paths, which are relative to the folder that holds the file or is the schema. */
-  readonly files: readonly SchemaFile[]
-}
 
 export interface PrismaSchema extends SchemaSource {
   /** Absolute paths of snapshots below the folder that Prisma takes for a part of the schema. They are not among the files. */

@@ -1,6 +1,6 @@
 import { UsageError } from '../../errors.js'
 import type { Command } from '../command.js'
-import type { Candidate } from '../complete.js'
+import type { Candidate } from '../options.js'
 
 export interface Completion {
   /** For the shell that was named. */
