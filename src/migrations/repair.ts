@@ -4,7 +4,8 @@ import { splitStatements, tokens } from '../../engines/sql/scanner.js'
 import { describeStatement, type Effect } from '../../engines/sql/statements.js'
 import { columnId, madeOf, type Rebuild, rebuildOf } from './enums.js'
 import { splitUnsafeEnum } from './hazards.js'
-import { effectsOf, readSteps, SEQUENCE_REPAIR } from './steps.js'
+import { repairSequences } from './sequences.js'
+import { effectsOf, readSteps } from './steps.js'
 
 /**
  * The script in a form that can run: sequences are dropped by the column that owns them, and an enum is built anew when
@@ -12,8 +13,7 @@ import { effectsOf, readSteps, SEQUENCE_REPAIR } from './steps.js'
  * @param reverse the script of the other direction, which tells the types of columns that are dropped
  */
 export function repairScript(script: string, reverse: string, syntax: StatementSyntax): string {
-  const sequences = repairSerials(repairSequences(script, syntax), syntax)
-  return repairZones(repairEnums(sequences, reverse, syntax), reverse, syntax)
+  return repairZones(repairEnums(repairSequences(script, syntax), reverse, syntax), reverse, syntax)
 }
 
 /** Types of times by whether they know their zone. */
@@ -43,8 +43,8 @@ function withMeaning(statement: string, { name, type = '' }: Effect, was: string
   const column = `"${name.replaceAll('"', '""')}"`
   const change = `ALTER COLUMN ${column} SET DATA TYPE ${type}`
   const at = statement.indexOf(change)
-  const behind = statement[at + change.length] ?? ''
-  if (at === -1 || !/^[,\s]?$/.test(behind)) return statement
+  // What says by itself how values are converted stays as it is.
+  if (at === -1 || !/^\s*(?:,|$)/.test(statement.slice(at + change.length))) return statement
   return `${statement.slice(0, at)}${change} USING ${column} AT TIME ZONE 'UTC'${statement.slice(at + change.length)}`
 }
 
@@ -93,67 +93,6 @@ export function repairAddedValues(back: string, up: string, base: string, syntax
 }
 
 const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
-
-/** SQL that tells the sequence which a column owns, when it runs. */
-function sequenceOf(schema: string | undefined, table: string, column: string): string {
-  const quoted = [schema, table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
-  return `pg_get_serial_sequence(${literal(quoted.join('.'))}, ${literal(column)})`
-}
-
-/**
- * Prisma's engine retypes a column that numbers itself as SERIAL, which is no type but a word of CREATE TABLE. The type is
- * that of the numbers, and the sequence has to count as far.
- */
-function repairSerials(script: string, syntax: StatementSyntax): string {
-  if (!/SET DATA TYPE (?:BIG|SMALL)?SERIAL\b/.test(script)) return script
-  let repaired = ''
-  let copied = 0
-  for (const { text, start, end } of splitStatements(script, syntax)) {
-    const widened: string[] = []
-    for (const { change, schema, table, name, type } of describeStatement(text, syntax) ?? []) {
-      const number = SERIALS[type?.toUpperCase() ?? '']
-      if (change !== 'type' || number === undefined || table === undefined) continue
-      widened.push(
-        `;\n\nDO $rays$ DECLARE owned text := ${sequenceOf(schema, table, name)}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'ALTER SEQUENCE ' || owned || ' AS ${number.toLowerCase()}'; END IF; END $rays$`,
-      )
-    }
-    if (widened.length === 0) continue
-    const typed = text.replace(
-      /(SET DATA TYPE )((?:BIG|SMALL)?SERIAL)\b/g,
-      (_, words: string, type: string) => words + SERIALS[type],
-    )
-    repaired += script.slice(copied, start) + typed + widened.join('')
-    copied = end
-  }
-  return repaired + script.slice(copied)
-}
-
-const SERIALS: Readonly<Record<string, string>> = { SERIAL: 'INTEGER', BIGSERIAL: 'BIGINT', SMALLSERIAL: 'SMALLINT' }
-
-/**
- * Prisma's engine, when it compares two schema texts, does not know the name of a sequence that goes with a column and
- * writes `DROP SEQUENCE ""`, which PostgreSQL rejects. The column that loses its default in the same step owns the sequence,
- * so it is looked up when the statement runs. A script without the fault is returned as it is.
- */
-function repairSequences(script: string, syntax: StatementSyntax): string {
-  if (!script.includes('DROP SEQUENCE ""')) return script
-  let repaired = ''
-  let copied = 0
-  let owners: string[] = []
-  for (const { text, start, end, comment } of splitStatements(script, syntax)) {
-    if (comment !== undefined) owners = []
-    for (const { change, schema, table, name } of describeStatement(text, syntax) ?? []) {
-      if (change !== 'drop-default' || table === undefined) continue
-      owners.push(sequenceOf(schema, table, name))
-    }
-    if (text !== 'DROP SEQUENCE ""') continue
-    const sequence = owners.shift()
-    if (sequence === undefined) continue
-    repaired += `${script.slice(copied, start)}${SEQUENCE_REPAIR} := ${sequence}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'DROP SEQUENCE ' || owned; END IF; END $rays$`
-    copied = end
-  }
-  return repaired + script.slice(copied)
-}
 
 /**
  * Prisma's engine builds an enum anew at the start of a script. PostgreSQL refuses that while a column which the script drops
