@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Connection, EngineError } from '../../engines/engine.js'
-import type { SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import type { Beside, DiffOptions, SchemaDiff, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { appliedOf } from '../history/squashed.js'
 import { stopIfInterrupted } from '../interruption.js'
@@ -286,8 +286,23 @@ class Maker {
     if (from !== undefined) this.#known = from
     const state = (files: readonly SchemaFile[] | undefined): SchemaState =>
       files === undefined ? { kind: 'empty' } : { kind: 'schema', files }
-    return this.#project.schemaEngine.diff(state(from), state(to), { ...this.#project.filter, summary })
+    return this.filter().then((filter) =>
+      this.#project.schemaEngine.diff(state(from), state(to), { ...filter, summary }),
+    )
   }
+
+  /** What is left out, and what the live database has beside its schema: what the steps write anew is to keep that. */
+  async filter(): Promise<DiffOptions> {
+    const { schemaEngine, filter } = this.#project
+    // Whether anything differs does not depend on it.
+    if (this.#options.check) return filter
+    this.#beside ??= schemaEngine.beside
+      ? fromLive(this.#context, this.#project, schemaEngine.beside)
+      : Promise.resolve(undefined)
+    const beside = await this.#beside
+    return beside === undefined ? filter : { ...filter, beside }
+  }
+  #beside: Promise<Beside | undefined> | undefined
 
   /** The script that builds a schema from nothing. */
   async build(files: readonly SchemaFile[]): Promise<string> {
@@ -505,7 +520,7 @@ class Maker {
         apart: config.shadowDatabaseName === null && config.shadowDatabaseUrl === undefined,
         replay: this.#all.length > 0 ? (connection) => replay(connection, this.#all, this.#context.host) : undefined,
         schemas: this.#project.schemas,
-        filter: this.#project.filter,
+        filter: await this.filter(),
         filled: given && ((schema, table, column) => given(schema, table, column) !== undefined),
       })
     } catch (error) {

@@ -1,5 +1,6 @@
 /** Asks a schema engine each question about schema texts once. */
-import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaState } from './schema-engine.js'
+import type { Connection } from '../../engines/engine.js'
+import type { Beside, DiffOptions, SchemaDiff, SchemaEngine, SchemaState } from './schema-engine.js'
 
 /**
  * The engine with its diffs between two texts kept: the steps of a command ask for the same ones, and the answer can only
@@ -7,9 +8,11 @@ import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaState } from './schem
  */
 export function rememberTexts(engine: SchemaEngine): SchemaEngine {
   const known = new Map<string, Promise<SchemaDiff>>()
+  const { beside } = engine
   return {
     introspect: (connection, context) => engine.introspect(connection, context),
     validate: (files) => engine.validate(files),
+    ...(beside && { beside: (connection: Connection) => beside(connection) }),
     diff: async (from, to, options = {}) => {
       const [question, whole] = [keyOf(from, to, options, false), keyOf(from, to, options, true)]
       if (question === undefined || whole === undefined) return engine.diff(from, to, options)
@@ -24,7 +27,18 @@ export function rememberTexts(engine: SchemaEngine): SchemaEngine {
   }
 }
 
+const read = new WeakMap<Beside, number>()
+let count = 0
+
+/** The same for what was read at one time. */
+function numberOf(beside: Beside | undefined): number | undefined {
+  if (beside === undefined) return undefined
+  const number = read.get(beside) ?? ++count
+  read.set(beside, number)
+  return number
+}
+
 function keyOf(from: SchemaState, to: SchemaState, options: DiffOptions, summary: boolean): string | undefined {
   if (from.kind === 'database' || to.kind === 'database') return undefined
-  return JSON.stringify([from, to, { ...options, summary }])
+  return JSON.stringify([from, to, { ...options, beside: numberOf(options.beside), summary }])
 }

@@ -1,12 +1,23 @@
 /** Steps -> SQL, byte for byte as Prisma writes it. */
 import type { Clause, Step } from './steps.js'
-import type { Column, ColumnType, ForeignKey, Index, KeyColumn, NativeName, Table } from './tables.js'
-import { serverTime } from './times.js'
+import {
+  type Column,
+  type ColumnType,
+  type ForeignKey,
+  type Index,
+  type KeyColumn,
+  type NativeName,
+  PRISMA_COLLATION,
+  type Table,
+} from './tables.js'
+import { serverTime, splitOnUpdate } from './times.js'
 
 /** How SQL is written. */
 export interface RenderOptions {
   /** See `PlanOptions.copyPrisma`. */
   readonly copyPrisma?: boolean
+  /** See `ServerFlags.plainDefaults`. */
+  readonly plainDefaults?: boolean
 }
 
 /** Prisma's text for "nothing to do". */
@@ -101,11 +112,11 @@ function clauseTexts(clause: Clause, options: RenderOptions): string[] {
 /** `MODIFY` with the complete definition; the order of its parts differs from that of a new column. */
 export function modify(column: Column, options: RenderOptions = {}): string {
   // Prisma writes literal defaults of Json and Bytes here, unquoted: the server refuses them.
-  const expression = defaultText(column, options)
-  const text = options.copyPrisma || !isRawLiteral(column) ? expression : undefined
+  const text = options.copyPrisma ? defaultText(column, options) : createdDefault(column, options)
   return [
-    `MODIFY ${quote(column.name, options)} ${typeText(column.type, options)} ${column.nullable ? 'NULL' : 'NOT NULL'}`,
+    `MODIFY ${headText(column, options)}`,
     ...(text === undefined ? [] : [`DEFAULT ${text}`]),
+    ...besideTexts(column, text, options),
     ...(column.autoIncrement ? ['AUTO_INCREMENT'] : []),
   ].join(' ')
 }
@@ -114,16 +125,45 @@ export function modify(column: Column, options: RenderOptions = {}): string {
 export function columnText(column: Column, options: RenderOptions = {}): string {
   const text = createdDefault(column, options)
   return [
-    `${quote(column.name, options)} ${typeText(column.type, options)} ${column.nullable ? 'NULL' : 'NOT NULL'}`,
+    headText(column, options),
     ...(column.autoIncrement ? ['AUTO_INCREMENT'] : []),
     ...(text === undefined ? [] : [`DEFAULT ${text}`]),
+    ...besideTexts(column, text, options),
   ].join(' ')
+}
+
+/** Name, type and whether it may be NULL, which MariaDB does not let one say of a generated column. */
+function headText(column: Column, options: RenderOptions): string {
+  const { collation, generated } = column.beside ?? {}
+  return [
+    `${quote(column.name, options)} ${typeText(column.type, options)}`,
+    ...(collation === undefined ? [] : [`COLLATE ${collation}`]),
+    ...(generated === undefined ? [] : [generated]),
+    ...(generated !== undefined && column.nullable ? [] : [column.nullable ? 'NULL' : 'NOT NULL']),
+  ].join(' ')
+}
+
+function besideTexts(column: Column, text: string | undefined, options: RenderOptions): string[] {
+  const { onUpdate, invisible, comment } = column.beside ?? {}
+  return [
+    ...(onUpdate && !splitOnUpdate(text ?? '').onUpdate ? [`ON UPDATE ${nowText(column.type, options)}`] : []),
+    ...(invisible ? ['INVISIBLE'] : []),
+    ...(comment === undefined ? [] : [`COMMENT ${stringLiteral(comment, options)}`]),
+  ]
 }
 
 /** The SQL after DEFAULT when the column is made: Prisma gives none to Json, and none to Bytes from a literal. */
 export function createdDefault(column: Column, options: RenderOptions = {}): string | undefined {
-  const isJson = column.type.kind === 'native' && column.type.name === 'Json'
-  return isJson || isRawLiteral(column) ? undefined : defaultText(column, options)
+  if (column.type.kind !== 'native' || column.type.name !== 'Json')
+    return isRawLiteral(column) ? undefined : defaultText(column, options)
+  return options.copyPrisma || options.plainDefaults ? undefined : jsonDefault(column, options)
+}
+
+/** Servers take the default of a JSON column as an expression only. */
+function jsonDefault({ default: value }: Column, options: RenderOptions): string | undefined {
+  if (value?.kind === 'literal') return `(${stringLiteral(value.text, options)})`
+  const text = value?.kind === 'dbgenerated' ? value.text : undefined
+  return text === undefined || text.startsWith('(') ? text : `(${text})`
 }
 
 function isRawLiteral({ default: value }: Column): boolean {
@@ -230,5 +270,7 @@ export function createTable(table: Table, options: RenderOptions = {}): string {
     ...(table.primaryKey ? [`    ${primaryKey(table.primaryKey, options)}`] : []),
   ]
   const body = [columns, keys].filter((part) => part.length > 0).map((part) => part.join(',\n'))
-  return `CREATE TABLE ${quote(table.name, options)} (\n${body.join(',\n\n')}\n) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`
+  const collation = table.collation ?? PRISMA_COLLATION
+  const charset = collation.replace(/_.*/, '')
+  return `CREATE TABLE ${quote(table.name, options)} (\n${body.join(',\n\n')}\n) DEFAULT CHARACTER SET ${charset} COLLATE ${collation}`
 }
