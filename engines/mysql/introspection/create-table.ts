@@ -18,6 +18,10 @@ export interface ShownColumn {
   readonly onUpdate: boolean
   readonly invisible: boolean
   readonly comment: string | undefined
+  /** `CHECK (...)` of the column itself (MariaDB; MySQL has all checks in the table). */
+  readonly check: string | undefined
+  /** The spatial reference system, as a clause. */
+  readonly reference: string | undefined
 }
 
 /** What follows a default. */
@@ -88,12 +92,18 @@ function shownColumn(sql: string, parts: readonly Part[]): ShownColumn {
   const kind = Math.max(...['STORED', 'VIRTUAL', 'PERSISTENT'].map((word) => wordAt(parts, word, generated + 1)))
   const comment = parts[wordAt(parts, 'COMMENT') + 1]
   const update = wordAt(parts, 'ON')
+  const check = wordAt(parts, 'CHECK')
+  const closes = parts.findIndex(({ depth, text }, i) => i > check + 1 && depth === 0 && text === ')')
+  const reference = Math.max(wordAt(parts, 'SRID'), wordAt(parts, 'REF_SYSTEM_ID'))
+  const referenceEnds = parts.findIndex(({ kind, text }, i) => i > reference && (kind === 'number' || text === ')'))
   return {
     default: inParentheses ? text.slice(1, -1) : text,
     inParentheses,
     generated: generated === -1 ? undefined : between(generated, kind + 1),
     onUpdate: update !== -1 && parts[update + 1]?.text.toUpperCase() === 'UPDATE',
     invisible: wordAt(parts, 'INVISIBLE') !== -1,
+    check: check === -1 || closes === -1 ? undefined : between(check, closes + 1),
+    reference: reference === -1 ? undefined : between(reference, referenceEnds + 1),
     comment: comment?.kind === 'string' && wordAt(parts, 'COMMENT') !== -1 ? unquote(comment.text) : undefined,
   }
 }

@@ -102,6 +102,9 @@ function besideOf(row: Row, extra: string, shown: ShownColumn | undefined): Besi
     ...(shown?.generated !== undefined && { generated: shown.generated }),
     ...(extra.includes('on update') && { onUpdate: true as const }),
     ...(/\binvisible\b/.test(extra) && { invisible: true as const }),
+    ...(shown?.reference !== undefined && { reference: shown.reference }),
+    // The check by which MariaDB knows a JSON column comes with its type.
+    ...(shown?.check !== undefined && !/^CHECK \(json_valid\(/i.test(shown.check) && { check: shown.check }),
     ...(shown?.comment !== undefined && shown.comment !== '' && { comment: shown.comment }),
   }
   return Object.keys(beside).length === 0 ? undefined : beside
@@ -137,12 +140,19 @@ function columnOf(row: Row, sqlDefaults: boolean, shown: ShownColumn | undefined
 const PLAIN = /^(?:-?[\d.]+|'?[\w .:-]*'?|current_timestamp(?:\(\d*\))?)$/i
 
 /** Whether SHOW CREATE TABLE has to be asked for this column. */
-function wantsMore(row: Row): boolean {
+function wantsMore(row: Row, checked: ReadonlySet<unknown>): boolean {
+  if (checked.has(row.t) || /geometry|point|linestring|polygon/i.test(String(row.dataType))) return true
   const extra = String(row.extra)
     .toLowerCase()
     .replace(/^default_generated(?= on update|$)/, '')
   if (/generated|on update/.test(extra) || String(row.comment) !== '') return true
   return row.default !== null && (!PLAIN.test(String(row.default)) || /binary|blob/i.test(String(row.dataType)))
+}
+
+/** The tables of which a column has a check of its own. */
+async function checkedTables(ask: Ask, database: string): Promise<ReadonlySet<unknown>> {
+  const rows = await ask(CHECKS, [database]).catch(() => [])
+  return new Set(rows.map(({ t }) => t))
 }
 
 /** The columns of these tables as SHOW CREATE TABLE has them; what may not be looked at is left out. */
@@ -268,6 +278,9 @@ const FOREIGN_KEYS = `SELECT k.TABLE_NAME AS t, k.CONSTRAINT_NAME AS name, k.COL
   WHERE k.TABLE_SCHEMA = ? AND k.REFERENCED_TABLE_SCHEMA = k.TABLE_SCHEMA AND k.REFERENCED_COLUMN_NAME IS NOT NULL
   ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION`
 
+const CHECKS = `SELECT DISTINCT TABLE_NAME AS t FROM information_schema.CHECK_CONSTRAINTS
+  WHERE CONSTRAINT_SCHEMA = ? AND LEVEL = 'Column' AND CHECK_CLAUSE NOT LIKE 'json_valid(%'`
+
 /** MySQL lets a foreign key refer to columns that are no key. A Prisma schema cannot say that: such keys are left alone. */
 function withoutLooseKeys(tables: readonly Table[]): Table[] {
   const byName = new Map(tables.map((table) => [table.name, table]))
@@ -300,7 +313,8 @@ export async function readDatabase(
   const foreignKeys = group(await ask(FOREIGN_KEYS, [database]), 't')
   const sqlDefaults = showsSql(server)
   const json: ReadonlySet<string> = server.mariadb ? await jsonColumns(ask, database) : new Set()
-  const wanted = names.filter((name) => columns.get(name)?.some(wantsMore))
+  const checked = server.mariadb ? await checkedTables(ask, database) : new Set()
+  const wanted = names.filter((name) => columns.get(name)?.some((row) => wantsMore(row, checked)))
   const shown = await showTables(wanted, batch, syntaxFor(server.sqlMode ?? ''))
   const tables = names.map((name): Table => {
     const { primaryKey, indexes: other } = keysOf(indexes.get(name) ?? [], columns.get(name) ?? [])

@@ -8,12 +8,13 @@ const keepsTime = ({ type }: Column) => type.kind === 'native' && /^(?:DateTime|
 
 /** Of what a column has, what one of this type can have. */
 function fitting(beside: Beside, column: Column): Beside {
-  const { collation, generated, onUpdate, ...rest } = beside
+  const { collation, generated, onUpdate, reference, ...rest } = beside
   return {
     ...rest,
     ...(collation !== undefined && isText(column) && { collation }),
     // A column that numbers itself, or has a default, computes nothing.
     ...(generated !== undefined && !column.autoIncrement && column.default === undefined && { generated }),
+    ...(reference !== undefined && column.type.kind === 'unsupported' && { reference }),
     ...(onUpdate && keepsTime(column) && { onUpdate }),
   }
 }

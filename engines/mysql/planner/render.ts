@@ -29,11 +29,29 @@ export function renderScript(steps: readonly Step[], options: RenderOptions = {}
   return steps
     .map(
       (step) =>
-        `-- ${step.kind}\n${statements(step, options)
+        `-- ${step.kind}\n${withZeroDates(step, statements(step, options), options)
           .map((sql) => `${sql};\n`)
           .join('')}`,
     )
     .join('\n')
+}
+
+const isZeroDate = ({ default: value }: Column) =>
+  value?.kind === 'dbgenerated' && /^[\s(]*'0000-00-00/.test(value.text ?? '')
+
+/**
+ * A server of today refuses every ALTER of a table that has 0000-00-00 for a default (1067), also one that leaves the column
+ * alone, unless its sql_mode allows such dates.
+ */
+export function withZeroDates(step: Step, sql: readonly string[], { copyPrisma }: RenderOptions): string[] {
+  const columns = [...step.table.columns, ...(step.kind === 'AlterTable' ? step.next.columns : [])]
+  if (copyPrisma || sql.length === 0 || !columns.some(isZeroDate)) return [...sql]
+  const allowed = "REPLACE(REPLACE(@@SESSION.sql_mode, 'NO_ZERO_IN_DATE', ''), 'NO_ZERO_DATE', '')"
+  return [
+    `SET @rays_sql_mode = @@SESSION.sql_mode, SESSION sql_mode = ${allowed}`,
+    ...sql,
+    'SET SESSION sql_mode = @rays_sql_mode',
+  ]
 }
 
 /** A name in backticks. */
@@ -134,21 +152,23 @@ export function columnText(column: Column, options: RenderOptions = {}): string 
 
 /** Name, type and whether it may be NULL, which MariaDB does not let one say of a generated column. */
 function headText(column: Column, options: RenderOptions): string {
-  const { collation, generated } = column.beside ?? {}
+  const { collation, generated, reference } = column.beside ?? {}
   return [
     `${quote(column.name, options)} ${typeText(column.type, options)}`,
     ...(collation === undefined ? [] : [`COLLATE ${collation}`]),
+    ...(reference === undefined ? [] : [reference]),
     ...(generated === undefined ? [] : [generated]),
     ...(generated !== undefined && column.nullable ? [] : [column.nullable ? 'NULL' : 'NOT NULL']),
   ].join(' ')
 }
 
 function besideTexts(column: Column, text: string | undefined, options: RenderOptions): string[] {
-  const { onUpdate, invisible, comment } = column.beside ?? {}
+  const { onUpdate, invisible, comment, check } = column.beside ?? {}
   return [
     ...(onUpdate && !splitOnUpdate(text ?? '').onUpdate ? [`ON UPDATE ${nowText(column.type, options)}`] : []),
     ...(invisible ? ['INVISIBLE'] : []),
     ...(comment === undefined ? [] : [`COMMENT ${stringLiteral(comment, options)}`]),
+    ...(check === undefined ? [] : [check]),
   ]
 }
 

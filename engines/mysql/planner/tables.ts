@@ -97,6 +97,10 @@ export interface Beside {
   readonly onUpdate?: true
   readonly invisible?: true
   readonly comment?: string
+  /** `CHECK (...)` of the column itself (MariaDB). */
+  readonly check?: string
+  /** The spatial reference system, as a clause: `SRID 4326`. */
+  readonly reference?: string
 }
 
 /** One column. */
