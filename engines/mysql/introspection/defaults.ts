@@ -79,6 +79,7 @@ export function readDefault(column: CatalogColumn, type: ColumnType): ColumnDefa
     case 'DateTime':
       return isNow(text) ? { kind: 'now' } : otherDefault(column, text)
     case 'Bytes':
+      if (column.expression) return expression(text, column)
       // Bits and, on MySQL, bytes are shown as SQL.
       if (/^(?:b'[01]*'|0x[0-9a-f]*|x'[0-9a-f]*')$/i.test(text)) return { kind: 'dbgenerated', text }
       return column.shown && isQuoted(text) ? bytes(text) : otherDefault(column, text)

@@ -18,6 +18,7 @@ import { syntaxFor } from '../settings.js'
 import { quote } from '../values.js'
 import { readCreateTable, type ShownColumn } from './create-table.js'
 import { readDefault } from './defaults.js'
+import { trueEnum, withTrueDefaults } from './letters.js'
 import { isKey } from './relations.js'
 import { readType } from './types.js'
 
@@ -92,6 +93,17 @@ function withLetters(shown: string, catalog: string): string {
   if (!shown.includes('????')) return shown
   const known = Buffer.from(catalog.replace(/\\([\s\S])/g, '$1'), 'latin1').toString('utf8')
   return known.replace(/[\u{10000}-\u{10ffff}]/gu, '????') === shown ? known : shown
+}
+
+const hasBytes = (rows: readonly Row[]) => (column: string) =>
+  rows.some(({ name, dataType }) => name === column && /^(?:bit|(?:var)?binary|.*blob)$/i.test(String(dataType)))
+
+/** The rows with the values of enums as they are. */
+async function withLettersOf(table: string, rows: readonly Row[], batch: Batch): Promise<Row[]> {
+  const known: Row[] = []
+  for (const row of rows)
+    known.push({ ...row, columnType: await trueEnum(table, String(row.name), String(row.columnType), batch) })
+  return known
 }
 
 /** What a Prisma schema does not say of the column. */
@@ -316,21 +328,23 @@ export async function readDatabase(
   const checked = server.mariadb ? await checkedTables(ask, database) : new Set()
   const wanted = names.filter((name) => columns.get(name)?.some((row) => wantsMore(row, checked)))
   const shown = await showTables(wanted, batch, syntaxFor(server.sqlMode ?? ''))
-  const tables = names.map((name): Table => {
+  const tables: Table[] = []
+  for (const name of names) {
     const { primaryKey, indexes: other } = keysOf(indexes.get(name) ?? [], columns.get(name) ?? [])
     const collation = collations.get(name)
-    return {
+    const rows = await withLettersOf(name, columns.get(name) ?? [], batch)
+    const known = await withTrueDefaults(name, shown.get(name) ?? new Map(), hasBytes(rows), batch)
+    tables.push({
       name,
-      columns: (columns.get(name) ?? []).map((row) => {
-        const full = { ...row, tableCollation: collation }
-        const column = columnOf(full, sqlDefaults, shown.get(name)?.get(String(row.name)))
+      columns: rows.map((row) => {
+        const column = columnOf({ ...row, tableCollation: collation }, sqlDefaults, known.get(String(row.name)))
         return json.has(`${name}\0${column.name}`) ? asJson(column) : column
       }),
       primaryKey,
       indexes: other,
       foreignKeys: foreignKeysOf(foreignKeys.get(name) ?? []).map((key) => spelledAs(key, names, server)),
       ...(collation != null && { collation: String(collation) }),
-    }
-  })
+    })
+  }
   return { tables: { tables: withoutHiddenKeys(withoutLooseKeys(tables)) }, flags: flagsOf(server), json }
 }
