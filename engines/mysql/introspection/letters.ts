@@ -7,6 +7,8 @@ import type { ShownColumn } from './create-table.js'
 const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 const fromHex = (hex: unknown) => Buffer.from(String(hex), 'hex').toString('utf8')
 
+const NAME = '`rays reads a value`'
+
 /** Whether the default is a literal that may not be shown as it is. */
 const isDoubtful = (shown: ShownColumn | undefined) => /^'.*[?\ufffd]/s.test(shown?.default ?? '')
 
@@ -22,10 +24,7 @@ export async function withTrueDefaults(
   const value = (name: string) =>
     bytes(name) ? `DEFAULT(${quote(name)})` : `CONVERT(DEFAULT(${quote(name)}) USING utf8mb4)`
   const list = doubtful.map((name, i) => `HEX(${value(name)}) AS v${i}`).join(', ')
-  const [rows] = await batch([`SELECT ${list} FROM (SELECT 1) AS one LEFT JOIN ${quote(table)} ON TRUE LIMIT 1`]).catch(
-    (): Row[][] => [],
-  )
-  const row = rows?.[0]
+  const row = await defaultsOf(table, doubtful, list, batch)
   if (row === undefined) return columns
   const known = new Map(columns)
   for (const [i, name] of doubtful.entries()) {
@@ -36,7 +35,22 @@ export async function withTrueDefaults(
   return known
 }
 
-const NAME = '`rays reads an enum`'
+/** Of a table without rows the server gives the defaults of required columns to a new row only. */
+async function defaultsOf(table: string, columns: readonly string[], list: string, batch: Batch) {
+  const asked = [`SELECT ${list} FROM (SELECT 1) AS one LEFT JOIN ${quote(table)} ON TRUE LIMIT 1`]
+  const [rows] = await batch(asked).catch((): Row[][] => [])
+  const row = rows?.[0]
+  if (row && Object.values(row).every((value) => value !== null)) return row
+  const drop = `DROP TEMPORARY TABLE IF EXISTS ${NAME}`
+  const made = await batch([
+    drop,
+    `CREATE TEMPORARY TABLE ${NAME} AS SELECT ${columns.map(quote).join(', ')} FROM ${quote(table)} LIMIT 0`,
+    `INSERT INTO ${NAME} () VALUES ()`,
+    `SELECT ${list} FROM ${NAME}`,
+    drop,
+  ]).catch((): Row[][] => [])
+  return made[3]?.[0] ?? row
+}
 
 /** The type of an enum with its values as rows have them; as it is shown where that cannot be asked. */
 export async function trueEnum(table: string, column: string, shown: string, batch: Batch): Promise<string> {
