@@ -52,6 +52,16 @@ export interface DiffOptions {
 export interface Beside {
   /** The collations of its tables that are not those of tables that Prisma makes. */
   readonly collations: readonly string[]
+  /** The same, where tables and columns are found under the names that they get, too. */
+  alsoNamed(names: readonly AlsoNamed[]): Beside
+}
+
+/** A new name of a table, or of one of its columns (then the table may have a new one, too). */
+export interface AlsoNamed {
+  readonly table: string
+  readonly toTable: string
+  readonly column?: string
+  readonly toColumn?: string
 }
 
 export interface SchemaEngine {

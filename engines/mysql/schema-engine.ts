@@ -1,7 +1,15 @@
 /** The schema engine of MySQL: rays' own planner and introspection in place of Prisma's, which has no WebAssembly build. */
 
 import type { Connection } from '../engine.js'
-import type { Beside, DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../schema-engine.js'
+import type {
+  AlsoNamed,
+  Beside,
+  DiffOptions,
+  SchemaDiff,
+  SchemaEngine,
+  SchemaFile,
+  SchemaState,
+} from '../schema-engine.js'
 import { MysqlConnection } from './connection.js'
 import { type LiveDatabase, readDatabase } from './introspection/read.js'
 import { inWordsOf } from './introspection/spelling.js'
@@ -86,6 +94,24 @@ class ReadBeside implements Beside {
     this.collations = [...new Set(live.tables.tables.flatMap(({ collation }) => collation ?? []))]
       .filter((collation) => collation !== PRISMA_COLLATION)
       .sort()
+  }
+
+  alsoNamed(names: readonly AlsoNamed[]): Beside {
+    const { tables } = this.live.tables
+    const columnsToo = tables.map((table) => {
+      const added = table.columns.flatMap((column) =>
+        names
+          .filter((one) => one.table === table.name && one.column === column.name)
+          .flatMap(({ toColumn }) => (toColumn === undefined ? [] : [{ ...column, name: toColumn }])),
+      )
+      return added.length === 0 ? table : { ...table, columns: [...table.columns, ...added] }
+    })
+    const tablesToo = columnsToo.flatMap((table) =>
+      [...new Set(names.filter((one) => one.table === table.name).map(({ toTable }) => toTable))]
+        .filter((name) => !tables.some((other) => other.name === name))
+        .map((name) => ({ ...table, name })),
+    )
+    return new ReadBeside({ ...this.live, tables: { tables: [...columnsToo, ...tablesToo] } })
   }
 }
 

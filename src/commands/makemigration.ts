@@ -117,6 +117,7 @@ export async function makeMigration(
     { ...options, knownRenames: options.known?.renames ?? [] },
     (files) => maker.build(files),
   )
+  if (renamed) maker.rename(renamed)
   const start = renamed && from ? renamed.apply(from) : from
   const change = renamed ? await maker.diff(start, next) : forward
   const backward = await maker.diff(next, start, false)
@@ -187,6 +188,7 @@ export async function generatedFor(
     { rename: false, knownRenames: known.renames },
     (files) => maker.build(files),
   )
+  if (renamed) maker.rename(renamed)
   const start = renamed && from ? renamed.apply(from) : from
   const answered = await resolveGiven(silent.host, start, next, [], { knownDefaults: known.defaults })
   const { script, paired, group } = await maker.planned(from, next, undefined, { renamed, answered })
@@ -301,6 +303,11 @@ class Maker {
       : Promise.resolve(undefined)
     const beside = await this.#beside
     return beside === undefined ? filter : { ...filter, beside }
+  }
+
+  /** What is renamed keeps what the live database has of it under its old name. */
+  rename({ names }: Renamed): void {
+    this.#beside = this.#beside?.then((beside) => beside?.alsoNamed(names))
   }
   #beside: Promise<Beside | undefined> | undefined
 

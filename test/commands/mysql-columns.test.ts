@@ -44,6 +44,20 @@ describeDatabases(
       expect(await shown('t')).toBe(before)
     })
 
+    test('has columns that keep what they have under another name, and in a table with another name', async () => {
+      await ws.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY, code VARCHAR(20) COLLATE utf8mb4_bin NOT NULL COMMENT 'case counts')",
+      )
+      await ws.ok('prepare')
+      edit(ws, 'model t ', 'model u ')
+      edit(ws, /code\s+String\s+@db\.VarChar\(20\)/, 'word String @db.VarChar(30)')
+      await ws.ok('makemigration --name renamed --rename t:u --rename u.code:word')
+      await ws.ok('migrate -y')
+      expect(await shown('u')).toMatch(/`word` varchar\(30\) .*COLLATE utf8mb4_bin NOT NULL COMMENT 'case counts'/)
+      await ws.ok('migrate --name -1 -y')
+      expect(await shown('t')).toMatch(/`code` varchar\(20\) .*COLLATE utf8mb4_bin NOT NULL COMMENT 'case counts'/)
+    })
+
     test('takes a relation to one of its tables, whatever the collation of that', async () => {
       await ws.sql('CREATE TABLE account (id CHAR(36) PRIMARY KEY) DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_general_ci')
       await ws.sql("INSERT INTO account VALUES ('a')")
