@@ -64,8 +64,8 @@ const BY_NUMBER: Readonly<Record<number, Kind>> = {
   4031: 'connection', // closed for inactivity
   3675: 'disk-full', // cannot create or grow a tablespace
   // What the definitions of other tables or of the server do not allow; see `REFUSALS`.
-  1701: 'other', // TRUNCATE of a table that a foreign key refers to
-  3730: 'other', // DROP of a table that a foreign key refers to
+  1701: 'data', // TRUNCATE of a table that a foreign key refers to
+  3730: 'data', // DROP of a table that a foreign key refers to
   3750: 'other', // sql_require_primary_key
   3780: 'other', // the columns of a foreign key are not alike
   3959: 'other', // a check uses the column
@@ -182,8 +182,6 @@ function kindOf(error: DriverError): Kind {
     // (HA_ERR_RECORD_FILE_FULL) inside 1005 when a table is made.
     if (/\b(?:errno|error)[: ]+(?:28|135)\b|No space left on device/i.test(error.message)) return 'disk-full'
     if (error.errno === 1290) return /read.only/i.test(error.message) ? 'read-only' : 'permission'
-    // MariaDB: the number that rows in the way have, too.
-    if (dropsReferred(error)) return 'other'
     const kind = BY_NUMBER[error.errno]
     if (kind) return kind
   }
@@ -201,7 +199,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ER_CON_COUNT_ERROR: 'The server has no free connection; close some, or raise max_connections.',
 }
 
-/** A table cannot go while a foreign key refers to it. */
+/** A table cannot go while a foreign key refers to it: on MariaDB with the number that rows in the way have, too. */
 const dropsReferred = ({ errno, sql }: DriverError) =>
   (errno === 1451 || errno === 1217) && /^\s*(?:\/\*.*?\*\/\s*)?DROP\s+TABLE\b/is.test(sql?.slice(0, 2000) ?? '')
 
