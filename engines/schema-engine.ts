@@ -44,6 +44,24 @@ export interface DiffOptions {
   readonly externalEnums?: readonly string[]
   /** Skip the human-readable summary (it is a second pass of the engine). */
   readonly summary?: boolean
+  /** The steps are for this database: where a column or table is written anew, it keeps what no schema says of it. */
+  readonly beside?: Beside
+}
+
+/** What a database has beside what a schema can say; see {@link SchemaEngine.beside}. */
+export interface Beside {
+  /** The collations of its tables that are not those of tables that Prisma makes. */
+  readonly collations: readonly string[]
+  /** The same, where tables and columns are found under the names that they get, too. */
+  alsoNamed(names: readonly AlsoNamed[]): Beside
+}
+
+/** A new name of a table, or of one of its columns (then the table may have a new one, too). */
+export interface AlsoNamed {
+  readonly table: string
+  readonly toTable: string
+  readonly column?: string
+  readonly toColumn?: string
 }
 
 export interface SchemaEngine {
@@ -54,6 +72,11 @@ export interface SchemaEngine {
   diff(from: SchemaState, to: SchemaState, options?: DiffOptions): Promise<SchemaDiff>
   /** The live database as Prisma schema files, keeping the datasource and generator blocks of `context`. */
   introspect(connection: Connection, context: readonly SchemaFile[]): Promise<SchemaFile[]>
+  /**
+   * Where a column is changed by writing it anew, as a whole: reads collations, comments, generated columns and the like,
+   * for {@link DiffOptions.beside}.
+   */
+  beside?(connection: Connection): Promise<Beside>
   /** @throws {SchemaInvalidError} */
   validate(files: readonly SchemaFile[]): Promise<void>
 }

@@ -63,6 +63,13 @@ const BY_NUMBER: Readonly<Record<number, Kind>> = {
   3637: 'connection',
   4031: 'connection', // closed for inactivity
   3675: 'disk-full', // cannot create or grow a tablespace
+  // What the definitions of other tables or of the server do not allow; see `REFUSALS`.
+  1701: 'data', // TRUNCATE of a table that a foreign key refers to
+  3730: 'data', // DROP of a table that a foreign key refers to
+  3750: 'other', // sql_require_primary_key
+  3780: 'other', // the columns of a foreign key are not alike
+  3959: 'other', // a check uses the column
+  6125: 'other', // a foreign key refers to columns that are not unique
   1030: 'other', // from the storage engine; see `kindOf`
   // Rows that do not fit.
   1022: 'data',
@@ -192,10 +199,62 @@ const HINTS: Readonly<Record<string, string>> = {
   ER_CON_COUNT_ERROR: 'The server has no free connection; close some, or raise max_connections.',
 }
 
+/** A table cannot go while a foreign key refers to it: on MariaDB with the number that rows in the way have, too. */
+const dropsReferred = ({ errno, sql }: DriverError) =>
+  (errno === 1451 || errno === 1217) && /^\s*(?:\/\*.*?\*\/\s*)?DROP\s+TABLE\b/is.test(sql?.slice(0, 2000) ?? '')
+
+const REFERRED =
+  'A foreign key of another table refers to this table: drop that key (ALTER TABLE ... DROP FOREIGN KEY), or its table, first.'
+const UNLIKE =
+  'The columns of a foreign key need the same type on both sides (signedness too), and texts the same character set and collation: SHOW CREATE TABLE shows both. Give the new column the type and collation of the one that it refers to (COLLATE ...), or change that one first.'
+const NOT_UNIQUE =
+  'A foreign key has to refer to a primary key or a unique index of exactly these columns: add that first (@unique, @@unique). A key to anything else needs restrict_fk_on_non_standard_key = OFF on the server.'
+const IN_FOREIGN_KEY =
+  'A foreign key needs this column or index: drop the key first (ALTER TABLE ... DROP FOREIGN KEY), and add it again afterwards.'
+
+/** What definitions in the way ask for, by the number of the server. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  1215: UNLIKE,
+  1553: IN_FOREIGN_KEY,
+  1701: REFERRED,
+  1822: NOT_UNIQUE,
+  1824: 'The table that the foreign key refers to is not there: make it first, or correct its name.',
+  1828: IN_FOREIGN_KEY,
+  1829: IN_FOREIGN_KEY,
+  1832: IN_FOREIGN_KEY,
+  1833: IN_FOREIGN_KEY,
+  3730: REFERRED,
+  3750: 'The server wants a primary key in every table (sql_require_primary_key): give the model an @id or @@id, and drop and add a primary key in one ALTER TABLE.',
+  3780: UNLIKE,
+  3959: 'A check constraint uses this column: drop it first (ALTER TABLE ... DROP CHECK), and add one that fits afterwards.',
+  6125: NOT_UNIQUE,
+}
+
+function refusalHint(error: DriverError): string | undefined {
+  if (dropsReferred(error)) return REFERRED
+  // MariaDB has one number for all that is wrong with a foreign key.
+  if ((error.errno === 1005 || error.errno === 1025) && /errno: 150\b/.test(error.message))
+    return `${UNLIKE} What it refers to has to be there, with an index that begins with these columns. SHOW WARNINGS and SHOW ENGINE INNODB STATUS tell which of these it is.`
+  if (error.errno === 1067 && /\b0000-00-00\b/.test(error.sql ?? ''))
+    return "The server's sql_mode refuses 0000-00-00 (NO_ZERO_DATE). Where the column needs that default: SET SESSION sql_mode without NO_ZERO_DATE and NO_ZERO_IN_DATE in the same operation before this statement."
+  return REFUSALS[error.errno ?? 0]
+}
+
+const TLS_HINT =
+  'Check user and password in the database URL; special characters must be percent-encoded. An account that demands TLS (REQUIRE SSL) is refused like this, too, where the URL asks for none: add sslaccept=strict (with sslcert=<file of the authority> where that is no public one), or sslaccept=accept_invalid_certs.'
+
+/** An account that may come in over TLS only is refused like a wrong password: the way out tells of both. */
+export function withoutTls(error: unknown): unknown {
+  if (error instanceof Error && explain(error).kind === 'authentication') Object.assign(error, { hint: TLS_HINT })
+  return error
+}
+
 function hintOf(error: DriverError): string | undefined {
   if (error.hint !== undefined) return error.hint
   const code = error.code ?? ''
   if (code in HINTS) return HINTS[code]
+  const refused = refusalHint(error)
+  if (refused !== undefined) return refused
   if (/match certificate's altnames/.test(error.message)) {
     return 'The certificate names another host: connect by that name, or leave sslaccept=strict out to check the authority only.'
   }

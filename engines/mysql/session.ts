@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import * as nodeTls from 'node:tls'
 import type { ConnectionOptions, FieldPacket, Connection as Mysql2Connection, TypedParameter } from 'mysql2'
 import { MissingDriverError, type Row } from '../engine.js'
-import { serverError } from './errors.js'
+import { serverError, withoutTls } from './errors.js'
 import type { MysqlTarget, TlsTarget } from './url.js'
 import { parameters } from './values.js'
 
@@ -225,7 +225,7 @@ export class Session {
       connection.connect((error) => (error ? reject(error) : resolve()))
     }).catch((error: unknown) => {
       connection.destroy()
-      throw error
+      throw target.tls ? error : withoutTls(error)
     })
     return new Session(connection, types, options.onStatement)
   }

@@ -21,7 +21,7 @@ export interface MysqlTarget {
 
 /** The TLS parameters of a URL; the files are absolute paths. */
 export interface TlsTarget {
-  /** `sslaccept=accept_invalid_certs` turns the check of the certificate off; nothing else does. */
+  /** `sslaccept=accept_invalid_certs` (or `ssl={"rejectUnauthorized":false}`) turns the check of the certificate off. */
   readonly verify: boolean
   /** `sslaccept=strict`: the certificate must also name the host. */
   readonly verifyHost: boolean
@@ -82,17 +82,71 @@ function file(base: string, path: string | null): string | undefined {
   return existsSync(beside) ? beside : resolve(path)
 }
 
+/** What the words of other clients ask for: those that hosts print into their URLs. */
+const MODES: Readonly<Record<string, 'off' | 'on' | 'host'>> = {
+  disabled: 'off',
+  disable: 'off',
+  false: 'off',
+  '0': 'off',
+  no: 'off',
+  off: 'off',
+  // Without TLS is as good to them as with it.
+  preferred: 'off',
+  prefer: 'off',
+  allow: 'off',
+  required: 'on',
+  require: 'on',
+  true: 'on',
+  '1': 'on',
+  yes: 'on',
+  on: 'on',
+  verify_ca: 'on',
+  verify_identity: 'host',
+  verify_full: 'host',
+}
+
+const MODE_NAMES = new Set(['sslmode', 'ssl', 'usessl', 'requiressl', 'tls'])
+const plainName = (name: string) => name.toLowerCase().replace(/[-_]/g, '')
+
+interface Asked {
+  readonly mode: 'off' | 'on' | 'host'
+  readonly verify?: boolean
+  readonly told: string
+}
+
+/** `ssl-mode=REQUIRED`, `sslmode=require`, `ssl=true`, `useSSL=true`, `ssl={"rejectUnauthorized":true}`. */
+function askedMode(query: URLSearchParams): Asked | undefined {
+  const asked = [...query].flatMap(([name, value]): Asked[] => {
+    if (!MODE_NAMES.has(plainName(name))) return []
+    const told = `${name}=${value}`
+    const check = /^\{\s*"rejectUnauthorized"\s*:\s*(true|false)\s*\}$/.exec(value)?.[1]
+    if (check !== undefined) return [{ mode: check === 'true' ? 'host' : 'on', verify: check === 'true', told }]
+    const mode = MODES[value.toLowerCase().replaceAll('-', '_')]
+    if (mode === undefined)
+      throw bad(
+        `${told} is not understood. TLS is asked for with sslaccept=strict, or sslaccept=accept_invalid_certs without a check of the certificate`,
+      )
+    return [{ mode, told }]
+  })
+  const [first] = asked
+  const other = asked.find(({ mode }) => (mode === 'off') !== (first?.mode === 'off'))
+  if (first && other) throw bad(`${first.told} and ${other.told} contradict each other`)
+  return asked.find(({ mode }) => mode === 'host') ?? first
+}
+
 /**
  * Prisma: TLS is used where any `ssl*` parameter is given. Unlike Prisma, a certificate is checked unless
- * `sslaccept=accept_invalid_certs` says otherwise.
+ * `sslaccept=accept_invalid_certs` says otherwise, and the words of other clients count.
  */
 function tlsOf(query: URLSearchParams, base: string, planetScale: boolean): TlsTarget | undefined {
   const accept = query.get('sslaccept')
-  const names = ['sslaccept', 'sslcert', 'sslidentity']
-  if (!planetScale && !names.some((name) => query.has(name))) return undefined
+  const asked = askedMode(query)
+  const own = ['sslaccept', 'sslcert', 'sslidentity'].find((name) => query.has(name))
+  if (asked?.mode === 'off' && own !== undefined) throw bad(`${asked.told} and ${own} contradict each other`)
+  if (!planetScale && own === undefined && (asked === undefined || asked.mode === 'off')) return undefined
   return {
-    verify: accept !== 'accept_invalid_certs',
-    verifyHost: accept === 'strict' || (planetScale && accept === null),
+    verify: accept === null ? asked?.verify !== false : accept !== 'accept_invalid_certs',
+    verifyHost: accept === 'strict' || (accept === null && (planetScale || asked?.mode === 'host')),
     ca: file(base, query.get('sslcert')),
     identity: file(base, query.get('sslidentity')),
     passphrase: query.get('sslpassword') ?? undefined,

@@ -143,8 +143,10 @@ export async function makeMigration(
   return { changes: true, summary: whole.summary, migrations: made, hazards, written: !options.dryRun }
 }
 
-function comparisonOf({ engine, schemaEngine, filter }: Project): Comparison {
-  return new Comparison(engine, schemaEngine, filter)
+function comparisonOf(context: Context, project: Project): Comparison {
+  const { engine, schemaEngine, filter } = project
+  const { beside } = schemaEngine
+  return new Comparison(engine, schemaEngine, filter, beside && (() => fromLive(context, project, beside)))
 }
 
 /** One migration, or two where PostgreSQL needs an enum value committed before it is used. */
@@ -189,7 +191,7 @@ export async function generatedFor(
   known: Answers,
 ): Promise<Generated> {
   const silent: Context = { config, host: { ...host, canAsk: false, note: () => undefined, warn: () => undefined } }
-  const compare = comparisonOf(project)
+  const compare = comparisonOf(silent, project)
   const renames = { rename: false as const, knownRenames: known.renames }
   const renamed = await resolveRenames(silent.host, compare, from, next, renames)
   const bare = await compare.change(from, next, renamed)
@@ -270,7 +272,9 @@ class Maker {
     this.#all = all
     this.#newest = all.at(-1)?.name
     this.#options = options
-    this.compare = comparisonOf(project)
+    // Whether anything differs does not depend on the live database.
+    const { engine, schemaEngine, filter } = project
+    this.compare = options.check ? new Comparison(engine, schemaEngine, filter) : comparisonOf(context, project)
   }
 
   /**
@@ -465,7 +469,7 @@ class Maker {
         apart: config.shadowDatabaseName === null && config.shadowDatabaseUrl === undefined,
         replay: this.#all.length > 0 ? (connection) => replay(connection, this.#all, this.#context.host) : undefined,
         schemas: this.#project.schemas,
-        filter: this.#project.filter,
+        filter: await this.compare.options(),
         filled: given && ((schema, table, column) => given(schema, table, column) !== undefined),
       })
     } catch (error) {

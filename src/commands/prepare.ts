@@ -6,7 +6,7 @@ import { stopIfInterrupted } from '../interruption.js'
 import { checksum, listMigrations, readScript, rememberFolder } from '../migrations/directory.js'
 import { datasourceOf, hasModels, type PrismaSchema, readSchema, writeSchema } from '../schema/prisma-schema.js'
 import { expectWritable } from './files.js'
-import type { Context } from './host.js'
+import type { Context, Host } from './host.js'
 import { knexHistory } from './knex-history.js'
 import { type MadeMigration, makeMigration } from './makemigration.js'
 import { type ClearShadow, folders, lookAgain, openProject, type Project, withConnection, withLock } from './project.js'
@@ -89,6 +89,7 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         },
       )
       const migration = migrations[0]!
+      await noteCollations(project, host, connection)
       if (forgotten.length > 0)
         host.note(`Forgot ${forgotten.length} applied migrations; ${migration.name} stands for them now.`)
       return { migration, target: connection.target, introspected, reset: options.reset === true }
@@ -99,6 +100,15 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
     if (introspected && error instanceof InterruptedError) await putBack(schema)
     throw error
   })
+}
+
+/** Tables may be unlike those that Prisma makes: a foreign key does not lead from the one kind to the other. */
+async function noteCollations(project: Project, host: Host, connection: Connection): Promise<void> {
+  const beside = await project.schemaEngine.beside?.(connection)
+  if (!beside || beside.collations.length === 0) return
+  host.note(
+    `Tables here have another collation than those that Prisma makes (${beside.collations.join(', ')}). The migration makes them as they are, and a new column that refers to a text of theirs gets its collation.`,
+  )
 }
 
 /** The schema as it was before its models were written. */

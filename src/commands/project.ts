@@ -183,7 +183,7 @@ function connectError(error: unknown, engine: Engine, url: DatabaseUrl): unknown
       return new FailedError(`The database refused the user or the password: ${target}. ${why}`, {
         cause: error,
         code: 'E_AUTHENTICATION',
-        hint: 'Check user and password in the database URL; special characters must be percent-encoded.',
+        hint: info.hint ?? 'Check user and password in the database URL; special characters must be percent-encoded.',
       })
     case 'permission':
       return new FailedError(`The user may not use the database: ${target}. ${why}`, {

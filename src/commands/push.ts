@@ -98,7 +98,9 @@ async function changeOf(
   const renamed = await resolveRenames(host, compare, before, next.files, options)
   const start = renamed ? renamed.apply(before) : before
   const from = renamed ? ({ kind: 'schema', files: start } as const) : live
-  const change = renamed ? await schemaEngine.diff(from, next, { ...filter, summary: true }) : diff
+  const beside = renamed && (await schemaEngine.beside?.(connection))?.alsoNamed(renamed.names)
+  const kept = { ...filter, ...(beside && { beside }), summary: true }
+  const change = renamed ? await schemaEngine.diff(from, next, kept) : diff
   const steps = renamed?.steps ?? []
   const hazards = renamed ? await count(scriptWithRenames(change.script, steps)) : plain.hazards
   const given = await resolveGiven(host, start, next.files, hazards, options)

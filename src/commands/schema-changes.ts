@@ -12,7 +12,7 @@ import {
   renameSteps,
   renameText,
 } from '../schema/renames.js'
-import type { SchemaFile } from '../schema/schema-engine.js'
+import type { AlsoNamed, SchemaFile } from '../schema/schema-engine.js'
 import type { CountedHazard } from './hazards.js'
 import type { Host } from './host.js'
 
@@ -61,7 +61,14 @@ export async function resolveRenames(
     moves.length === 0
       ? { first: [], last: [] }
       : joinTableSteps(moves, await compare.build(before), await compare.build(apply(before)), engine)
-  return { apply, flags: chosen.map(renameText), steps: [...first, ...renameSteps(chosen, engine), ...last] }
+  const steps = [...first, ...renameSteps(chosen, engine), ...last]
+  return { apply, flags: chosen.map(renameText), steps, names: chosen.map(inDatabase) }
+}
+
+function inDatabase(rename: Rename): AlsoNamed {
+  if (rename.kind === 'model') return { table: rename.from.table, toTable: rename.to.table }
+  const { model, toModel, from, to } = rename
+  return { table: model.table, toTable: toModel.table, column: from.column, toColumn: to.column }
 }
 
 type Named = (text: string) => Rename | undefined

@@ -242,7 +242,7 @@ function hintFor(info: ErrorInfo, loaded: LoadedMigration): string | undefined {
     case 'disk-full':
       return 'Free some space for the database and run the command again.'
     case 'data':
-      return 'The rows in the table do not fit. Correct them first, in an operation before this one.'
+      return info.hint ?? 'The rows in the table do not fit. Correct them first, in an operation before this one.'
     default:
       return inTheWayHint(info.kind)
   }

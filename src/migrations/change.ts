@@ -1,6 +1,14 @@
 /** A step between two states of the schema, forward and backward, with renames and given values: one value, computed once. */
 import type { Engine } from '../../engines/engine.js'
-import type { DiffOptions, SchemaDiff, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import type {
+  AlsoNamed,
+  Beside,
+  DiffOptions,
+  SchemaDiff,
+  SchemaEngine,
+  SchemaFile,
+  SchemaState,
+} from '../../engines/schema-engine.js'
 import type { FillingEngine } from '../../engines/sql/fill.js'
 import type { RenameStep } from '../schema/renames.js'
 import type { Answers } from './answers.js'
@@ -19,6 +27,8 @@ export interface Renamed {
   /** The first schema (with or without the enum values of the second) with the renames in it. */
   readonly apply: (before: readonly SchemaFile[]) => readonly SchemaFile[]
   readonly steps: readonly RenameStep[]
+  /** By their names in the database. */
+  readonly names: readonly AlsoNamed[]
 }
 
 /** The values that rows get in new required fields. */
@@ -32,15 +42,26 @@ export interface Given {
 export class Comparison {
   readonly #built = new Map<Schema, Promise<string>>()
 
+  #beside: Promise<Beside | undefined> | undefined
+
+  /** @param beside reads what the live database has beside its schema; undefined where it cannot be asked */
   constructor(
     readonly engine: Engine,
     private readonly schemaEngine: SchemaEngine,
     private readonly filter: DiffOptions,
+    private readonly beside: () => Promise<Beside | undefined> = async () => undefined,
   ) {}
 
+  /** What is left out, and what the live database has beside its schema: what the steps write anew is to keep that. */
+  async options(): Promise<DiffOptions> {
+    this.#beside ??= this.beside()
+    const beside = await this.#beside
+    return beside === undefined ? this.filter : { ...this.filter, beside }
+  }
+
   /** @param summary whether the difference is wanted in words as well */
-  diff(from: Schema, to: Schema, summary = true): Promise<SchemaDiff> {
-    return this.schemaEngine.diff(stateOf(from), stateOf(to), { ...this.filter, summary })
+  async diff(from: Schema, to: Schema, summary = true): Promise<SchemaDiff> {
+    return this.schemaEngine.diff(stateOf(from), stateOf(to), { ...(await this.options()), summary })
   }
 
   /** The script that builds a schema from nothing; '' where there is nothing to build. */
@@ -60,6 +81,8 @@ export class Comparison {
 
   /** @param known their difference, where it is known already and nothing was renamed */
   async change(from: Schema, to: readonly SchemaFile[], renamed?: Renamed, known?: SchemaDiff): Promise<Change> {
+    // What is renamed keeps what the live database has of it under its old name.
+    if (renamed) this.#beside = this.#beside?.then((beside) => beside?.alsoNamed(renamed.names))
     // Renames come first: everything else leads from the renamed state to the next and back.
     const start = renamed && from ? renamed.apply(from) : from
     const forward = (renamed ? undefined : known) ?? (await this.diff(start, to))

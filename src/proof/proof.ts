@@ -5,7 +5,7 @@
  */
 import type { Connection, ErrorInfo, Shadow, ShadowRequest } from '../../engines/engine.js'
 import type { DiffOptions, SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
-import { splitStatements } from '../../engines/sql/scanner.js'
+import { splitStatements, tokens } from '../../engines/sql/scanner.js'
 import { FailedError } from '../errors.js'
 import { runDirection } from '../history/direction.js'
 import { OperationFailure, operationError } from '../history/operation.js'
@@ -135,6 +135,7 @@ interface Reference {
 /** Prisma's script on its own shadow. Returns the state that it led to. */
 async function proveScript(request: ProofRequest, connection: Connection): Promise<Reference> {
   request.onStage?.('migration.sql')
+  refuseBackslashes(connection, request.script)
   await buildPrevious(connection, request)
   await connection.script(request.script).catch((error: unknown) => {
     throw scriptError(connection, error, request.script)
@@ -149,6 +150,21 @@ async function proveScript(request: ProofRequest, connection: Connection): Promi
   if (noise !== difference)
     throw new ProofError('after migration.sql the database differs from the schema.', difference)
   return { structure, noise }
+}
+
+/** A server may read a backslash in a text as it stands, and not as the scripts that are generated for its kind mean it. */
+function refuseBackslashes({ engine, syntax }: Connection, script: string): void {
+  if (syntax.backslashEscapes === engine.syntax.backslashEscapes || !script.includes('\\')) return
+  const texts = [...tokens(script, engine.syntax)].filter(({ kind }) => kind === 'string')
+  const found = texts.map(({ start, end }) => script.slice(start, end)).find((text) => text.includes('\\'))
+  if (found === undefined) return
+  throw new ProofError(
+    'this server takes a backslash in a text for itself (NO_BACKSLASH_ESCAPES), and migration.sql writes it as an escape.',
+    found,
+    {
+      hint: 'Leave the backslash out of the schema and set it in an operation of your own, or take NO_BACKSLASH_ESCAPES out of the sql_mode of the server.',
+    },
+  )
 }
 
 function scriptError(connection: Connection, error: unknown, script: string): ProofError {

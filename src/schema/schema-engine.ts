@@ -53,6 +53,7 @@ function inOurWords(planner: SchemaEngine): SchemaEngine {
   return {
     diff: (from, to, options) => told(planner.diff(readable(from), readable(to), options)),
     introspect: (connection, context) => told(planner.introspect(connection, context)),
+    ...(planner.beside && { beside: planner.beside }),
     validate: (files) => told(planner.validate(forEngine(files))),
   }
 }

@@ -7,6 +7,7 @@ import { mysql } from '../../engines/mysql/index.js'
 import { createMysqlSchemaEngine } from '../../engines/mysql/schema-engine.js'
 import type { SchemaFile } from '../../engines/schema-engine.js'
 import { DatabaseUrl } from '../../engines/url.js'
+import { project } from '../support/project.js'
 import { type Server, startMysql } from '../support/servers.mjs'
 import { describeMysql, name, OPTIONS } from './mysql-databases.js'
 
@@ -94,6 +95,19 @@ describeMysql('a server with lower-case names, ANSI_QUOTES and NO_BACKSLASH_ESCA
       expect(await engine.diff(live, text(AFTER))).toMatchObject({ empty: true })
       for (const { down } of [...steps].reverse()) for (const sql of down) await db.raw(sql)
       expect(await engine.diff(live, text(BEFORE))).toMatchObject({ empty: true })
+    }))
+
+  test('gets no migration with a backslash in a text, which would mean two', () =>
+    onServer(async (_, url) => {
+      const models = 'model Path {\n  id Int @id\n  root String @default("c:\\\\")\n}\n'
+      const app = project({ provider: 'mysql', url: url.reveal(), schema: models, config: { generate: false } })
+      try {
+        const made = await app.rays(['makemigration', '--name', 'path'])
+        expect(made).toMatchObject({ code: 1, stderr: expect.stringContaining('NO_BACKSLASH_ESCAPES') })
+        expect(Object.keys(app.files()).filter((file) => file.endsWith('migration.sql'))).toEqual([])
+      } finally {
+        app.remove()
+      }
     }))
 
   test('has its strings, names and parameters read as its sql_mode says', () =>

@@ -2,8 +2,9 @@
 
 import type { Row } from '../../engine.js'
 import { MARK } from '../../shadow-mark.js'
-import { type Ask, enumValues, jsonColumns } from '../catalog.js'
+import { type Ask, type Batch, enumValues, jsonColumns } from '../catalog.js'
 import {
+  type Beside,
   byBytes,
   type Column,
   type ForeignKey,
@@ -13,7 +14,11 @@ import {
   type Table,
   type Tables,
 } from '../planner/tables.js'
+import { syntaxFor } from '../settings.js'
+import { quote } from '../values.js'
+import { readCreateTable, type ShownColumn } from './create-table.js'
 import { readDefault } from './defaults.js'
+import { trueEnum, withTrueDefaults } from './letters.js'
 import { isKey } from './relations.js'
 import { readType } from './types.js'
 
@@ -22,6 +27,7 @@ export interface ServerKind {
   readonly mariadb: boolean
   readonly version: string
   readonly lowerCaseTableNames: number
+  readonly sqlMode?: string
 }
 
 /** A live database. */
@@ -32,14 +38,15 @@ export interface LiveDatabase {
   readonly json: ReadonlySet<string>
 }
 
-/** Whether defaults are shown as SQL (MariaDB 10.2.7 and later) and not as bare text. */
-function showsSql({ mariadb, version }: ServerKind): boolean {
-  if (!mariadb) return false
-  const [major = 0, minor = 0, patch = 0] = (/(\d+)\.(\d+)\.(\d+)/.exec(version.replace(/^5\.5\.5-/, '')) ?? [])
-    .slice(1)
-    .map(Number)
-  return major > 10 || (major === 10 && (minor > 2 || (minor === 2 && patch >= 7)))
+/** Whether the version is that one or later. */
+function isAtLeast({ version }: ServerKind, wanted: readonly [number, number, number]): boolean {
+  const found = (/(\d+)\.(\d+)\.(\d+)/.exec(version.replace(/^5\.5\.5-/, '')) ?? []).slice(1).map(Number)
+  const at = wanted.findIndex((number, i) => number !== (found[i] ?? 0))
+  return at === -1 || (found[at] ?? 0) > (wanted[at] ?? 0)
 }
+
+/** Whether defaults are shown as SQL (MariaDB 10.2.7 and later) and not as bare text. */
+const showsSql = (server: ServerKind) => server.mariadb && isAtLeast(server, [10, 2, 7])
 
 /** The flags that the planner asks for. */
 export function flagsOf(server: ServerKind): ServerFlags {
@@ -47,6 +54,7 @@ export function flagsOf(server: ServerKind): ServerFlags {
     mariadb: server.mariadb,
     mysql56: !server.mariadb && server.version.startsWith('5.6'),
     lowerCaseTableNames: server.lowerCaseTableNames === 1,
+    plainDefaults: !isAtLeast(server, server.mariadb ? [10, 2, 1] : [8, 0, 13]),
   }
 }
 
@@ -64,7 +72,57 @@ function group(rows: readonly Row[], key: string): Map<string, Row[]> {
 const asJson = (column: Column): Column =>
   column.type.kind === 'native' ? { ...column, type: { ...column.type, json: true } } : column
 
-function columnOf(row: Row, sqlDefaults: boolean): Column {
+/** The default as it is shown, in place of what the catalog makes of it. */
+function shownDefault(row: Row, shown: ShownColumn, sqlDefaults: boolean) {
+  const sql = shown.default
+  if (row.default === null || sql === undefined || sql.toUpperCase() === 'NULL') return undefined
+  const bytes = /^(?:bit|binary|varbinary|(?:tiny|medium|long)?blob)$/i.test(String(row.dataType))
+  if (sqlDefaults) return { default: sql, shown: true }
+  if (shown.inParentheses) return { default: withLetters(sql, String(row.default)), shown: true, expression: true }
+  if (bytes) return { default: sql, shown: true }
+  const digits = /^0x((?:[0-9a-f]{2})*)$/i.exec(sql)?.[1]
+  // MySQL writes a text with letters beyond U+FFFF as its bytes.
+  return digits === undefined ? undefined : { default: Buffer.from(digits, 'hex').toString('utf8') }
+}
+
+/**
+ * Of an expression MySQL shows letters beyond U+FFFF as question marks. Its catalog has them, escaped once more and byte
+ * for byte.
+ */
+function withLetters(shown: string, catalog: string): string {
+  if (!shown.includes('????')) return shown
+  const known = Buffer.from(catalog.replace(/\\([\s\S])/g, '$1'), 'latin1').toString('utf8')
+  return known.replace(/[\u{10000}-\u{10ffff}]/gu, '????') === shown ? known : shown
+}
+
+const hasBytes = (rows: readonly Row[]) => (column: string) =>
+  rows.some(({ name, dataType }) => name === column && /^(?:bit|(?:var)?binary|.*blob)$/i.test(String(dataType)))
+
+/** The rows with the values of enums as they are. */
+async function withLettersOf(table: string, rows: readonly Row[], batch: Batch): Promise<Row[]> {
+  const known: Row[] = []
+  for (const row of rows)
+    known.push({ ...row, columnType: await trueEnum(table, String(row.name), String(row.columnType), batch) })
+  return known
+}
+
+/** What a Prisma schema does not say of the column. */
+function besideOf(row: Row, extra: string, shown: ShownColumn | undefined): Beside | undefined {
+  const collation = row.collation === null ? undefined : String(row.collation)
+  const beside: Beside = {
+    ...(collation !== undefined && collation !== row.tableCollation && { collation }),
+    ...(shown?.generated !== undefined && { generated: shown.generated }),
+    ...(extra.includes('on update') && { onUpdate: true as const }),
+    ...(/\binvisible\b/.test(extra) && { invisible: true as const }),
+    ...(shown?.reference !== undefined && { reference: shown.reference }),
+    // The check by which MariaDB knows a JSON column comes with its type.
+    ...(shown?.check !== undefined && !/^CHECK \(json_valid\(/i.test(shown.check) && { check: shown.check }),
+    ...(shown?.comment !== undefined && shown.comment !== '' && { comment: shown.comment }),
+  }
+  return Object.keys(beside).length === 0 ? undefined : beside
+}
+
+function columnOf(row: Row, sqlDefaults: boolean, shown: ShownColumn | undefined): Column {
   const extra = String(row.extra).toLowerCase()
   const column = {
     dataType: String(row.dataType).toLowerCase(),
@@ -76,15 +134,83 @@ function columnOf(row: Row, sqlDefaults: boolean): Column {
     default: row.default === null ? undefined : String(row.default),
     sqlDefaults,
     expression: extra.startsWith('default_generated'),
+    ...(shown && shownDefault(row, shown, sqlDefaults)),
   }
   const type = readType(column, enumValues)
+  const beside = besideOf(row, extra, shown)
   return {
     name: String(row.name),
     type: type.kind === 'enum' ? { ...type, name: `${row.t}_${row.name}` } : type,
     nullable: row.nullable === 'YES',
     default: readDefault(column, type),
-    autoIncrement: extra === 'auto_increment',
+    autoIncrement: /\bauto_increment\b/.test(extra),
+    ...(beside && { beside }),
   }
+}
+
+/** A default that the catalog surely tells right: a number, a plain text, the present time. */
+const PLAIN = /^(?:-?[\d.]+|'?[\w .:-]*'?|current_timestamp(?:\(\d*\))?)$/i
+
+/** Whether SHOW CREATE TABLE has to be asked for this column. */
+function wantsMore(row: Row, checked: ReadonlySet<unknown>): boolean {
+  if (checked.has(row.t) || /geometry|point|linestring|polygon/i.test(String(row.dataType))) return true
+  const extra = String(row.extra)
+    .toLowerCase()
+    .replace(/^default_generated(?= on update|$)/, '')
+  if (/generated|on update/.test(extra) || String(row.comment) !== '') return true
+  return row.default !== null && (!PLAIN.test(String(row.default)) || /binary|blob/i.test(String(row.dataType)))
+}
+
+/** The tables of which a column has a check of its own. */
+async function checkedTables(ask: Ask, database: string): Promise<ReadonlySet<unknown>> {
+  const rows = await ask(CHECKS, [database]).catch(() => [])
+  return new Set(rows.map(({ t }) => t))
+}
+
+/** The columns of these tables as SHOW CREATE TABLE has them; what may not be looked at is left out. */
+async function showTables(
+  names: readonly string[],
+  batch: Batch,
+  syntax: ReturnType<typeof syntaxFor>,
+): Promise<Map<string, ReadonlyMap<string, ShownColumn>>> {
+  const queries = names.map((name) => `SHOW CREATE TABLE ${quote(name)}`)
+  const one = (query: string) => batch([query]).catch(() => [])
+  const shown =
+    queries.length === 0
+      ? []
+      : await batch(queries).catch(async () => {
+          const found: Row[][] = []
+          for (const query of queries) found.push((await one(query)).flat())
+          return found
+        })
+  return new Map(
+    names.map((name, i) => {
+      const row = shown[i]?.[0] ?? {}
+      const sql = Object.entries(row).find(([key]) => /^create table$/i.test(key))?.[1]
+      return [name, sql == null ? new Map() : readCreateTable(String(sql), syntax)]
+    }),
+  )
+}
+
+/** Whether it is the key that MySQL can make by itself where a table has none, or one just like it. */
+function isHiddenKey(table: Table, all: readonly Table[]): boolean {
+  const [key, ...more] = table.primaryKey ?? []
+  const column = table.columns.find(({ name }) => name === key?.name)
+  if (key?.name !== 'my_row_id' || more.length > 0 || !column?.autoIncrement || !column.beside?.invisible) return false
+  const uses = (names: readonly string[]) => names.includes(key.name)
+  return !all.some(
+    (other) =>
+      other.foreignKeys.some(({ references }) => references.table === table.name && uses(references.columns)) ||
+      (other === table && other.indexes.some(({ columns }) => uses(columns.map(({ name }) => name)))),
+  )
+}
+
+/** Nobody asked for such a key, and where it is wanted the server makes it again. */
+function withoutHiddenKeys(tables: readonly Table[]): Table[] {
+  return tables.map((table) => {
+    if (!isHiddenKey(table, tables)) return table
+    return { ...table, columns: table.columns.filter(({ name }) => name !== 'my_row_id'), primaryKey: undefined }
+  })
 }
 
 interface Keys {
@@ -142,12 +268,13 @@ function spelledAs(key: ForeignKey, names: readonly string[], server: ServerKind
   return table === undefined ? key : { ...key, references: { ...key.references, table } }
 }
 
-const TABLES = `SELECT TABLE_NAME AS t FROM information_schema.TABLES
+const TABLES = `SELECT TABLE_NAME AS t, TABLE_COLLATION AS collation FROM information_schema.TABLES
   WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME NOT IN ('_prisma_migrations', '${MARK}')`
 
 const COLUMNS = `SELECT TABLE_NAME AS t, COLUMN_NAME AS name, DATA_TYPE AS dataType, COLUMN_TYPE AS columnType,
     CHARACTER_MAXIMUM_LENGTH AS length, NUMERIC_PRECISION AS \`precision\`, NUMERIC_SCALE AS scale,
-    DATETIME_PRECISION AS fraction, COLUMN_DEFAULT AS \`default\`, IS_NULLABLE AS nullable, EXTRA AS extra
+    DATETIME_PRECISION AS fraction, COLUMN_DEFAULT AS \`default\`, IS_NULLABLE AS nullable, EXTRA AS extra,
+    COLLATION_NAME AS collation, COLUMN_COMMENT AS comment
   FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? ORDER BY ORDINAL_POSITION`
 
 const INDEXES = `SELECT TABLE_NAME AS t, INDEX_NAME AS name, COLUMN_NAME AS c, SUB_PART AS length, COLLATION AS sort,
@@ -163,6 +290,9 @@ const FOREIGN_KEYS = `SELECT k.TABLE_NAME AS t, k.CONSTRAINT_NAME AS name, k.COL
   WHERE k.TABLE_SCHEMA = ? AND k.REFERENCED_TABLE_SCHEMA = k.TABLE_SCHEMA AND k.REFERENCED_COLUMN_NAME IS NOT NULL
   ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION`
 
+const CHECKS = `SELECT DISTINCT TABLE_NAME AS t FROM information_schema.CHECK_CONSTRAINTS
+  WHERE CONSTRAINT_SCHEMA = ? AND LEVEL = 'Column' AND CHECK_CLAUSE NOT LIKE 'json_valid(%'`
+
 /** MySQL lets a foreign key refer to columns that are no key. A Prisma schema cannot say that: such keys are left alone. */
 function withoutLooseKeys(tables: readonly Table[]): Table[] {
   const byName = new Map(tables.map((table) => [table.name, table]))
@@ -176,32 +306,45 @@ function withoutLooseKeys(tables: readonly Table[]): Table[] {
 }
 
 /** Reads a database. Tables, indexes and keys come by the bytes of their names, columns by position. */
-export async function readDatabase(ask: Ask, database: string, server: ServerKind): Promise<LiveDatabase> {
-  const names = (await ask(TABLES, [database])).map((row) => String(row.t)).sort(byBytes)
+export async function readDatabase(
+  ask: Ask,
+  database: string,
+  server: ServerKind,
+  batch: Batch = async (queries) => {
+    const answers: Row[][] = []
+    for (const query of queries) answers.push(await ask(query, []))
+    return answers
+  },
+): Promise<LiveDatabase> {
+  const found = await ask(TABLES, [database])
+  const collations = new Map(found.map((row) => [String(row.t), row.collation]))
   const columns = group(await ask(COLUMNS, [database]), 't')
+  // A table without a column that this user may see is not there for Prisma.
+  const names = [...collations.keys()].sort(byBytes).filter((name) => columns.has(name))
   const indexes = group(await ask(INDEXES, [database]), 't')
   const foreignKeys = group(await ask(FOREIGN_KEYS, [database]), 't')
   const sqlDefaults = showsSql(server)
   const json: ReadonlySet<string> = server.mariadb ? await jsonColumns(ask, database) : new Set()
-  const tables = names
-    // A table without a column that this user may see is not there for Prisma.
-    .filter((name) => columns.has(name))
-    .map((name): Table => {
-      const { primaryKey, indexes: other } = keysOf(indexes.get(name) ?? [], columns.get(name) ?? [])
-      return {
-        name,
-        columns: (columns.get(name) ?? []).map((row) => {
-          const column = columnOf(row, sqlDefaults)
-          return json.has(`${name}\0${column.name}`) ? asJson(column) : column
-        }),
-        primaryKey,
-        indexes: other,
-        foreignKeys: foreignKeysOf(foreignKeys.get(name) ?? []).map((key) => spelledAs(key, names, server)),
-      }
+  const checked = server.mariadb ? await checkedTables(ask, database) : new Set()
+  const wanted = names.filter((name) => columns.get(name)?.some((row) => wantsMore(row, checked)))
+  const shown = await showTables(wanted, batch, syntaxFor(server.sqlMode ?? ''))
+  const tables: Table[] = []
+  for (const name of names) {
+    const { primaryKey, indexes: other } = keysOf(indexes.get(name) ?? [], columns.get(name) ?? [])
+    const collation = collations.get(name)
+    const rows = await withLettersOf(name, columns.get(name) ?? [], batch)
+    const known = await withTrueDefaults(name, shown.get(name) ?? new Map(), hasBytes(rows), batch)
+    tables.push({
+      name,
+      columns: rows.map((row) => {
+        const column = columnOf({ ...row, tableCollation: collation }, sqlDefaults, known.get(String(row.name)))
+        return json.has(`${name}\0${column.name}`) ? asJson(column) : column
+      }),
+      primaryKey,
+      indexes: other,
+      foreignKeys: foreignKeysOf(foreignKeys.get(name) ?? []).map((key) => spelledAs(key, names, server)),
+      ...(collation != null && { collation: String(collation) }),
     })
-  return {
-    tables: { tables: withoutLooseKeys(tables) },
-    flags: flagsOf(server),
-    json,
   }
+  return { tables: { tables: withoutHiddenKeys(withoutLooseKeys(tables)) }, flags: flagsOf(server), json }
 }

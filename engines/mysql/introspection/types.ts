@@ -16,6 +16,8 @@ export interface CatalogColumn {
   readonly sqlDefaults: boolean
   /** The server marks the default as an expression (MySQL 8). */
   readonly expression: boolean
+  /** The default is as SHOW CREATE TABLE has it: MySQL's expressions are not escaped once more. */
+  readonly shown?: boolean
 }
 
 const INTEGERS: Readonly<Record<string, NativeName>> = {

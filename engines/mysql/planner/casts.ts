@@ -59,11 +59,19 @@ export interface CompareOptions {
   readonly serverDefaults?: boolean | undefined
   /** One of the two is what a server showed. */
   readonly live?: boolean | undefined
+  /** See `ServerFlags.plainDefaults`. */
+  readonly plainDefaults?: boolean | undefined
 }
+
+/** Catalogs are of three-byte characters: they show all others as question marks. */
+export const shown = (text: string) => text.replace(/[\u{10000}-\u{10ffff}]/gu, '?')
 
 /** What it takes to turn the one type into the other. */
 export function castBetween(previous: ColumnType, next: ColumnType, options: CompareOptions): Cast {
-  if (previous.kind === 'enum' && next.kind === 'enum') return castBetweenEnums(previous.values, next.values)
+  if (previous.kind === 'enum' && next.kind === 'enum') {
+    const values = (type: typeof previous) => (options.live ? type.values.map(shown) : type.values)
+    return castBetweenEnums(values(previous), values(next))
+  }
   // Prisma: an enum against a type it does not know, or against any other type.
   if (previous.kind === 'enum' || next.kind === 'enum') return 'risky'
   // Prisma sees no change where one side has no native type.

@@ -1,14 +1,16 @@
 /** When two columns, indexes or keys count as the same. */
-import { type CompareOptions, castBetween } from './casts.js'
+
+import { unquote } from '../values.js'
+import { type CompareOptions, castBetween, shown } from './casts.js'
 import type { ColumnPair } from './steps.js'
 import type { Column, ColumnDefault, Index, KeyColumn } from './tables.js'
-import { plainTime, serverTime } from './times.js'
+import { plainTime, serverTime, splitOnUpdate } from './times.js'
 
 /** What differs between two columns of the same name. */
 export function compareColumns(from: Column, to: Column, options: CompareOptions): ColumnPair {
   return {
     from,
-    to: keepUnknownDefault(from, to, options),
+    to: withoutOnUpdate(from, keepUnknownDefault(from, to, options)),
     cast: castBetween(from.type, to.type, options),
     arityChanged: from.nullable !== to.nullable,
     defaultChanged: defaultsDiffer(from, to, options),
@@ -31,16 +33,27 @@ function keepUnknownDefault(from: Column, to: Column, options: CompareOptions): 
 const isJson = (column: Column) => column.type.kind === 'native' && column.type.name === 'Json'
 const isLiteral = (value: ColumnDefault, of: string) => value.kind === 'literal' && value.of === of
 
-/** Prisma: the first rule that applies decides. */
-function defaultsDiffer(from: Column, to: Column, options: CompareOptions): boolean {
-  if (isJson(from) || isJson(to)) return false
+const saysOnUpdate = ({ default: value }: Column) =>
+  value?.kind === 'dbgenerated' && splitOnUpdate(value.text ?? '').onUpdate
+
+/** A schema that said ON UPDATE and says it no longer wants it gone. */
+function withoutOnUpdate(from: Column, to: Column): Column {
+  if (!to.beside?.onUpdate || !saysOnUpdate(from) || saysOnUpdate(to)) return to
+  const { onUpdate: _, ...beside } = to.beside
+  return { ...to, beside }
+}
+
+/** Whether the defaults of two columns differ. Prisma: the first rule that applies decides. */
+export function defaultsDiffer(from: Column, to: Column, options: CompareOptions): boolean {
+  const knowsJson = options.serverDefaults && !options.plainDefaults
+  if ((isJson(from) || isJson(to)) && !knowsJson) return false
   const previous = options.serverDefaults ? storedDefault(from) : from.default
   const next = options.serverDefaults ? storedDefault(to) : to.default
   if (next?.kind === 'dbgenerated' && next.text === undefined) return false
   if (!previous || !next) return previous !== next
   if (options.serverDefaults) {
-    const [a, b] = [canonical(previous, from), canonical(next, to)]
-    return options.live && options.mariadb ? shown(a) !== shown(b) : a !== b
+    const [a, b] = [canonicalDefault(previous, from), canonicalDefault(next, to)]
+    return options.live ? shown(a) !== shown(b) : a !== b
   }
   if (isLiteral(previous, 'datetime') || isLiteral(next, 'datetime')) return false
   if (previous.kind === 'now' || next.kind === 'now') return previous.kind !== next.kind
@@ -52,10 +65,11 @@ function defaultsDiffer(from: Column, to: Column, options: CompareOptions): bool
   return previous.text !== next.text
 }
 
-/** A literal default of Bytes or Json never reaches the database. */
+/** A literal default of Bytes never reaches the database, and NULL is none. */
 function storedDefault(column: Column): ColumnDefault | undefined {
   const value = column.default
-  return value && (isLiteral(value, 'bytes') || isLiteral(value, 'json')) ? undefined : value
+  if (value?.kind === 'dbgenerated' && /^\s*\(*\s*null\s*\)*\s*$/i.test(value.text ?? '')) return undefined
+  return value && isLiteral(value, 'bytes') ? undefined : value
 }
 
 /** ASCII letters only, as Prisma compares expressions. */
@@ -72,22 +86,32 @@ function numberText(text: string): string {
   return sign === '-' && /[1-9]/.test(digits) ? `-${digits}` : digits
 }
 
+/** A string of SQL, with what tells the server its character set. */
+const STRING = /((?:_utf8(?:mb[34])?)?'(?:[^'\\]|\\.|'')*')/is
+
 /**
  * A default as the server understands it, whatever its spelling: MariaDB stores expressions in lower case, with its own
- * parentheses and blanks, and `NOW()` as `current_timestamp()`.
+ * parentheses and blanks, and `NOW()` as `current_timestamp()`; MySQL names the character set of every text.
  */
-function canonical(value: ColumnDefault, { type }: Column): string {
+export function canonicalDefault(value: ColumnDefault, column: Column): string {
   if (value.kind === 'now') return 'current_timestamp'
   if (value.kind === 'literal') {
     if (value.of === 'number') return numberText(value.text)
     if (value.of === 'boolean') return value.text === 'true' ? '1' : '0'
-    if (value.of === 'datetime') return `'${serverTime(value.text, type)}'`
+    if (value.of === 'datetime') return `'${serverTime(value.text, column.type)}'`
     return `'${value.text}'`
   }
-  const parts = (value.text ?? '').split(/('(?:[^'\\]|\\.|'')*')/)
-  let text = parts.map((part, i) => (i % 2 ? part : part.replace(/\s+/g, '').toLowerCase())).join('')
+  const { text, onUpdate } = splitOnUpdate(value.text ?? '')
+  return onUpdate ? `${canonicalText(text, column)} on update` : canonicalText(text, column)
+}
+
+function canonicalText(sql: string, { type }: Column): string {
+  const pieces = sql.split(STRING)
+  const plain = pieces.map((piece, i) =>
+    i % 2 ? `'${unquote(piece.slice(piece.indexOf("'")))}'` : piece.replace(/\s+/g, '').toLowerCase(),
+  )
+  let text = plain.join('')
   while (/^\(.*\)$/s.test(text) && closes(text)) text = text.slice(1, -1)
-  text = text.replace(/^_utf8mb[34](?=')/, '')
   text = text.replace(/^(?:now|current_timestamp|localtime|localtimestamp)(?:\(\d*\))?$/, 'current_timestamp')
   const native = type.kind === 'native' ? type.name : undefined
   // What `now()` is to these types (see render.ts), as servers show it.
@@ -95,14 +119,13 @@ function canonical(value: ColumnDefault, { type }: Column): string {
   if (native === 'Time') text = text.replace(/^(?:curtime|current_time)(?:\(\d*\))?$/, 'current_timestamp')
   text = text.replace(/^b'([01]{1,64})'$/, (_, bits: string) => String(BigInt(`0b${bits}`)))
   if (text.startsWith("'")) {
-    const content = text.slice(1, -1).replace(/''/g, "'")
+    const content = text.slice(1, -1)
     return `'${type.kind === 'native' && type.scalar === 'DateTime' ? plainTime(content) : content}'`
   }
+  if (type.kind === 'native' && type.scalar === 'Bytes')
+    text = text.replace(/^(?:x'([0-9a-f]*)'|0x([0-9a-f]+))$/i, (_, a = '', b = '') => `0x${a}${b}`.toLowerCase())
   return numberText(text === 'true' ? '1' : text === 'false' ? '0' : text)
 }
-
-/** MariaDB's catalogue is of three-byte characters: it shows all others as question marks. */
-const shown = (text: string) => text.replace(/[\u{10000}-\u{10ffff}]/gu, '?')
 
 /** Whether the parenthesis that opens the text closes at its end. */
 function closes(text: string): boolean {

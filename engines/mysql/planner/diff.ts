@@ -48,7 +48,12 @@ class Diff {
     to: Tables,
     private readonly options: PlanOptions,
   ) {
-    this.compare = { mariadb: options.mariadb, serverDefaults: !options.copyPrisma, live: options.live }
+    this.compare = {
+      mariadb: options.mariadb,
+      serverDefaults: !options.copyPrisma,
+      live: options.live,
+      plainDefaults: options.plainDefaults,
+    }
     const external = new Set((options.externalTables ?? []).map((name) => this.tableKey(unqualified(name))))
     const managed = ({ name }: Table) => name !== '_prisma_migrations' && !external.has(this.tableKey(name))
     this.previous = from.tables.filter(managed)

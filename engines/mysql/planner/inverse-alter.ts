@@ -18,6 +18,7 @@ import {
 import type { ServerState } from './server-state.js'
 import type { Clause, ColumnPair, Step } from './steps.js'
 import type { Column, ColumnType, Table } from './tables.js'
+import { splitOnUpdate } from './times.js'
 import { removedValues } from './warnings.js'
 
 type AlterTable = Extract<Step, { kind: 'AlterTable' }>
@@ -121,6 +122,11 @@ class WayBack {
     const position = this.position(column)
     const definition = columnText(column, this.options)
     const hasDefault = createdDefault(column, this.options) !== undefined
+    if (column.beside?.generated !== undefined) {
+      // The server computes its values.
+      clauses.push(`ADD COLUMN ${definition}${position}`)
+      return
+    }
     if (column.autoIncrement || (column.nullable && !hasDefault)) {
       clauses.push(`ADD COLUMN ${definition}${position}`)
       lossy.push(`${lost}: ${column.autoIncrement ? 'the rows are numbered anew' : 'the rows get NULL'}.`)
@@ -188,13 +194,15 @@ class WayBack {
   /** A column that becomes what it was. */
   modifyBack({ from, to, arityChanged }: ColumnPair): void {
     this.noteCast(from, to)
-    if (!arityChanged || from.nullable) {
+    if (!arityChanged || from.nullable || from.beside?.generated !== undefined) {
       this.pieces.clauses.push(modify(from, this.options))
       return
     }
     const name = this.quote(from.name)
     const what = `${this.name}.${name}`
-    const filler = createdDefault(from, this.options) ?? neutral(typeText(from.type, this.options))
+    const value = createdDefault(from, this.options)
+    const filler =
+      value === undefined ? neutral(typeText(from.type, this.options)) : splitOnUpdate(value).text || undefined
     const reason = this.noValue(from) ?? (filler ? undefined : this.noFiller(from))
     if (reason || filler === undefined) {
       this.pieces.guards.push(this.guard(` WHERE ${name} IS NULL`))

@@ -6,7 +6,16 @@
 import type { ReversibleStep } from '../../schema-engine.js'
 import { addKey, type Down, withoutKeys } from './down.js'
 import { alterDown } from './inverse-alter.js'
-import { alterTable, createIndex, createTable, quote, type RenderOptions, statements, swapIndex } from './render.js'
+import {
+  alterTable,
+  createIndex,
+  createTable,
+  quote,
+  type RenderOptions,
+  statements,
+  swapIndex,
+  withZeroDates,
+} from './render.js'
 import { ServerState } from './server-state.js'
 import type { Step } from './steps.js'
 import type { ServerFlags, Tables } from './tables.js'
@@ -29,11 +38,12 @@ export function reversible(
       const [create, drop] = up as [string, string]
       const [recreate, dropNew] = inverse.down as [string, string]
       return [
-        { up: [create], down: [dropNew] },
-        { up: [drop], down: [recreate] },
+        { up: withZeroDates(step, [create], options), down: withZeroDates(step, [dropNew], options) },
+        { up: withZeroDates(step, [drop], options), down: withZeroDates(step, [recreate], options) },
       ]
     }
-    return [{ up, down: inverse.down, ...(inverse.lossy ? { lossy: inverse.lossy } : {}) }]
+    const [there, back] = [up, inverse.down].map((sql) => withZeroDates(step, sql, options)) as [string[], string[]]
+    return [{ up: there, down: back, ...(inverse.lossy ? { lossy: inverse.lossy } : {}) }]
   })
   const last = result.at(-1)
   // What makes a later down impossible is asked before the first one: there is no way back from halfway.

@@ -1,12 +1,23 @@
 /** Steps -> SQL, byte for byte as Prisma writes it. */
 import type { Clause, Step } from './steps.js'
-import type { Column, ColumnType, ForeignKey, Index, KeyColumn, NativeName, Table } from './tables.js'
-import { serverTime } from './times.js'
+import {
+  type Column,
+  type ColumnType,
+  type ForeignKey,
+  type Index,
+  type KeyColumn,
+  type NativeName,
+  PRISMA_COLLATION,
+  type Table,
+} from './tables.js'
+import { serverTime, splitOnUpdate } from './times.js'
 
 /** How SQL is written. */
 export interface RenderOptions {
   /** See `PlanOptions.copyPrisma`. */
   readonly copyPrisma?: boolean
+  /** See `ServerFlags.plainDefaults`. */
+  readonly plainDefaults?: boolean
 }
 
 /** Prisma's text for "nothing to do". */
@@ -18,11 +29,29 @@ export function renderScript(steps: readonly Step[], options: RenderOptions = {}
   return steps
     .map(
       (step) =>
-        `-- ${step.kind}\n${statements(step, options)
+        `-- ${step.kind}\n${withZeroDates(step, statements(step, options), options)
           .map((sql) => `${sql};\n`)
           .join('')}`,
     )
     .join('\n')
+}
+
+const isZeroDate = ({ default: value }: Column) =>
+  value?.kind === 'dbgenerated' && /^[\s(]*'0000-00-00/.test(value.text ?? '')
+
+/**
+ * A server of today refuses every ALTER of a table that has 0000-00-00 for a default (1067), also one that leaves the column
+ * alone, unless its sql_mode allows such dates.
+ */
+export function withZeroDates(step: Step, sql: readonly string[], { copyPrisma }: RenderOptions): string[] {
+  const columns = [...step.table.columns, ...(step.kind === 'AlterTable' ? step.next.columns : [])]
+  if (copyPrisma || sql.length === 0 || !columns.some(isZeroDate)) return [...sql]
+  const allowed = "REPLACE(REPLACE(@@SESSION.sql_mode, 'NO_ZERO_IN_DATE', ''), 'NO_ZERO_DATE', '')"
+  return [
+    `SET @rays_sql_mode = @@SESSION.sql_mode, SESSION sql_mode = ${allowed}`,
+    ...sql,
+    'SET SESSION sql_mode = @rays_sql_mode',
+  ]
 }
 
 /** A name in backticks. */
@@ -101,11 +130,11 @@ function clauseTexts(clause: Clause, options: RenderOptions): string[] {
 /** `MODIFY` with the complete definition; the order of its parts differs from that of a new column. */
 export function modify(column: Column, options: RenderOptions = {}): string {
   // Prisma writes literal defaults of Json and Bytes here, unquoted: the server refuses them.
-  const expression = defaultText(column, options)
-  const text = options.copyPrisma || !isRawLiteral(column) ? expression : undefined
+  const text = options.copyPrisma ? defaultText(column, options) : createdDefault(column, options)
   return [
-    `MODIFY ${quote(column.name, options)} ${typeText(column.type, options)} ${column.nullable ? 'NULL' : 'NOT NULL'}`,
+    `MODIFY ${headText(column, options)}`,
     ...(text === undefined ? [] : [`DEFAULT ${text}`]),
+    ...besideTexts(column, text, options),
     ...(column.autoIncrement ? ['AUTO_INCREMENT'] : []),
   ].join(' ')
 }
@@ -114,16 +143,47 @@ export function modify(column: Column, options: RenderOptions = {}): string {
 export function columnText(column: Column, options: RenderOptions = {}): string {
   const text = createdDefault(column, options)
   return [
-    `${quote(column.name, options)} ${typeText(column.type, options)} ${column.nullable ? 'NULL' : 'NOT NULL'}`,
+    headText(column, options),
     ...(column.autoIncrement ? ['AUTO_INCREMENT'] : []),
     ...(text === undefined ? [] : [`DEFAULT ${text}`]),
+    ...besideTexts(column, text, options),
   ].join(' ')
+}
+
+/** Name, type and whether it may be NULL, which MariaDB does not let one say of a generated column. */
+function headText(column: Column, options: RenderOptions): string {
+  const { collation, generated, reference } = column.beside ?? {}
+  return [
+    `${quote(column.name, options)} ${typeText(column.type, options)}`,
+    ...(collation === undefined ? [] : [`COLLATE ${collation}`]),
+    ...(reference === undefined ? [] : [reference]),
+    ...(generated === undefined ? [] : [generated]),
+    ...(generated !== undefined && column.nullable ? [] : [column.nullable ? 'NULL' : 'NOT NULL']),
+  ].join(' ')
+}
+
+function besideTexts(column: Column, text: string | undefined, options: RenderOptions): string[] {
+  const { onUpdate, invisible, comment, check } = column.beside ?? {}
+  return [
+    ...(onUpdate && !splitOnUpdate(text ?? '').onUpdate ? [`ON UPDATE ${nowText(column.type, options)}`] : []),
+    ...(invisible ? ['INVISIBLE'] : []),
+    ...(comment === undefined ? [] : [`COMMENT ${stringLiteral(comment, options)}`]),
+    ...(check === undefined ? [] : [check]),
+  ]
 }
 
 /** The SQL after DEFAULT when the column is made: Prisma gives none to Json, and none to Bytes from a literal. */
 export function createdDefault(column: Column, options: RenderOptions = {}): string | undefined {
-  const isJson = column.type.kind === 'native' && column.type.name === 'Json'
-  return isJson || isRawLiteral(column) ? undefined : defaultText(column, options)
+  if (column.type.kind !== 'native' || column.type.name !== 'Json')
+    return isRawLiteral(column) ? undefined : defaultText(column, options)
+  return options.copyPrisma || options.plainDefaults ? undefined : jsonDefault(column, options)
+}
+
+/** Servers take the default of a JSON column as an expression only. */
+function jsonDefault({ default: value }: Column, options: RenderOptions): string | undefined {
+  if (value?.kind === 'literal') return `(${stringLiteral(value.text, options)})`
+  const text = value?.kind === 'dbgenerated' ? value.text : undefined
+  return text === undefined || text.startsWith('(') ? text : `(${text})`
 }
 
 function isRawLiteral({ default: value }: Column): boolean {
@@ -230,5 +290,7 @@ export function createTable(table: Table, options: RenderOptions = {}): string {
     ...(table.primaryKey ? [`    ${primaryKey(table.primaryKey, options)}`] : []),
   ]
   const body = [columns, keys].filter((part) => part.length > 0).map((part) => part.join(',\n'))
-  return `CREATE TABLE ${quote(table.name, options)} (\n${body.join(',\n\n')}\n) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`
+  const collation = table.collation ?? PRISMA_COLLATION
+  const charset = collation.replace(/_.*/, '')
+  return `CREATE TABLE ${quote(table.name, options)} (\n${body.join(',\n\n')}\n) DEFAULT CHARACTER SET ${charset} COLLATE ${collation}`
 }

@@ -87,6 +87,22 @@ export type ColumnDefault =
   /** An expression. Without text (`@default(dbgenerated())`): some default that the schema does not know. */
   | { readonly kind: 'dbgenerated'; readonly text: string | undefined }
 
+/** What a column has beside what a Prisma schema can say. Only a database tells it; it goes with the column's definition. */
+export interface Beside {
+  /** Its collation, where that is not its table's. */
+  readonly collation?: string
+  /** `GENERATED ALWAYS AS (...) STORED` */
+  readonly generated?: string
+  /** `ON UPDATE CURRENT_TIMESTAMP` */
+  readonly onUpdate?: true
+  readonly invisible?: true
+  readonly comment?: string
+  /** `CHECK (...)` of the column itself (MariaDB). */
+  readonly check?: string
+  /** The spatial reference system, as a clause: `SRID 4326`. */
+  readonly reference?: string
+}
+
 /** One column. */
 export interface Column {
   readonly name: string
@@ -96,6 +112,7 @@ export interface Column {
   readonly autoIncrement: boolean
   /** The schema has a default that Prisma's client computes (`uuid()`, `cuid()`): the database knows nothing of it. */
   readonly clientDefault?: boolean
+  readonly beside?: Beside
 }
 
 /** One column of a key or index. */
@@ -136,7 +153,12 @@ export interface Table {
   readonly primaryKey: readonly KeyColumn[] | undefined
   readonly indexes: readonly Index[]
   readonly foreignKeys: readonly ForeignKey[]
+  /** That of a table in a database; without one it is Prisma's ({@link PRISMA_COLLATION}). */
+  readonly collation?: string
 }
+
+/** The collation of the tables that Prisma makes. */
+export const PRISMA_COLLATION = 'utf8mb4_unicode_ci'
 
 /** All tables of one database, without `_prisma_migrations` and without views. */
 export interface Tables {
@@ -151,6 +173,8 @@ export interface ServerFlags {
   readonly mysql56?: boolean
   /** `@@lower_case_table_names = 1`: table names compare without case (2 does not count). */
   readonly lowerCaseTableNames?: boolean
+  /** Defaults are values only (MySQL before 8.0.13, MariaDB before 10.2.1). */
+  readonly plainDefaults?: boolean
 }
 
 /** A database without tables. */

@@ -21,3 +21,10 @@ export function serverTime(text: string, type: ColumnType): string {
 export function plainTime(shown: string): string {
   return shown.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')
 }
+
+/** `CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3)`: the default, and whether the server keeps the time by itself. */
+export function splitOnUpdate(text: string): { readonly text: string; readonly onUpdate: boolean } {
+  const found =
+    /(?:^|\s+)on\s+update\s+(?:current_timestamp|now|localtime|localtimestamp)\s*(?:\(\s*\d*\s*\))?\s*$/i.exec(text)
+  return found ? { text: text.slice(0, found.index), onUpdate: true } : { text, onUpdate: false }
+}
