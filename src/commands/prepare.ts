@@ -82,6 +82,8 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
           hint: 'Add a model, then rays makemigration.',
         })
       }
+      // By the end the connection may be lost, and what was done is done.
+      const collations = (await project.schemaEngine.beside?.(connection))?.collations ?? []
       const { migrations } = await makeRecorded({ context, project, connection }, make, { recorder, forgotten }).catch(
         async (error) => {
           if (created) await dropUnused(connection, recorder)
@@ -89,7 +91,7 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
         },
       )
       const migration = migrations[0]!
-      await noteCollations(project, host, connection)
+      noteCollations(host, collations)
       if (forgotten.length > 0)
         host.note(`Forgot ${forgotten.length} applied migrations; ${migration.name} stands for them now.`)
       return { migration, target: connection.target, introspected, reset: options.reset === true }
@@ -103,11 +105,10 @@ export async function prepare(context: Context, options: PrepareOptions = {}): P
 }
 
 /** Tables may be unlike those that Prisma makes: a foreign key does not lead from the one kind to the other. */
-async function noteCollations(project: Project, host: Host, connection: Connection): Promise<void> {
-  const beside = await project.schemaEngine.beside?.(connection)
-  if (!beside || beside.collations.length === 0) return
+function noteCollations(host: Host, collations: readonly string[]): void {
+  if (collations.length === 0) return
   host.note(
-    `Tables here have another collation than those that Prisma makes (${beside.collations.join(', ')}). The migration makes them as they are, and a new column that refers to a text of theirs gets its collation.`,
+    `Tables here have another collation than those that Prisma makes (${collations.join(', ')}). The migration makes them as they are, and a new column that refers to a text of theirs gets its collation.`,
   )
 }
 
