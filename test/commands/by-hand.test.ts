@@ -38,7 +38,7 @@ module.exports = [[fill, empty]]
     )
     await ws.ok('migrate')
     expect(await ws.sql('SELECT id FROM "Item" ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
-    await ws.ok('migrate --name -1')
+    await ws.ok('migrate --name -1 --y')
     expect(await ws.sql('SELECT id FROM "Item"')).toEqual([])
   })
 
