@@ -5,8 +5,9 @@ import type { Index, Table } from './tables.js'
 
 /**
  * The kept foreign keys that would make the server refuse a step, so that they must be dropped before and added again
- * after: keys that lose the last index they are looked up in (error 1553), on either side, and keys that refer to a column
- * whose type changes (error 1833).
+ * after: keys that lose the last index they are looked up in (error 1553), on either side, keys that refer to a column
+ * whose type changes (error 1833), and on either side those of a column that begins or ceases to number itself (MySQL: 1832,
+ * 1833).
  */
 export function keysInTheWay(
   pairs: readonly TablePair[],
@@ -17,9 +18,10 @@ export function keysInTheWay(
   return kept.filter(({ table, key }) => {
     const own = pairOf(table.name)
     const target = pairOf(key.references.table)
-    if (own && losesSupport(own, dropped, key.columns)) return true
+    if (own && (losesSupport(own, dropped, key.columns) || renumbers(own, key.columns))) return true
     if (!target) return false
-    return losesSupport(target, dropped, key.references.columns) || retypes(target, key.references.columns)
+    const { columns } = key.references
+    return losesSupport(target, dropped, columns) || retypes(target, columns) || renumbers(target, columns)
   })
 }
 
@@ -51,6 +53,10 @@ function supporting({ primaryKey, indexes }: Table, columns: readonly string[]) 
     primaryKey: primaryKey !== undefined && supports(primaryKey, columns),
     indexes: indexes.filter((index) => index.type !== 'fulltext' && supports(index.columns, columns)),
   }
+}
+
+function renumbers({ columns }: TablePair, names: readonly string[]): boolean {
+  return columns.some(({ from, autoIncrementChanged }) => autoIncrementChanged && names.includes(from.name))
 }
 
 function retypes({ columns }: TablePair, names: readonly string[]): boolean {

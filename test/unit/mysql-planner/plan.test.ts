@@ -51,6 +51,33 @@ ALTER TABLE \`Post\` ADD CONSTRAINT \`Post_authorId_fkey\` FOREIGN KEY (\`author
 `)
   })
 
+  test.each([
+    ['begins', '', ' @default(autoincrement())'],
+    ['ceases', ' @default(autoincrement())', ''],
+  ])('a column that others refer to %s to number itself while no key refers to it', async (_, from, to) => {
+    const schema = (id: string) => `
+      model P {
+        id  BigInt @id${id}
+        cs  C[]
+        pid BigInt?
+        p   P?     @relation("tree", fields: [pid], references: [id])
+        ps  P[]    @relation("tree")
+      }
+      model C {
+        id  Int    @id
+        pid BigInt
+        p   P      @relation(fields: [pid], references: [id])
+      }`
+    const { script } = await planOf(schema(from), schema(to))
+    expect(script.match(/^ALTER TABLE `\w+` (?:DROP FOREIGN KEY|MODIFY|ADD CONSTRAINT) `\w+`/gm)).toEqual([
+      'ALTER TABLE `C` DROP FOREIGN KEY `C_pid_fkey`',
+      'ALTER TABLE `P` DROP FOREIGN KEY `P_pid_fkey`',
+      'ALTER TABLE `P` MODIFY `id`',
+      'ALTER TABLE `P` ADD CONSTRAINT `P_pid_fkey`',
+      'ALTER TABLE `C` ADD CONSTRAINT `C_pid_fkey`',
+    ])
+  })
+
   test('nothing to do', async () => {
     const plan = await planOf(model('a String'), model('a String'))
     expect(plan).toMatchObject({ empty: true, script: '-- This is an empty migration.', steps: [], summary: '' })
