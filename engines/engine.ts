@@ -297,6 +297,12 @@ export interface Connection extends AnsweringClient {
    * @throws the driver's error; where nothing rolls back, its `completed` is the number of statements that ended well
    */
   script(sql: string): Promise<void>
+  /**
+   * Runs a script that Prisma would run, as Prisma's own database reads it, and returns it as it was run. Outside of a
+   * transaction it must end outside of one. Undefined where {@link script} does the same.
+   * @throws the driver's error; what of the script had ended well before it may stay, and is counted as `completed`
+   */
+  foreignScript?(sql: string): Promise<string>
   /** Whether the table exists in the connection's namespace. */
   hasTable(name: string): Promise<boolean>
   /** All ordinary tables of the connection's namespaces, without `_prisma_migrations`. `schemas` names the namespaces (multi-schema). */
@@ -498,6 +504,8 @@ export interface Engine {
    */
   rebuilds?(send: (sql: string, params?: readonly unknown[]) => Promise<Row[]>): {
     run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T>
+    /** A statement of a script of Prisma's that was refused, as Prisma reads it; undefined where that is no other one. */
+    asPrismaReads(sql: string, error: unknown): Promise<string | undefined>
   }
   /** The name of the URL's database, as a person would confirm it: of a file its absolute path. @throws {BadUrlError} */
   nameOf(url: DatabaseUrl): string
@@ -567,6 +575,21 @@ export class LockLostError extends EngineError {
 /** An operation ended the transaction in which it ran. */
 export class TransactionEndedError extends EngineError {
   override readonly name = 'TransactionEndedError'
+}
+
+/** A script began a transaction and did not end it. */
+export class OpenTransactionError extends EngineError {
+  override readonly name = 'OpenTransactionError'
+  constructor() {
+    super('the script ends inside a transaction that it began; what it did in there was rolled back')
+  }
+}
+
+/** The error of a script, with how many of its statements had ended well and may stay. */
+export function withCompleted(error: unknown, completed: number): unknown {
+  if (completed > 0 && typeof error === 'object' && error !== null)
+    Object.defineProperty(error, 'completed', { value: completed, configurable: true })
+  return error
 }
 
 /** The transaction was rolled back by the server although COMMIT was asked for (an operation swallowed an error). */

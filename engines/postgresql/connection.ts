@@ -1,4 +1,5 @@
 /** A PostgreSQL session as the contract wants it. */
+
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sendMessage } from '../at-once.js'
@@ -13,6 +14,7 @@ import {
   type HistoryDialect,
   type Leftover,
   type LockOptions,
+  OpenTransactionError,
   type PlainText,
   type Row,
   type SentAtOnce,
@@ -21,9 +23,11 @@ import {
   TransactionEndedError,
   type TransactionOptions,
   type WholeTransaction,
+  withCompleted,
 } from '../engine.js'
 import { oneLine } from '../foreign.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
+import { commits } from '../sql/transactions.js'
 import { postgresAdapter } from './adapter.js'
 import { doBlock, emptySchemaSql, leftover, leftoversSql, readTables } from './catalog.js'
 import { explainPostgres } from './errors.js'
@@ -149,6 +153,21 @@ export class PostgresConnection implements Connection {
   async script(sql: string): Promise<void> {
     this.#note(sql)
     await this.#send(withoutMark(sql))
+  }
+
+  async foreignScript(sql: string): Promise<string> {
+    const inside = this.session.status !== 'I'
+    try {
+      await this.script(sql)
+      if (!inside && this.session.status !== 'I') {
+        await this.session.send('ROLLBACK')
+        throw new OpenTransactionError()
+      }
+      return sql
+    } catch (error) {
+      // All of a message is undone, but for what stands before a COMMIT in it.
+      throw withCompleted(error, !inside && commits(sql, this.syntax) ? 1 : 0)
+    }
   }
 
   /**

@@ -36,6 +36,8 @@ const ALONE: Readonly<Partial<Record<StatementSyntax['dialect'], readonly Alone[
   ],
 }
 
+const CONTROL = /^(?:BEGIN|START|COMMIT|END|ROLLBACK|ABORT)$/
+
 /**
  * Whether a script of Prisma's cannot be run in one transaction: a statement in it is refused there, or one uses an enum's value
  * after the COMMIT that makes it usable (PostgreSQL), or it rolls something back by itself. Prisma runs it as it is.
@@ -48,6 +50,8 @@ export function standsAlone(script: string, syntax: StatementSyntax): boolean {
     const words = wordsOf(text, syntax)
     if (rules.some((rule) => fits(rule, words))) return true
     const [effect] = describeStatement(text, syntax) ?? []
+    // With a level of isolation, a chain or a name of its own it cannot be taken off.
+    if (effect === undefined && CONTROL.test(words[0] ?? '') && words[1] !== 'TO') return true
     if (effect?.object === 'transaction') {
       if (effect.name === 'rollback') return true
       if (effect.name === 'commit') usable.push(...added.splice(0))
@@ -55,6 +59,19 @@ export function standsAlone(script: string, syntax: StatementSyntax): boolean {
     else if (usable.some((value) => text.includes(`'${value.replaceAll("'", "''")}'`))) return true
   }
   return false
+}
+
+/** Whether a statement of the script takes back what others of it did. */
+export function takesBack(script: string, syntax: StatementSyntax): boolean {
+  return splitStatements(script, syntax).some(({ text }) => {
+    const [first, second] = wordsOf(text, syntax)
+    return (first === 'ROLLBACK' && second !== 'TO') || (first === 'ABORT' && syntax.dialect === 'postgresql')
+  })
+}
+
+/** Whether a statement of the script ends a transaction and keeps what was done in it. */
+export function commits(script: string, syntax: StatementSyntax): boolean {
+  return splitStatements(script, syntax).some(({ text }) => /^(?:COMMIT|END)$/.test(wordsOf(text, syntax)[0] ?? ''))
 }
 
 function fits({ first, also }: Alone, words: readonly string[]): boolean {

@@ -107,7 +107,7 @@ function sqliteDriver(database: Database): AdapterDriver {
       if (query.args.length === 0) {
         const changes = database.prepare('SELECT total_changes()').pluck()
         const before = Number(changes.get())
-        runScript(database, query.sql)
+        await runScript(database, query.sql)
         return Number(changes.get()) - before
       }
       const statement = prepare(query)
@@ -122,17 +122,27 @@ function sqliteDriver(database: Database): AdapterDriver {
 }
 
 /** Statement by statement, texts in double quotes as Prisma's own SQLite reads them. */
-function runScript(database: Database, script: string): void {
-  for (const { text } of splitStatements(script, syntax)) run(database, text)
+async function runScript(database: Database, script: string): Promise<void> {
+  for (const { text } of splitStatements(script, syntax)) await run(database, text)
 }
 
-function run(database: Database, sql: string): void {
+async function run(database: Database, sql: string): Promise<void> {
   try {
     database.exec(sql)
   } catch (error) {
-    const mended = withTexts(sql, error, syntax)
+    const mended = await withTexts(sql, error, syntax, async (text) => refusalOf(database, text))
     if (mended === undefined) throw error
-    run(database, mended)
+    database.exec(mended)
+  }
+}
+
+/** What a statement would be refused with. */
+function refusalOf(database: Database, sql: string): unknown {
+  try {
+    database.prepare(sql)
+    return undefined
+  } catch (error) {
+    return error
   }
 }
 

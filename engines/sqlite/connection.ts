@@ -12,11 +12,13 @@ import {
   ForeignKeyError,
   type LockOptions,
   LockTimeoutError,
+  OpenTransactionError,
   type Row,
   type TableInfo,
   type Transaction,
   TransactionEndedError,
   type TransactionOptions,
+  withCompleted,
 } from '../engine.js'
 import { bindPlaceholders } from '../sql/placeholders.js'
 import { splitStatements } from '../sql/scanner.js'
@@ -152,6 +154,36 @@ export class SqliteConnection implements Connection {
   /** Statement by statement: where another process is in the way, only the one that was refused is sent again. */
   async script(sql: string): Promise<void> {
     for (const statement of splitStatements(sql, this.syntax)) await this.#run(statement.text)
+  }
+
+  async foreignScript(sql: string): Promise<string> {
+    const inside = this.handle.inTransaction
+    let [ran, at, completed] = ['', 0, 0]
+    try {
+      for (const { text, start, end } of splitStatements(sql, this.syntax)) {
+        ran += sql.slice(at, start) + (await this.#foreign(text))
+        at = end
+        completed += 1
+      }
+      if (!inside && this.handle.inTransaction) throw new OpenTransactionError()
+    } catch (error) {
+      if (!inside && this.handle.inTransaction) this.handle.exec('ROLLBACK')
+      throw withCompleted(error, inside ? 0 : completed)
+    }
+    return ran + sql.slice(at)
+  }
+
+  /** Returns the statement that was run. */
+  async #foreign(sql: string): Promise<string> {
+    try {
+      await this.#run(sql)
+      return sql
+    } catch (error) {
+      const mended = await this.#rebuilds.asPrismaReads(sql, error)
+      if (mended === undefined) throw error
+      await this.#run(mended)
+      return mended
+    }
   }
 
   async #run(sql: string, params: readonly unknown[] = []): Promise<Answer> {

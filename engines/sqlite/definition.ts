@@ -24,6 +24,8 @@ interface Item {
   /** With their names: `CONSTRAINT positive CHECK (price > 0)`. */
   readonly checks: readonly string[]
   readonly foreignKeys: readonly ForeignKey[]
+  /** Of a UNIQUE that says more than its columns: those, and `ON CONFLICT REPLACE`. */
+  readonly special: { readonly columns: readonly string[]; readonly conflict: string } | undefined
 }
 
 interface ForeignKey {
@@ -62,7 +64,7 @@ export function definitionOf(sql: string, syntax: StatementSyntax): Definition {
     if (text === '(') depth++
     else if (text === ')') depth--
     if (!(depth === 0 || (depth === 1 && text === ','))) continue
-    items.push(itemOf(sql, words.slice(from, i)))
+    items.push(itemOf(sql, words.slice(from, i), syntax))
     from = i + 1
     if (depth === 0) {
       close = i
@@ -79,7 +81,7 @@ export function definitionOf(sql: string, syntax: StatementSyntax): Definition {
   }
 }
 
-function itemOf(sql: string, words: readonly Word[]): Item {
+function itemOf(sql: string, words: readonly Word[], syntax: StatementSyntax): Item {
   const [first] = words
   const is = (i: number, pattern: RegExp) => words[i]?.kind === 'word' && pattern.test(words[i]!.text)
   const column = first && !is(0, CONSTRAINT) ? bareName(first.text) : undefined
@@ -108,7 +110,15 @@ function itemOf(sql: string, words: readonly Word[]): Item {
   }
   const text = first ? sql.slice(first.start, words.at(-1)!.end) : ''
   const foreignKeys = foreignKeysOf(sql, words, column)
-  return { text, column, collation: column === undefined ? undefined : collation, generated, checks, foreignKeys }
+  return {
+    text,
+    column,
+    collation: column === undefined ? undefined : collation,
+    generated,
+    checks,
+    foreignKeys,
+    special: specialIn(text, column, syntax),
+  }
 }
 
 /** The words between the parenthesis at this place and the one that closes it, and the place behind that. */
@@ -116,7 +126,10 @@ function namesIn(words: readonly Word[], at: number): { readonly names: string; 
   if (words[at]?.text !== '(') return { names: '', next: at }
   const length = words.slice(at).findIndex(({ text }) => text === ')')
   const next = length === -1 ? words.length : at + length + 1
-  return { names: JSON.stringify(words.slice(at + 1, next - 1).map(({ text }) => bareName(text))), next }
+  // Of each member its name: an index's may have a collation and a direction behind it.
+  const inside = words.slice(at + 1, next - 1)
+  const names = inside.filter((_, i) => i === 0 || inside[i - 1]?.text === ',')
+  return { names: JSON.stringify(names.map(({ text }) => bareName(text))), next }
 }
 
 function foreignKeysOf(sql: string, words: readonly Word[], column: string | undefined): ForeignKey[] {
@@ -164,11 +177,44 @@ export function withoutUnique(
   let found = false
   const texts = items.flatMap(({ text, column }) => {
     const cut = uniqueIn(text, column, syntax)
-    if (found || cut?.columns !== wanted) return [text]
+    if (cut?.columns !== wanted) return [text]
     found = true
-    return column === undefined ? [] : [`${text.slice(0, cut.start).trimEnd()}${text.slice(cut.end)}`]
+    // The end of a line may be that of a comment.
+    return column === undefined ? [] : [`${text.slice(0, cut.start)}${text.slice(cut.end)}\n`]
   })
   return found ? texts.join(', ') : undefined
+}
+
+/**
+ * What a UNIQUE says beyond its columns: another collation, what is done on a conflict. The index that Prisma makes in its place
+ * says neither.
+ * @param now the columns that are there
+ */
+function specialUniques(old: Definition, next: Definition, now: ReadonlySet<string>): string[] {
+  const had = new Set(next.items.map(({ text }) => squeezed(text)))
+  return old.items.flatMap(({ text, column, special }) => {
+    if (special === undefined || !special.columns.every((name) => now.has(name))) return []
+    const unique = column === undefined ? text : `UNIQUE ("${column.replaceAll('"', '""')}")${special.conflict}`
+    return had.has(squeezed(unique)) ? [] : [unique]
+  })
+}
+
+function specialIn(text: string, column: string | undefined, syntax: StatementSyntax): Item['special'] {
+  const unique = uniqueIn(text, column, syntax)
+  if (unique === undefined) return undefined
+  const conflict = /\s+ON\s+CONFLICT\s+\w+$/i.exec(text.slice(unique.start, unique.end))?.[0] ?? ''
+  const collated = column === undefined && /\bCOLLATE\b/i.test(text.slice(unique.start, unique.end))
+  return conflict === '' && !collated ? undefined : { columns: JSON.parse(unique.columns) as string[], conflict }
+}
+
+/** The definition as if the UNIQUE on these columns said nothing beyond them. */
+export function withoutSpecial(definition: Definition, columns: readonly string[] | undefined): Definition {
+  if (columns === undefined) return definition
+  const given = JSON.stringify(columns.map((column) => column.toLowerCase()))
+  const items = definition.items.map((item) =>
+    item.special && JSON.stringify(item.special.columns) === given ? { ...item, special: undefined } : item,
+  )
+  return { ...definition, items }
 }
 
 /** Where the UNIQUE of a column or constraint stands in its text, with its name and what is done on a conflict. */
@@ -192,7 +238,7 @@ function uniqueIn(text: string, column: string | undefined, syntax: StatementSyn
   return undefined
 }
 
-const bareName = (text: string) => text.replace(/^["`[]|["`\]]$/g, '').toLowerCase()
+const bareName = (text: string) => text.replace(/^["'`[]|["'`\]]$/g, '').toLowerCase()
 const squeezed = (check: string) => check.replace(/^CONSTRAINT\s+\S+\s+/i, '').replace(/\s+/g, '')
 
 /** The item's text, with foreign keys checked at COMMIT where they were so before. */
@@ -247,7 +293,7 @@ export function merged(
   const firstConstraint = next.items.findIndex(({ column }) => column === undefined)
   const at = firstConstraint === -1 ? items.length : firstConstraint
   items.splice(at, 0, ...generated.filter(({ text }) => !mentions(text, gone)).map(({ text }) => text))
-  items.push(...checks)
+  items.push(...checks, ...specialUniques(old, next, now))
   const options = next.options === '' && old.options !== '' ? ` ${old.options}` : ''
   const same = items.length === next.items.length && items.every((text, i) => text === next.items[i]!.text)
   if (same && options === '') return next.sql

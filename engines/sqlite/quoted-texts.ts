@@ -1,30 +1,46 @@
 /**
  * SQLite as most programs have it, Prisma's among them, takes `"x"` for a text where there is no column `x`. The driver of rays is
- * built without that (SQLITE_DQS=0, https://www.sqlite.org/quirks.html#dblquote), and says so: the text is then written as one.
+ * built without that (SQLITE_DQS=0, https://www.sqlite.org/quirks.html#dblquote), so that a column that is gone is an error and
+ * no text. In scripts that Prisma would run, and only there, texts are read as Prisma reads them.
  */
 import type { StatementSyntax } from '../engine.js'
 import { wordsOf } from './definition.js'
 import { literal } from './values.js'
 
-const NO_COLUMN = /^no such column: "(.+)" - should this be a string literal in single-quotes\?$/s
+const NO_COLUMN = /no such column: "(.+)" - should this be a string literal in single-quotes\?$/s
 
-/** Before a name of a table, an index, a trigger or a column that is made or named. */
-const NAMES =
-  /^(?:into|update|from|join|table|view|trigger|index|references|column|to|as|constraint|savepoint|release|collate)$/i
+/** The name in double quotes that an error says is no column. */
+function missing(error: unknown): string | undefined {
+  return NO_COLUMN.exec((error as { message?: string } | undefined)?.message ?? '')?.[1]
+}
 
 /**
- * The statement with texts in place of what the error names; undefined where the error is another one. SQLite reads a whole
- * statement before it does anything of it, so it can be sent again.
+ * The statement with texts in place of what is no column, each where SQLite itself would take it for one; undefined where the
+ * error is another one.
+ * @param error what the statement was refused with: SQLite reads all of it before it does anything
+ * @param refusal what a statement would be refused with, without doing anything of it; undefined: it would be taken
  */
-export function withTexts(sql: string, error: unknown, syntax: StatementSyntax): string | undefined {
-  const name = NO_COLUMN.exec((error as Error).message ?? '')?.[1]
+export async function withTexts(
+  sql: string,
+  error: unknown,
+  syntax: StatementSyntax,
+  refusal: (sql: string) => Promise<unknown>,
+): Promise<string | undefined> {
+  const name = missing(error)
   if (name === undefined) return undefined
-  const words = wordsOf(sql, syntax)
   const wanted = `"${name.replaceAll('"', '""')}"`
-  const texts = words.filter(({ text }, i) => {
-    const [before, after] = [words[i - 1]?.text ?? '', words[i + 1]?.text ?? '']
-    return text === wanted && before !== '.' && after !== '.' && !NAMES.test(before)
-  })
-  if (texts.length === 0) return undefined
-  return texts.reduceRight((mended, { start, end }) => mended.slice(0, start) + literal(name) + mended.slice(end), sql)
+  const places = wordsOf(sql, syntax).filter(({ text }) => text === wanted)
+  const written = (texts: readonly (typeof places)[number][]) =>
+    texts.reduceRight((all, { start, end }) => all.slice(0, start) + literal(name) + all.slice(end), sql)
+  const isRight = async (texts: typeof places) => missing(await refusal(written(texts))) !== name
+  let texts = places
+  if (texts.length === 0 || !(await isRight(texts))) return undefined
+  // The same name may be that of a column, a table or an alias in another place.
+  for (const place of places) {
+    const fewer = texts.filter((each) => each !== place)
+    if (fewer.length > 0 && (await isRight(fewer))) texts = fewer
+  }
+  const mended = written(texts)
+  const next = await refusal(mended)
+  return (await withTexts(mended, next, syntax, refusal)) ?? mended
 }

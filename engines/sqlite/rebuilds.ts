@@ -1,11 +1,11 @@
 /**
- * What stands around a statement: what a table keeps when it is built anew, and texts in double quotes. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
+ * What a table keeps when it is built anew. Prisma changes a SQLite table by making `new_T`, copying the rows, dropping `T` and
  * renaming `new_T`; everything of `T` that no Prisma schema models would go with it: triggers, partial and expression
  * indexes, checks, collations, generated columns, STRICT, and the count of AUTOINCREMENT. And the renaming fails while a view or a trigger elsewhere names `T`.
  */
 import { EngineError, type Row, type StatementSyntax } from '../engine.js'
 import { describeStatement } from '../sql/statements.js'
-import { definitionOf, merged, withoutUnique, wordsOf } from './definition.js'
+import { definitionOf, merged, withoutSpecial, withoutUnique, wordsOf } from './definition.js'
 import { inlineUniques } from './inline-unique.js'
 import { withTexts } from './quoted-texts.js'
 import { literal, quote } from './values.js'
@@ -33,6 +33,10 @@ export class Rebuilds {
   readonly #syntax: StatementSyntax
   readonly #begun = new Set<string>()
   readonly #kept = new Map<string, Kept>()
+  /** The columns of the UNIQUE that a table is built anew without. */
+  #givenUp: readonly string[] | undefined
+  /** The names by which UNIQUE of tables went before something was renamed, and SQLite's own by now. */
+  readonly #former = new Map<string, string>()
 
   constructor(send: Send, syntax: StatementSyntax) {
     this.#send = send
@@ -45,19 +49,10 @@ export class Rebuilds {
    * @throws {EngineError} for a trigger that the table as it is now would break
    */
   async run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
-    try {
-      return await this.#run(sql, work)
-    } catch (error) {
-      const mended = withTexts(sql, error, this.#syntax)
-      if (mended === undefined) throw error
-      return this.run(mended, work)
-    }
-  }
-
-  async #run<T>(sql: string, work: (sql: string) => Promise<T>): Promise<T> {
     const [effect] = SUSPECT.test(sql) ? (describeStatement(sql, this.#syntax) ?? []) : []
     if (effect?.object === 'index' && effect.action === 'drop' && (await this.#dropUnique(effect.name)))
       return work(NOTHING)
+    if (effect?.object === 'column' && effect.action === 'rename') return this.#renaming(() => work(sql))
     if (effect?.object !== 'table') return work(sql)
     const { action, name } = effect
     if (action === 'create' && name.startsWith(PREFIX)) {
@@ -72,13 +67,37 @@ export class Rebuilds {
       return result
     }
     const kept = this.#kept.get(effect.newName ?? '')
-    if (action !== 'rename' || !kept || name !== PREFIX + effect.newName) return work(sql)
+    if (action !== 'rename') return work(sql)
+    if (!kept || name !== PREFIX + effect.newName)
+      return this.#renaming(() => work(sql), [name, effect.newName ?? name])
     const result =
       (await this.#completed(name, effect.newName!, kept, work)) ?? (await this.#unchecked(() => work(sql)))
     this.#begun.delete(effect.newName!)
     this.#kept.delete(effect.newName!)
     await this.#restore(effect.newName!, kept)
     return result
+  }
+
+  /** A script that renames a table or a column drops its indexes by the names that they had before. */
+  async #renaming<T>(work: () => Promise<T>, [from, to]: readonly [string, string] = ['', '']): Promise<T> {
+    const before = await inlineUniques((sql) => this.#send(sql))
+    const result = await work()
+    for (const { index, table, alias } of before) {
+      const now = table === from ? index.replace(`sqlite_autoindex_${from}_`, `sqlite_autoindex_${to}_`) : index
+      for (const [former, known] of this.#former) if (known === index) this.#former.set(former, now)
+      if (alias !== undefined) this.#former.set(alias.toLowerCase(), now)
+    }
+    return result
+  }
+
+  /** A statement of a script of Prisma's that was refused, as Prisma reads it; undefined where that is no other one. */
+  asPrismaReads(sql: string, error: unknown): Promise<string | undefined> {
+    return withTexts(sql, error, this.#syntax, (text) =>
+      this.#send(`EXPLAIN ${text}`).then(
+        () => undefined,
+        (refusal: unknown) => refusal,
+      ),
+    )
   }
 
   /** SQLite: a renaming checks every view and trigger, unless it is done as of old, which leaves other tables' keys alone. */
@@ -160,7 +179,9 @@ export class Rebuilds {
     const [there] = await this.#send("SELECT 1 AS found FROM sqlite_schema WHERE type = 'index' AND name = ?", [name])
     if (there) return false
     const all = await inlineUniques((sql) => this.#send(sql))
-    const unique = all.find(({ alias }) => alias?.toLowerCase() === name.toLowerCase())
+    const unique =
+      all.find(({ alias }) => alias?.toLowerCase() === name.toLowerCase()) ??
+      all.find(({ index }) => index === this.#former.get(name.toLowerCase()))
     if (unique === undefined) return false
     const { table, columns } = unique
     const definition = definitionOf(String(await this.#tableSql(table)), this.#syntax)
@@ -175,14 +196,19 @@ export class Rebuilds {
       .map((row) => quote(String(row.name)))
       .join(', ')
     const made = quote(PREFIX + table)
-    for (const sql of [
+    this.#givenUp = columns
+    const statements = [
       `CREATE TABLE ${made} (${list})${definition.options === '' ? '' : ` ${definition.options}`}`,
       `INSERT INTO ${made} (${kept}) SELECT ${kept} FROM ${quote(table)}`,
       `DROP TABLE ${quote(table)}`,
       `ALTER TABLE ${made} RENAME TO ${quote(table)}`,
       ...indexes.map((row) => String(row.sql)).filter((sql) => isPlain(sql, this.#syntax)),
-    ])
-      await this.run(sql, (text) => this.#send(text))
+    ]
+    try {
+      for (const sql of statements) await this.run(sql, (text) => this.#send(text))
+    } finally {
+      this.#givenUp = undefined
+    }
     return true
   }
 
@@ -217,9 +243,8 @@ export class Rebuilds {
     work: (sql: string) => Promise<T>,
   ): Promise<T | undefined> {
     const next = definitionOf(String((await this.#tableSql(made)) ?? ''), this.#syntax)
-    const whole = merged(definitionOf(kept.sql, this.#syntax), next, (text, columns) =>
-      mentions(text, columns, this.#syntax),
-    )
+    const old = withoutSpecial(definitionOf(kept.sql, this.#syntax), this.#givenUp)
+    const whole = merged(old, next, (text, columns) => mentions(text, columns, this.#syntax))
     if (whole === next.sql) return undefined
     const objects = await this.#send(
       "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('trigger', 'index') AND sql IS NOT NULL ORDER BY rowid",

@@ -3,13 +3,14 @@
 import type { Connection, Structure } from '../../engines/engine.js'
 import type { SchemaFile, SchemaState } from '../../engines/schema-engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
+import { takesBack } from '../../engines/sql/transactions.js'
 import { FailedError, RaysError, UsageError } from '../errors.js'
 import { isAtomic } from '../history/direction.js'
 import { operationError } from '../history/operation.js'
 import { stopIfInterrupted } from '../interruption.js'
 import { readScript, readSnapshot } from '../migrations/directory.js'
 import { completeFrom, type Draft } from '../migrations/draft.js'
-import { withoutTransactions } from '../migrations/foreign.js'
+import { runForeign, withoutTransactions } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 import { replay } from '../proof/replay.js'
@@ -112,6 +113,8 @@ function summary({ name }: Migration, { plan, state }: Reversal): AdoptedMigrati
 
 /** Goes through the migrations once, each on the structure that the one before left. */
 class Walk {
+  /** The scripts as they were run, texts in them as Prisma reads them. */
+  readonly #asRun = new Map<string, string>()
   readonly #context: Context
   readonly #project: Project
   readonly #all: readonly Migration[]
@@ -135,7 +138,10 @@ class Walk {
       const after = await engine.structure(connection, schemas)
       const same = previous !== undefined && sameLines(before, after)
       const snapshot = (await readSnapshot(migration)) ?? (same ? previous! : await this.#introspect(connection))
-      if (migration.codeFile === undefined) {
+      if (migration.codeFile === undefined && takesBack(await readScript(migration), engine.syntax)) {
+        host.note(`${migration.name} rolls something back by itself: it stays as Prisma made it, without a way back.`)
+        found.push({ migration, reversal: undefined, snapshot, transaction, script: '' })
+      } else if (migration.codeFile === undefined) {
         const reversal = await this.#reversal({
           connection,
           index,
@@ -185,7 +191,7 @@ class Walk {
   }): Promise<Reversal> {
     const { connection, previous, snapshot } = at
     const { engine, schemas } = this.#project
-    const script = await readScript(at.migration)
+    const script = this.#asRun.get(at.migration.name) ?? (await readScript(at.migration))
     const state = (files: readonly SchemaFile[] | undefined): SchemaState =>
       files === undefined ? { kind: 'empty' } : { kind: 'schema', files }
     const live: SchemaState = { kind: 'database', connection, context: snapshot }
@@ -219,17 +225,19 @@ class Walk {
     }
     const script = await readScript(migration)
     const loaded = await loadMigration(migration, {
-      runScript: (text) => connection.script(text),
+      runScript: (text) => runForeign(connection, text),
       ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
     })
     const atomic = isAtomic(connection, loaded)
     try {
       if (!atomic) {
-        await connection.script(script)
+        this.#asRun.set(migration.name, await runForeign(connection, script))
         return false
       }
       const inside = withoutTransactions(script, connection.syntax)
-      await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, () => connection.script(inside))
+      await connection.transaction({ foreignKeysOff: loaded.foreignKeysOff }, async () => {
+        this.#asRun.set(migration.name, await runForeign(connection, inside))
+      })
       return true
     } catch (error) {
       const { kind } = connection.engine.explain(error)

@@ -3,6 +3,7 @@
  * migration of its own that is kept beside the migrations, not among them: Prisma takes every folder there for one. The
  * next `makemigration` or `save` puts all of them into one migration and records it; no data is touched.
  */
+
 import { readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -16,6 +17,7 @@ import { cancellable, interrupted, stopIfInterrupted } from '../interruption.js'
 import { type Answers, composeAnswers, readAnswers } from '../migrations/answers.js'
 import { BASE, developmentOf, folderOf } from '../migrations/development.js'
 import { EMPTY_SCRIPT, listMigrations, readSnapshot, replaceSnapshot } from '../migrations/directory.js'
+import { runForeign } from '../migrations/foreign.js'
 import { loadMigration, operationName } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import { snapshotOf } from '../schema/prisma-schema.js'
@@ -246,7 +248,7 @@ async function run(
 ): Promise<boolean> {
   const { project, host, connection } = at
   const { engine } = connection
-  const loaded = await loadMigration(migration, { runScript: (script) => connection.script(script) })
+  const loaded = await loadMigration(migration, { runScript: (script) => runForeign(connection, script) })
   const done: number[] = []
   const atomic = isAtomic(connection, loaded)
   const { signal } = host

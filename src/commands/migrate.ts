@@ -1,4 +1,5 @@
 /** `rays migrate`: brings the database to a migration, up or down. */
+
 import type { Connection, Engine } from '../../engines/engine.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { shortPath } from '../config/short-path.js'
@@ -17,6 +18,7 @@ import { absorbed, asAbsorbed, historyOf, recordAbsorbed } from '../history/squa
 import { journalOf, readAtRest, unfinished } from '../history/under-way.js'
 import { courseOf, sqlOfCourse } from '../migrations/course.js'
 import { checksumMatches, readScript, targetOf } from '../migrations/directory.js'
+import { runForeign } from '../migrations/foreign.js'
 import { warnOfNearHooks } from '../migrations/hooks.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
@@ -484,7 +486,7 @@ export async function loadAll(
       const source = fake ? { ...migration, codeFile: undefined } : migration
       const ready = {
         ...(await loadMigration(source, {
-          runScript: (script) => connection.script(script),
+          runScript: (script) => runForeign(connection, script),
           ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
           syntax: connection.syntax,
         })),

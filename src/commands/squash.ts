@@ -13,7 +13,7 @@ import { stopIfInterrupted } from '../interruption.js'
 import { type Part as Course, courseOf } from '../migrations/course.js'
 import { readScript, readSnapshot, safeName, targetOf } from '../migrations/directory.js'
 import { type Draft, type DraftCode, type DraftPlace, layOut, writeDraft } from '../migrations/draft.js'
-import { readForeign } from '../migrations/foreign.js'
+import { readForeign, runForeign } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
 import type { LoadedMigration, Migration } from '../migrations/migration.js'
 import type { PlannedOperation } from '../migrations/operations.js'
@@ -285,7 +285,7 @@ class Squash {
   #load(migration: Migration): Promise<LoadedMigration> {
     const { connection } = this
     return loadMigration(migration, {
-      runScript: (script) => connection.script(script),
+      runScript: (script) => runForeign(connection, script),
       ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
     })
   }

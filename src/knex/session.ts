@@ -109,7 +109,7 @@ export class KnexSession implements Client, JournalSession {
     let completed = 0
     for (const { text } of splitStatements(sql, this.syntax)) {
       try {
-        await this.raw(text)
+        await this.#foreign(text)
         completed += 1
       } catch (error) {
         if (error instanceof Error) {
@@ -118,6 +118,17 @@ export class KnexSession implements Client, JournalSession {
         }
         throw error
       }
+    }
+  }
+
+  /** A statement of Prisma's, as Prisma reads it. */
+  async #foreign(sql: string): Promise<void> {
+    try {
+      await this.raw(sql)
+    } catch (error) {
+      const mended = await this.#rebuilds?.asPrismaReads(sql, error)
+      if (mended === undefined) throw error
+      await this.raw(mended)
     }
   }
 

@@ -1,4 +1,5 @@
 /** What Knex is given as its list of migrations: the folders of rays and Prisma and the project's own Knex files, in one order. */
+
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Knex } from 'knex'
 import { DecisionError, RaysError, UsageError } from '../errors.js'
@@ -7,6 +8,7 @@ import { Journal } from '../history/journal.js'
 import { type MigrationRecord, nextBatch, type OtherHistory, Recorder } from '../history/recorder.js'
 import { appliedRow } from '../history/rows.js'
 import { checksum, listMigrations, readScript } from '../migrations/directory.js'
+import { runForeign } from '../migrations/foreign.js'
 import { type LoadOptions, loadMigration } from '../migrations/load.js'
 import type { KnexForm, LoadedMigration, Migration, OperationFunction } from '../migrations/migration.js'
 import { compareNames } from '../text.js'
@@ -189,7 +191,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
     if (code) await code[direction](knex)
     else {
       const again = await this.#load(loaded.migration, {
-        runScript: (script) => session.script(script),
+        runScript: (script) => runForeign(session, script),
         inTransaction: session.syntax,
       })
       await runOperations(session, again, direction)
@@ -209,7 +211,7 @@ export class PrismaMigrationSource implements Knex.MigrationSource<Entry> {
   ): Promise<void> {
     const { operations } = code
       ? { operations: [[this.#inKnex('up', code, knex, session), this.#inKnex('down', code, knex, session)] as const] }
-      : await this.#load(loaded.migration, { runScript: (script) => session.script(script) })
+      : await this.#load(loaded.migration, { runScript: (script) => runForeign(session, script) })
     const options = {
       connection: session,
       direction,

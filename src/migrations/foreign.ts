@@ -143,3 +143,13 @@ export function withoutTransactions(script: string, syntax: StatementSyntax): st
   }
   return text
 }
+
+/** Runs a script that Prisma would run; returns it as it was run. */
+export async function runForeign(
+  connection: { script(sql: string): Promise<void>; foreignScript?(sql: string): Promise<string> },
+  script: string,
+): Promise<string> {
+  if (connection.foreignScript) return connection.foreignScript(script)
+  await connection.script(script)
+  return script
+}

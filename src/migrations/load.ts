@@ -17,7 +17,7 @@ import { readText, statementsIn } from './texts.js'
 
 export interface LoadOptions {
   /** Runs a whole script, as the server reads it; used for folders with migration.sql only. */
-  readonly runScript: (script: string) => Promise<void>
+  readonly runScript: (script: string) => Promise<unknown>
   /** Where the script runs in a transaction: the lexical rules by which its own BEGIN and COMMIT are found and left out. */
   readonly inTransaction?: StatementSyntax
   /** The lexical rules by which the script must be readable. */

@@ -13,7 +13,7 @@ import { effectsOf, readSteps } from './steps.js'
  * @param reverse the script of the other direction, which tells the types of columns that are dropped
  */
 export function repairScript(script: string, reverse: string, syntax: StatementSyntax): string {
-  return repairZones(repairEnums(repairSequences(script, syntax), reverse, syntax), reverse, syntax)
+  return repairZones(repairEnums(repairSequences(script, reverse, syntax), reverse, syntax), reverse, syntax)
 }
 
 /** Types of times by whether they know their zone. */

@@ -5,8 +5,8 @@ import { describeStatement } from '../../engines/sql/statements.js'
 import { SEQUENCE_REPAIR } from './steps.js'
 
 /** The script with sequences as SERIAL would have them: their names, their types, their owners, and where they go on. */
-export function repairSequences(script: string, syntax: StatementSyntax): string {
-  return repairAdded(repairSerials(repairDropped(script, syntax), syntax), syntax)
+export function repairSequences(script: string, reverse: string, syntax: StatementSyntax): string {
+  return repairAdded(repairSerials(repairDropped(script, reverse, syntax), syntax), syntax)
 }
 
 const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
@@ -50,32 +50,63 @@ const SERIALS: Readonly<Record<string, string>> = { SERIAL: 'INTEGER', BIGSERIAL
 
 /**
  * Prisma's engine, when it compares two schema texts, does not know the name of a sequence that goes with a column and
- * writes `DROP SEQUENCE ""`, which PostgreSQL rejects. The column that loses its default in the same step owns the sequence,
- * so it is looked up when the statement runs. A script without the fault is returned as it is.
+ * writes `DROP SEQUENCE ""`, which PostgreSQL rejects; where another column of the schema has one still it writes nothing. The
+ * column that loses its default owns the sequence, so it is looked up when the statement runs.
+ * @param reverse the script of the other direction, which tells what numbered itself
  */
-function repairDropped(script: string, syntax: StatementSyntax): string {
-  if (!script.includes('DROP SEQUENCE ""')) return script
+function repairDropped(script: string, reverse: string, syntax: StatementSyntax): string {
+  const numbered = numberedIn(reverse, syntax)
   let repaired = ''
   let copied = 0
   let owners: string[] = []
   for (const { text, start, end, comment } of splitStatements(script, syntax)) {
     if (comment !== undefined) owners = []
+    let dropped = ''
     for (const { change, schema, table, name } of describeStatement(text, syntax) ?? []) {
       if (change !== 'drop-default' || table === undefined) continue
-      owners.push(sequenceOf(schema, table, name))
+      if (numbered.has(JSON.stringify([table, name]))) dropped += `;\n${dropping(sequenceOf(schema, table, name))}`
+      else owners.push(sequenceOf(schema, table, name))
     }
-    if (text !== 'DROP SEQUENCE ""') continue
-    const sequence = owners.shift()
-    if (sequence === undefined) continue
-    repaired += `${script.slice(copied, start)}${SEQUENCE_REPAIR} := ${sequence}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'DROP SEQUENCE ' || owned; END IF; END $rays$`
-    copied = end
+    if (text === NAMELESS) {
+      const sequence = owners.shift()
+      if (sequence === undefined && numbered.size === 0) continue
+      const before = script.slice(copied, start)
+      // Those of columns that number themselves on the way back have gone with their defaults.
+      repaired += sequence === undefined ? before.replace(/;\s*$/, '') : before + dropping(sequence)
+      copied = end
+    } else if (dropped !== '' && !script.slice(end).startsWith(dropped)) {
+      repaired += script.slice(copied, end) + dropped
+      copied = end
+    }
   }
   return repaired + script.slice(copied)
 }
 
-/** Prisma: `CREATE SEQUENCE user_id_seq`, with the name in lower case. */
-const CREATED = /^CREATE SEQUENCE ([a-z_][\w$]*)$/
-const OWNED = /^ALTER SEQUENCE ([a-z_][\w$]*) OWNED BY (?:"((?:[^"]|"")*)"\.)?"((?:[^"]|"")*)"\."((?:[^"]|"")*)"$/
+const NAMELESS = 'DROP SEQUENCE ""'
+
+function dropping(sequence: string): string {
+  return `${SEQUENCE_REPAIR} := ${sequence}; BEGIN IF owned IS NOT NULL THEN EXECUTE 'DROP SEQUENCE ' || owned; END IF; END $rays$`
+}
+
+/** The columns that a script makes number themselves. */
+function numberedIn(script: string, syntax: StatementSyntax): Set<string> {
+  return new Set(
+    splitStatements(script, syntax).flatMap(({ text }) =>
+      (describeStatement(text, syntax) ?? []).flatMap(({ object, table, name, default: value }) =>
+        object === 'column' && table !== undefined && /^nextval\s*\(/i.test(value ?? '')
+          ? [JSON.stringify([table, name])]
+          : [],
+      ),
+    ),
+  )
+}
+
+/** Prisma: `CREATE SEQUENCE user_id_seq`, `CREATE SEQUENCE "shop".user_id_seq`, with the name in lower case and no quotes. */
+const NAME = String.raw`((?:"(?:[^"]|"")*"\.)?[^\s"';]+)`
+const CREATED = new RegExp(`^CREATE SEQUENCE ${NAME}$`)
+const OWNED = new RegExp(
+  String.raw`^ALTER SEQUENCE ${NAME} OWNED BY (?:"((?:[^"]|"")*)"\.)?"((?:[^"]|"")*)"\."((?:[^"]|"")*)"$`,
+)
 
 /**
  * A column that begins to number itself gets a sequence whose numbers begin at 1, where rows may have them already, which counts
@@ -118,7 +149,9 @@ function ownedBy(text: string): Owned | undefined {
 }
 
 const names = (text: string, name: string) =>
-  new RegExp(`(?:SEQUENCE ${name}(?![\\w$])|nextval\\('${name}'\\))`).test(text)
+  text === `CREATE SEQUENCE ${name}` ||
+  text.startsWith(`ALTER SEQUENCE ${name} `) ||
+  text.includes(`nextval('${name}')`)
 
 /** One ALTER TABLE may name several. */
 function others(text: string, owned: readonly Owned[]): string {

@@ -1,8 +1,10 @@
 /** Runs migrations on a shadow database, to get the state that they lead to. */
+
 import type { Connection } from '../../engines/engine.js'
 import { runDirection } from '../history/direction.js'
 import { operationError } from '../history/operation.js'
 import { stopIfInterrupted } from '../interruption.js'
+import { runForeign } from '../migrations/foreign.js'
 import { loadMigration } from '../migrations/load.js'
 import type { Migration } from '../migrations/migration.js'
 
@@ -18,7 +20,7 @@ export async function replay(
   for (const migration of migrations) {
     await stopIfInterrupted({ signal }, 'Interrupted; nothing was written.')
     const loaded = await loadMigration(migration, {
-      runScript: (script) => connection.script(script),
+      runScript: (script) => runForeign(connection, script),
       ...(connection.engine.transactionalDdl && { inTransaction: connection.syntax }),
     })
     try {

@@ -100,19 +100,23 @@ function quoteEnumValues(script: string, files: readonly SchemaFile[]): string {
     .reduce((quoted, value) => quoted.replaceAll(`'${value}'`, `'${value.replaceAll("'", "''")}'`), script)
 }
 
-/** `DEFAULT {}` becomes `DEFAULT '{}'`, for the literals that the schemas give to Json fields. */
+/** `DEFAULT {}` becomes `DEFAULT '{}'`, and so where rows are copied, for the literals that the schemas give to Json fields. */
 function quoteJsonDefaults(script: string, files: readonly SchemaFile[]): string {
   let quoted = script
-  for (const literal of new Set(modelsOf(files).flatMap(({ fields }) => fields.flatMap(jsonDefault)))) {
+  for (const { column, literal } of modelsOf(files).flatMap(({ fields }) => fields.flatMap(jsonDefault))) {
+    const text = `'${literal.replaceAll("'", "''")}'`
+    // What rows get that have no value, where a table is built anew.
+    const name = `"${column.replaceAll('"', '""')}"`
+    quoted = quoted.replaceAll(`coalesce(${name}, ${literal}) AS ${name}`, `coalesce(${name}, ${text}) AS ${name}`)
     for (const start of [`JSONB DEFAULT ${literal}`, `JSONB NOT NULL DEFAULT ${literal}`]) {
-      const sql = `${start.slice(0, -literal.length)}'${literal.replaceAll("'", "''")}'`
+      const sql = start.slice(0, -literal.length) + text
       for (const end of [',\n', '\n', ';']) quoted = quoted.replaceAll(start + end, sql + end)
     }
   }
   return quoted
 }
 
-function jsonDefault(field: Field): string[] {
+function jsonDefault(field: Field): { readonly column: string; readonly literal: string }[] {
   const literal = field.type === 'Json' ? literalDefault(field)?.arguments?.[0] : undefined
-  return literal ? [unquote(literal.text)] : []
+  return literal ? [{ column: field.column, literal: unquote(literal.text) }] : []
 }

@@ -45,6 +45,32 @@ describeDatabases(
       await ws.ok('status --check')
     })
 
+    test.each([
+      ['beside another model that has numbers', 'A', 'model B {\n  id Int @id @default(autoincrement())\n}\n', ''],
+      ['in a table of any letters', 'A', '', '@@map("Größe")'],
+    ])('gives numbers to a column with rows, takes them and gives them back: %s', async (_, name, more, map) => {
+      const table = map === '' ? name : 'Größe'
+      const schema = (id: string) => `model ${name} {\n  id Int @id${id}\n  t  String?\n\n  ${map}\n}\n${more}`
+      await begin(schema(''), `INSERT INTO "${table}" VALUES (1), (2)`)
+      await becomes(schema(' @default(autoincrement())'))
+      const next = async () => {
+        await ws.sql(`INSERT INTO "${table}" (t) VALUES ('x')`)
+        return (await ws.sql(`SELECT max(id)::int AS id FROM "${table}"`))[0]!.id
+      }
+      expect(await next()).toBe(3)
+      await ws.ok('migrate --name -1 --y')
+      expect(await ws.sql(`SELECT relname FROM pg_class WHERE relkind = 'S' AND relname LIKE '${table}%'`)).toEqual([])
+      await ws.ok('migrate')
+      expect(await next()).toBe(4)
+      ws.project.schema(schema(''))
+      await ws.ok('makemigration --name without')
+      await ws.ok('migrate --y')
+      await ws.ok('migrate --name -1 --y')
+      expect(await next()).toBe(5)
+      await ws.ok('migrate')
+      await ws.ok('status --check')
+    })
+
     test('keeps what a time means when it gets a zone and when it loses it, wherever the server is', async () => {
       await begin('model P {\n  id Int      @id\n  t  DateTime @db.Timestamp(0)\n  u  DateTime @db.Timestamptz(6)\n}\n')
       await ws.sql(`ALTER DATABASE "${ws.db.name}" SET timezone = 'Pacific/Auckland'`)

@@ -47,6 +47,36 @@ describeDatabases(
       await ws.ok('status --check')
     })
 
+    test('that has committed something before it fails is left to a person, and never called undone', async () => {
+      await ws.ok('migrate')
+      write(
+        '20250104000000_half',
+        'BEGIN;\nINSERT INTO "Item" ("id") VALUES (1);\nCOMMIT;\nDROP INDEX CONCURRENTLY "gone";\n',
+      )
+      const failed = await ws.fails(3, 'migrate')
+      expect(failed.stderr).not.toMatch(/as it was before/)
+      expect(await ws.sql('SELECT "id" FROM "Item"')).toEqual([{ id: 1 }])
+      await ws.fails(3, 'migrate')
+    })
+
+    test('that ends inside a transaction is not recorded as applied', async () => {
+      await ws.ok('migrate')
+      for (const script of [
+        'BEGIN;\nINSERT INTO "Item" ("id") VALUES (1);\nROLLBACK;\nBEGIN;\nINSERT INTO "Item" ("id") VALUES (2);\n',
+        'BEGIN;\nINSERT INTO "Item" ("id") VALUES (3);\nCOMMIT AND CHAIN;\nINSERT INTO "Item" ("id") VALUES (4);\n',
+      ]) {
+        write('20250104000000_open', script)
+        const { code, stderr } = await ws.rays('migrate')
+        expect({ code: code === 1 || code === 3, stderr }).toEqual({
+          code: true,
+          stderr: expect.stringMatching(/ends inside a transaction/),
+        })
+        expect(await ws.applied()).toEqual(['init', 'index', 'kind'])
+        expect(await ws.sql('SELECT "id" FROM "Item" WHERE "id" IN (2, 4)')).toEqual([])
+        await ws.sql(`DELETE FROM "_prisma_migrations" WHERE migration_name LIKE '%open'`)
+      }
+    })
+
     test('that fails half-way outside of a transaction says so, and goes on', async () => {
       write('20250104000000_two', 'DROP INDEX CONCURRENTLY "Item_gone_idx";\n')
       const failed = await ws.fails(1, 'migrate')

@@ -68,6 +68,59 @@ describeDatabases(
         await ws.ok('status --check')
       })
 
+      test.each([
+        ['of several columns', 'email TEXT NOT NULL, n INTEGER, UNIQUE (email, n)', / *@@unique\(\[email, n\]\)\n/],
+        ['said twice', 'email TEXT NOT NULL UNIQUE, n INTEGER, UNIQUE (email)', / @unique/],
+        ['with another collation', 'email TEXT NOT NULL, n INTEGER, UNIQUE (email COLLATE NOCASE)', / @unique/],
+        ['behind a comment', 'email TEXT NOT NULL -- the mail\n UNIQUE, n INTEGER', / @unique/],
+        ['of a name in quotes', "'email' TEXT UNIQUE NOT NULL, n INTEGER", / @unique/],
+      ])('gives it up: one %s', async (_, columns, attribute) => {
+        await begin(
+          '',
+          `CREATE TABLE member (id INTEGER PRIMARY KEY, ${columns})`,
+          "INSERT INTO member VALUES (1, 'a', 2)",
+        )
+        await ws.ok('prepare --no-verify')
+        edit(attribute, '')
+        await ws.ok('makemigration --name loose')
+        await ws.ok('migrate --y')
+        await ws.sql("INSERT INTO member (email, n) VALUES ('a', 2)")
+        expect(await ws.sql('SELECT email, n FROM member')).toHaveLength(2)
+        await ws.ok('status --check')
+      })
+
+      test.each([
+        ['its table', 'model member', 'model person', '--rename member:person'],
+        ['its column', /email/g, 'mail', '--rename member.email:mail'],
+      ])('goes along where %s is renamed', async (_, from, to, words) => {
+        await begin('', table, "INSERT INTO member VALUES (1, 'a', 2)")
+        await ws.ok('prepare --no-verify')
+        edit(from, to)
+        await ws.ok(`makemigration --name renamed ${words}`)
+        await ws.ok('migrate --y')
+        const [name, column] = to === 'mail' ? ['member', 'mail'] : ['person', 'email']
+        expect(await refused(`INSERT INTO ${name} (${column}) VALUES ('a')`)).toMatch(/UNIQUE/)
+        expect(await ws.sql(`SELECT id FROM ${name}`)).toEqual([{ id: 1 }])
+        await ws.ok('status --check')
+      })
+
+      test.each([
+        ['UNIQUE ON CONFLICT REPLACE', '', "INSERT INTO member (email) VALUES ('a')", ''],
+        ['', ', UNIQUE (email COLLATE NOCASE)', "INSERT INTO member (email) VALUES ('A')", 'UNIQUE'],
+      ])(
+        'keeps what it says beyond its columns when its table is built anew: %s%s',
+        async (own, other, insert, says) => {
+          await begin('', `CREATE TABLE member (id INTEGER PRIMARY KEY, email TEXT NOT NULL ${own}, n INTEGER${other})`)
+          await ws.ok('prepare --no-verify')
+          edit('Int?', 'String?')
+          await ws.ok('makemigration --name text')
+          await ws.ok('migrate --y')
+          await ws.sql("INSERT INTO member (email) VALUES ('a')")
+          expect(await refused(insert)).toMatch(says)
+          expect(await ws.sql('SELECT email FROM member')).toHaveLength(1)
+        },
+      )
+
       test('does not lose rows of other tables over it', async () => {
         await begin(
           '',
@@ -168,6 +221,70 @@ describeDatabases(
       await ws.ok('migrate')
       expect(await ws.sql('SELECT "text" FROM A')).toEqual([{ text: 'changed; -- so' }, { text: 'a "b"' }])
       await ws.ok('status --check')
+    })
+
+    test('of a migration of rays, a column that is gone is an error and never a text', async () => {
+      await begin('model U {\n  id   Int    @id\n  name String\n  age  Int?\n}\n')
+      await ws.ok('makemigration --name init')
+      await ws.ok('migrate')
+      await ws.sql("INSERT INTO U VALUES (1, 'ann', 2)")
+      edit('Int?', 'Int')
+      await ws.ok('makemigration --name age --default U.age=0')
+      await ws.sql('ALTER TABLE U RENAME COLUMN name TO whole')
+      expect((await ws.fails(1, 'migrate --y')).stderr).toMatch(/name/)
+      await ws.sql('ALTER TABLE U RENAME COLUMN whole TO name')
+      await ws.ok('migrate --y')
+      await ws.ok('makemigration --name own --blank')
+      for (const sql of ['DELETE FROM "U" WHERE "gone" IS NOT NULL', 'UPDATE "U" SET "name" = "nmae"']) {
+        ws.project.write({
+          [`prisma/migrations/${ws.folder('own')}/migration.js`]: `module.exports = [[async ({ client }) => client.execute(${JSON.stringify(sql)}), async () => {}]]\n`,
+        })
+        await ws.fails(1, 'migrate --y')
+      }
+      expect(await ws.sql('SELECT name FROM U')).toEqual([{ name: 'ann' }])
+    })
+
+    test('gets the defaults of Json into the rows that have no value, and no column of another', async () => {
+      await begin('model T {\n  id Int    @id\n  a  String\n  j  Json?\n  k  Json?\n}\n')
+      await ws.ok('makemigration --name init')
+      await ws.ok('migrate')
+      await ws.sql("INSERT INTO T (id, a) VALUES (1, 'secret')")
+      ws.project.schema(
+        'model T {\n  id Int    @id\n  a  String\n  j  Json   @default("\\"a\\"")\n  k  Json   @default("[]")\n}\n',
+      )
+      await ws.ok('makemigration --name required')
+      await ws.ok('migrate --y')
+      expect(await ws.sql('SELECT a, j, k FROM T')).toEqual([{ a: 'secret', j: '"a"', k: '[]' }])
+    })
+
+    test('of a script that stands alone keeps what was done and says so, and never takes a transaction that is open for done', async () => {
+      await begin('model Item {\n  id Int @id\n}\n')
+      byPrisma('20250101000000_init', 'CREATE TABLE "Item" ("id" INTEGER NOT NULL PRIMARY KEY);\n')
+      await ws.ok('migrate')
+      byPrisma('20250102000000_alone', 'INSERT INTO Item VALUES (1);\nVACUUM;\nINSERT INTO Item VALUES (2), (1);\n')
+      const failed = await ws.fails(3, 'migrate')
+      expect(failed.stderr).not.toMatch(/as it was before/)
+      expect(await ws.sql('SELECT id FROM Item')).toEqual([{ id: 1 }])
+      await ws.sql('DELETE FROM Item')
+      await ws.ok('migrate --undo --retry-op 0'.split(' ')).catch(() => undefined)
+      await ws.sql("DELETE FROM _prisma_migrations WHERE migration_name LIKE '%alone'")
+      byPrisma(
+        '20250102000000_alone',
+        'BEGIN;\nINSERT INTO Item VALUES (3);\nROLLBACK;\nBEGIN;\nINSERT INTO Item VALUES (5);\n',
+      )
+      expect((await ws.fails(3, 'migrate')).stderr).toMatch(/ends inside a transaction/)
+      expect(await ws.applied()).toEqual(['init'])
+      expect(await ws.sql('SELECT id FROM Item')).toEqual([])
+    })
+
+    test('adopts no script that takes back what it did', async () => {
+      await begin('model Item {\n  id Int @id\n}\n')
+      byPrisma('20250101000000_init', 'CREATE TABLE "Item" ("id" INTEGER NOT NULL PRIMARY KEY);\n')
+      byPrisma('20250102000000_half', 'INSERT INTO Item VALUES (1);\nBEGIN;\nINSERT INTO Item VALUES (2);\nROLLBACK;\n')
+      expect((await ws.ok('adopt')).stderr).toMatch(/half rolls something back by itself/)
+      expect(ws.exists('prisma/migrations/20250102000000_half/migration.js')).toBe(false)
+      await ws.ok('migrate')
+      expect(await ws.sql('SELECT id FROM Item')).toEqual([{ id: 1 }])
     })
 
     test('whose model is renamed in case only keeps its rows, both ways', async () => {
