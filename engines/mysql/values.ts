@@ -1,6 +1,7 @@
 /** Names and values as SQL text, in a spelling that every `sql_mode` reads alike. */
 import type { TypedParameter, TypedParameterValue } from 'mysql2'
 import type { ColumnInfo } from '../engine.js'
+import { textLiteral } from '../sql/quoting.js'
 
 /** Longest name of a database, table, column or index, in characters. */
 export const NAME_LIMIT = 64
@@ -29,6 +30,11 @@ export function unquote(literal: string): string {
     .replace(/\\(.)|''/gs, (_, escaped?: string) => (escaped === undefined ? "'" : (ESCAPES[escaped] ?? escaped)))
 }
 
+/** A text as DDL has it, where a backslash escapes. */
+export function escapedText(text: string): string {
+  return textLiteral(text.replaceAll('\\', '\\\\'))
+}
+
 function utcText(at: Date): string {
   if (Number.isNaN(at.getTime())) throw new TypeError('an invalid Date cannot be stored')
   return at.toISOString().replace('T', ' ').replace('Z', '')
@@ -42,7 +48,7 @@ export function literal(value: unknown): string {
   if (value === null) return 'NULL'
   if (typeof value === 'string') {
     if (/[\\\0\x1a]/.test(value)) return `_utf8mb4 X'${Buffer.from(value, 'utf8').toString('hex').toUpperCase()}'`
-    return `'${value.replaceAll("'", "''")}'`
+    return textLiteral(value)
   }
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError(`${value} is not a number that MySQL can store`)

@@ -1,6 +1,7 @@
 /** Names, literals, parameters, result values and made-up values of PostgreSQL. */
 import type pg from 'pg'
 import type { ColumnInfo } from '../engine.js'
+import { quotedName } from '../sql/quoting.js'
 
 /** NAMEDATALEN - 1. PostgreSQL cuts longer names silently; rays refuses them. */
 export const IDENTIFIER_LIMIT = 63
@@ -13,7 +14,7 @@ export function quote(identifier: string): string {
     throw new Error(
       `the name ${JSON.stringify(identifier)} is longer than ${IDENTIFIER_LIMIT} bytes: PostgreSQL would cut it`,
     )
-  return `"${identifier.replaceAll('"', '""')}"`
+  return quotedName(identifier)
 }
 
 function noNul(text: string, what: string): string {

@@ -1,5 +1,6 @@
 /** How each database renames what holds rows, and which of its names Prisma makes from those of tables and columns. */
 import type { Engine, Provider } from '../engine.js'
+import { qualifiedName, quotedName } from './quoting.js'
 
 export interface RenameDialect {
   /** Bytes that Prisma allows in a name that it makes up. */
@@ -20,7 +21,6 @@ export interface RenameDialect {
     | undefined
 }
 
-const double = (name: string) => `"${name.replaceAll('"', '""')}"`
 const tick = (name: string) => `\`${name.replaceAll('`', '``')}\``
 
 // RENAMES: one entry a database.
@@ -34,7 +34,7 @@ const DIALECTS: Readonly<Record<Provider, RenameDialect>> = {
     dropForeignKey: 'DROP CONSTRAINT',
     // An index can be there under the name of another version of Prisma.
     renameIndex: ({ schema, from, to }) =>
-      `ALTER INDEX IF EXISTS ${schema === undefined ? '' : `${double(schema)}.`}${double(from)} RENAME TO ${double(to)}`,
+      `ALTER INDEX IF EXISTS ${qualifiedName(schema, from)} RENAME TO ${quotedName(to)}`,
   },
   mysql: {
     limit: 64,

@@ -1,5 +1,6 @@
 /** What scripts say of transactions: which statements begin and end one, and which scripts cannot be in one. Pure. */
 import type { StatementSyntax } from '../engine.js'
+import { textLiteral } from './quoting.js'
 import { splitStatements, tokens } from './scanner.js'
 import { describeStatement } from './statements.js'
 
@@ -56,7 +57,7 @@ export function standsAlone(script: string, syntax: StatementSyntax): boolean {
       if (effect.name === 'rollback') return true
       if (effect.name === 'commit') usable.push(...added.splice(0))
     } else if (effect?.object === 'enumValue') added.push(effect.name)
-    else if (usable.some((value) => text.includes(`'${value.replaceAll("'", "''")}'`))) return true
+    else if (usable.some((value) => text.includes(textLiteral(value)))) return true
   }
   return false
 }

@@ -9,6 +9,7 @@ import {
   adapterFactory,
   ColumnType,
 } from '../prisma-adapter.js'
+import { textLiteral } from '../sql/quoting.js'
 import { splitStatements } from '../sql/scanner.js'
 import { type InlineUnique, inlineUniques } from './inline-unique.js'
 import { withTexts } from './quoted-texts.js'
@@ -61,7 +62,7 @@ const ASKS_INDEX = /^\s*(?:PRAGMA index_x?info\b|SELECT sql FROM sqlite_master W
 /** Prisma: sql-schema-describer names an index as `name = "x"`, which this SQLite takes for a column. */
 function standard(sql: string): string {
   const found = /^(SELECT sql FROM sqlite_master WHERE type = 'index' AND name = )"(.*)";?\s*$/s.exec(sql)
-  return found ? `${found[1]}'${found[2]!.replaceAll("'", "''")}'` : sql
+  return found ? found[1]! + textLiteral(found[2]!) : sql
 }
 
 function sqliteDriver(database: Database): AdapterDriver {

@@ -1,5 +1,6 @@
 /** A CREATE TABLE taken apart into columns and constraints, and put together again. Pure. */
 import { EngineError, type StatementSyntax } from '../engine.js'
+import { quotedName } from '../sql/quoting.js'
 import { type Token, tokens } from '../sql/tokens.js'
 
 export interface Word extends Token {
@@ -194,7 +195,7 @@ function specialUniques(old: Definition, next: Definition, now: ReadonlySet<stri
   const had = new Set(next.items.map(({ text }) => squeezed(text)))
   return old.items.flatMap(({ text, column, special }) => {
     if (special === undefined || !special.columns.every((name) => now.has(name))) return []
-    const unique = column === undefined ? text : `UNIQUE ("${column.replaceAll('"', '""')}")${special.conflict}`
+    const unique = column === undefined ? text : `UNIQUE (${quotedName(column)})${special.conflict}`
     return had.has(squeezed(unique)) ? [] : [unique]
   })
 }

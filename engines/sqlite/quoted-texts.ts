@@ -4,6 +4,7 @@
  * no text. In scripts that Prisma would run, and only there, texts are read as Prisma reads them.
  */
 import type { StatementSyntax } from '../engine.js'
+import { quotedName } from '../sql/quoting.js'
 import { wordsOf } from './definition.js'
 import { literal } from './values.js'
 
@@ -28,7 +29,7 @@ export async function withTexts(
 ): Promise<string | undefined> {
   const name = missing(error)
   if (name === undefined) return undefined
-  const wanted = `"${name.replaceAll('"', '""')}"`
+  const wanted = quotedName(name)
   const places = wordsOf(sql, syntax).filter(({ text }) => text === wanted)
   const written = (texts: readonly (typeof places)[number][]) =>
     texts.reduceRight((all, { start, end }) => all.slice(0, start) + literal(name) + all.slice(end), sql)

@@ -1,11 +1,12 @@
 /** Names, literals, parameters, result values and made-up values of SQLite. */
 import type { ColumnInfo, HistoryDialect, Row } from '../engine.js'
+import { quotedName, textLiteral } from '../sql/quoting.js'
 
 /** @throws Error for a name that SQLite cannot hold */
 export function quote(identifier: string): string {
   if (identifier === '') throw new Error('an empty name cannot be quoted')
   if (identifier.includes('\0')) throw new Error('a name must not contain a NUL character')
-  return `"${identifier.replaceAll('"', '""')}"`
+  return quotedName(identifier)
 }
 
 /** Prisma 7 (better-sqlite3 adapter): `2026-11-20T12:41:33.741+00:00`. */
@@ -14,9 +15,9 @@ function isoText(at: Date): string {
   return at.toISOString().replace('Z', '+00:00')
 }
 
-function textLiteral(text: string): string {
+function wholeText(text: string): string {
   // SQL text ends at a NUL, so it is put in from outside.
-  const parts = text.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`)
+  const parts = text.split('\0').map(textLiteral)
   return parts.length === 1 ? parts[0]! : `(${parts.join('||char(0)||')})`
 }
 
@@ -25,7 +26,7 @@ export function literal(value: unknown): string {
   if (value === null) return 'NULL'
   switch (typeof value) {
     case 'string':
-      return textLiteral(value)
+      return wholeText(value)
     case 'number':
       if (Number.isNaN(value)) throw new TypeError('SQLite has no NaN')
       if (!Number.isFinite(value)) return value > 0 ? '9e999' : '-9e999'

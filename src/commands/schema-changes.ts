@@ -1,4 +1,6 @@
 /** What the difference of two schemas leaves open: renames, and values for new required fields. Flags answer, or a person. */
+
+import { textLiteral } from '../../engines/sql/quoting.js'
 import { UsageError } from '../errors.js'
 import type { Comparison, Given, Renamed, Schema } from '../migrations/change.js'
 import type { GivenValue } from '../migrations/given.js'
@@ -246,5 +248,5 @@ const key = (schema: string | undefined, table: string, column: string) => [sche
 /** A bare value of an enum stands for its literal; everything else is SQL already. */
 function asSql(text: string, type: string, files: readonly SchemaFile[]): string {
   const value = enumsOf(files).get(type)?.get(text)
-  return value === undefined ? text : `'${value.replaceAll("'", "''")}'`
+  return value === undefined ? text : textLiteral(value)
 }

@@ -1,5 +1,6 @@
 /** What a script may destroy (see hazards/), and a script that must become two. */
 import type { StatementSyntax } from '../../engines/engine.js'
+import { textLiteral } from '../../engines/sql/quoting.js'
 import { splitStatements, tokens } from '../../engines/sql/scanner.js'
 import { describeStatement, type Effect } from '../../engines/sql/statements.js'
 import { typeName } from './hazards/rules.js'
@@ -23,7 +24,7 @@ export function splitUnsafeEnum(
   const isAddition = ({ effects }: { effects?: readonly Effect[] | undefined }) => effects?.[0]?.object === 'enumValue'
   const added = statements.filter(isAddition).map(({ effects }) => effects![0]!)
   if (added.length === 0) return undefined
-  const holds = (sql: string | undefined, { name }: Effect) => sql?.includes(`'${name.replaceAll("'", "''")}'`) ?? false
+  const holds = (sql: string | undefined, { name }: Effect) => sql?.includes(textLiteral(name)) ?? false
   const uses = added.some((value) =>
     statements.some((statement) => {
       if (isAddition(statement) || !holds(statement.text, value)) return false

@@ -1,5 +1,6 @@
 /** Mends what Prisma's engine writes and PostgreSQL refuses. A script without such faults is returned as it is. */
 import type { StatementSyntax } from '../../engines/engine.js'
+import { quotedName, textLiteral } from '../../engines/sql/quoting.js'
 import { splitStatements, tokens } from '../../engines/sql/scanner.js'
 import { describeStatement, type Effect } from '../../engines/sql/statements.js'
 import { columnId, madeOf, type Rebuild, rebuildOf } from './enums.js'
@@ -40,7 +41,7 @@ function repairZones(script: string, reverse: string, syntax: StatementSyntax): 
 /** The statement with a time's own meaning in it. @param was the column's type before */
 function withMeaning(statement: string, { name, type = '' }: Effect, was: string): string {
   if (!((UNZONED.test(was) && ZONED.test(type)) || (ZONED.test(was) && UNZONED.test(type)))) return statement
-  const column = `"${name.replaceAll('"', '""')}"`
+  const column = quotedName(name)
   const change = `ALTER COLUMN ${column} SET DATA TYPE ${type}`
   const at = statement.indexOf(change)
   // What says by itself how values are converted stays as it is.
@@ -81,7 +82,7 @@ export function repairAddedValues(back: string, up: string, base: string, syntax
     const at = name === undefined ? -1 : steps.findIndex((step) => rebuildOf(step)?.enums.has(name))
     const all = name === undefined ? undefined : values.get(name)
     if (name === undefined || at === -1 || at >= texts.length || !all) continue
-    const list = all.map(literal).join(', ')
+    const list = all.map(textLiteral).join(', ')
     const rebuild = texts[at]!.replace(/^(?:--[^\n]*\n)+/, '')
       .replace(/( AS ENUM )\([^;]*?\);/, (_, words: string) => `${words}(${list});`)
       .replace(/;\s*$/, '')
@@ -91,8 +92,6 @@ export function repairAddedValues(back: string, up: string, base: string, syntax
   }
   return repaired + back.slice(copied)
 }
-
-const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
 
 /**
  * Prisma's engine builds an enum anew at the start of a script. PostgreSQL refuses that while a column which the script drops

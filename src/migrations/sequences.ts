@@ -1,5 +1,6 @@
 /** Sequences of PostgreSQL that number a column: what Prisma's engine writes of them, put right. Pure. */
 import type { StatementSyntax } from '../../engines/engine.js'
+import { qualifiedName, quotedName, textLiteral } from '../../engines/sql/quoting.js'
 import { splitStatements } from '../../engines/sql/scanner.js'
 import { describeStatement } from '../../engines/sql/statements.js'
 import { SEQUENCE_REPAIR } from './steps.js'
@@ -9,13 +10,9 @@ export function repairSequences(script: string, reverse: string, syntax: Stateme
   return repairAdded(repairSerials(repairDropped(script, reverse, syntax), syntax), syntax)
 }
 
-const literal = (value: string) => `'${value.replaceAll("'", "''")}'`
-const quote = (name: string) => `"${name.replaceAll('"', '""')}"`
-
 /** SQL that tells the sequence which a column owns, when it runs. */
 function sequenceOf(schema: string | undefined, table: string, column: string): string {
-  const quoted = [schema, table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
-  return `pg_get_serial_sequence(${literal(quoted.join('.'))}, ${literal(column)})`
+  return `pg_get_serial_sequence(${textLiteral(qualifiedName(schema, table))}, ${textLiteral(column)})`
 }
 
 /**
@@ -120,9 +117,7 @@ function repairAdded(script: string, syntax: StatementSyntax): string {
   for (const { text, start, end } of statements.reverse()) {
     const own = owned.find(({ name }) => names(text, name))
     if (own === undefined) continue
-    const renamed = text
-      .replace(`SEQUENCE ${own.name}`, `SEQUENCE ${own.sequence}`)
-      .replace(`nextval('${own.name}')`, `nextval(${literal(own.sequence)})`)
+    const renamed = text.replace(`SEQUENCE ${own.name}`, `SEQUENCE ${own.sequence}`)
     repaired =
       repaired.slice(0, start) + others(renamed, owned) + (ownedBy(text) ? goesOn(own) : '') + repaired.slice(end)
   }
@@ -144,8 +139,7 @@ function ownedBy(text: string): Owned | undefined {
   if (name === undefined || table === undefined || column === undefined) return undefined
   const plain = (part: string) => part.replaceAll('""', '"')
   const own = { name, schema: schema && plain(schema), table: plain(table), column: plain(column) }
-  const parts = [own.schema, serialName(own.table, own.column)]
-  return { ...own, sequence: parts.flatMap((part) => (part === undefined ? [] : [quote(part)])).join('.') }
+  return { ...own, sequence: qualifiedName(own.schema, serialName(own.table, own.column)) }
 }
 
 const names = (text: string, name: string) =>
@@ -156,7 +150,7 @@ const names = (text: string, name: string) =>
 /** One ALTER TABLE may name several. */
 function others(text: string, owned: readonly Owned[]): string {
   return owned.reduce(
-    (all, { name, sequence }) => all.replace(`nextval('${name}')`, `nextval(${literal(sequence)})`),
+    (all, { name, sequence }) => all.replace(`nextval('${name}')`, `nextval(${textLiteral(sequence)})`),
     text,
   )
 }
@@ -174,7 +168,7 @@ function serialName(table: string, column: string): string {
 
 /** It counts as far as the column does, and goes on behind the greatest number that is there. */
 function goesOn({ schema, table, column }: Owned): string {
-  const parent = [schema, table].flatMap((part) => (part === undefined ? [] : [quote(part)])).join('.')
-  const type = `(SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = ${literal(parent)}::regclass AND attname = ${literal(column)})`
-  return `;\n${SEQUENCE_REPAIR} := ${sequenceOf(schema, table, column)}; BEGIN EXECUTE 'ALTER SEQUENCE ' || owned || ' AS ' || ${type}; PERFORM setval(owned::regclass, GREATEST((SELECT max(${quote(column)}) FROM ${parent}), 0) + 1, false); END $rays$`
+  const parent = qualifiedName(schema, table)
+  const type = `(SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = ${textLiteral(parent)}::regclass AND attname = ${textLiteral(column)})`
+  return `;\n${SEQUENCE_REPAIR} := ${sequenceOf(schema, table, column)}; BEGIN EXECUTE 'ALTER SEQUENCE ' || owned || ' AS ' || ${type}; PERFORM setval(owned::regclass, GREATEST((SELECT max(${quotedName(column)}) FROM ${parent}), 0) + 1, false); END $rays$`
 }

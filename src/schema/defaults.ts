@@ -2,6 +2,7 @@
 
 import { unquote } from '../../engines/psl.js'
 import type { SchemaEngine, SchemaFile, SchemaState } from '../../engines/schema-engine.js'
+import { quotedName, textLiteral } from '../../engines/sql/quoting.js'
 import { type Edit, withEdits } from './edits.js'
 import { attributeOf, columnsOf, enumsOf, type Field, modelsOf } from './fields.js'
 
@@ -97,16 +98,16 @@ function quoteEnumValues(script: string, files: readonly SchemaFile[]): string {
   const values = [...enumsOf(files).values()].flatMap((names) => [...names.values()])
   return [...new Set(values)]
     .filter((value) => value.includes("'"))
-    .reduce((quoted, value) => quoted.replaceAll(`'${value}'`, `'${value.replaceAll("'", "''")}'`), script)
+    .reduce((quoted, value) => quoted.replaceAll(`'${value}'`, textLiteral(value)), script)
 }
 
 /** `DEFAULT {}` becomes `DEFAULT '{}'`, and so where rows are copied, for the literals that the schemas give to Json fields. */
 function quoteJsonDefaults(script: string, files: readonly SchemaFile[]): string {
   let quoted = script
   for (const { column, literal } of modelsOf(files).flatMap(({ fields }) => fields.flatMap(jsonDefault))) {
-    const text = `'${literal.replaceAll("'", "''")}'`
+    const text = textLiteral(literal)
     // What rows get that have no value, where a table is built anew.
-    const name = `"${column.replaceAll('"', '""')}"`
+    const name = quotedName(column)
     quoted = quoted.replaceAll(`coalesce(${name}, ${literal}) AS ${name}`, `coalesce(${name}, ${text}) AS ${name}`)
     for (const start of [`JSONB DEFAULT ${literal}`, `JSONB NOT NULL DEFAULT ${literal}`]) {
       const sql = start.slice(0, -literal.length) + text

@@ -1,4 +1,5 @@
 /** `COLUMN_DEFAULT` -> the default of a column. MySQL shows the bare value, MariaDB the SQL text. */
+import { textLiteral } from '../../sql/quoting.js'
 import type { ColumnDefault, ColumnType } from '../planner/tables.js'
 import { unquote } from '../values.js'
 import { enclosed } from './create-table.js'
@@ -31,7 +32,7 @@ function textDefault(column: CatalogColumn, text: string, of: 'string' | 'enum')
 
 function otherDefault(column: CatalogColumn, text: string): ColumnDefault {
   if (column.sqlDefaults) return isQuoted(text) ? { kind: 'dbgenerated', text } : expression(text, column)
-  return column.expression ? expression(text, column) : { kind: 'dbgenerated', text: `'${text.replaceAll("'", "''")}'` }
+  return column.expression ? expression(text, column) : { kind: 'dbgenerated', text: textLiteral(text) }
 }
 
 /** A text that stands for bytes, in digits: what is beyond printing is cut or replaced in a text. */

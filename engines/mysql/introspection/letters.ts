@@ -1,10 +1,9 @@
 /** Letters beyond U+FFFF and bytes that the catalog, and SHOW CREATE TABLE with it, show as question marks. */
 import type { Row } from '../../engine.js'
 import type { Batch } from '../catalog.js'
-import { quote } from '../values.js'
+import { escapedText, quote } from '../values.js'
 import type { ShownColumn } from './create-table.js'
 
-const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 const fromHex = (hex: unknown) => Buffer.from(String(hex), 'hex').toString('utf8')
 
 const NAME = '`rays reads a value`'
@@ -30,7 +29,8 @@ export async function withTrueDefaults(
   for (const [i, name] of doubtful.entries()) {
     const shown = columns.get(name)
     const hex = row[`v${i}`]
-    if (shown && hex != null) known.set(name, { ...shown, default: bytes(name) ? `0x${hex}` : text(fromHex(hex)) })
+    if (shown && hex != null)
+      known.set(name, { ...shown, default: bytes(name) ? `0x${hex}` : escapedText(fromHex(hex)) })
   }
   return known
 }
@@ -64,6 +64,6 @@ export async function trueEnum(table: string, column: string, shown: string, bat
     `SELECT HEX(CONVERT(v USING utf8mb4)) AS v FROM ${NAME} ORDER BY v + 0`,
     drop,
   ]).catch((): Row[][] => [])
-  const values = rows[3]?.map(({ v }) => text(fromHex(v))) ?? []
+  const values = rows[3]?.map(({ v }) => escapedText(fromHex(v))) ?? []
   return values.length === count ? `enum(${values.join(',')})` : shown
 }

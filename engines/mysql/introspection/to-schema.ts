@@ -3,6 +3,7 @@ import type { SchemaFile } from '../../schema-engine.js'
 import { indexName, uniqueName } from '../planner/names.js'
 import type { Column, ColumnDefault, Index, KeyColumn, Scalar, Table } from '../planner/tables.js'
 import { byBytes } from '../planner/tables.js'
+import { escapedText } from '../values.js'
 import { type ModelNames, nameModels, valueNames } from './names.js'
 import type { LiveDatabase } from './read.js'
 import { isAddressable, isJoinTable, type RelationField, relationFields } from './relations.js'
@@ -26,7 +27,6 @@ function quoted(text: string): string {
   return `"${escaped}"`
 }
 
-const sqlText = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 const generated = (sql: string) => `@default(dbgenerated(${quoted(sql)}))`
 
 function isJsonText(text: string): boolean {
@@ -57,10 +57,10 @@ function literalText(value: Extract<ColumnDefault, { kind: 'literal' }>, column:
     case 'enum': {
       const values = column.type.kind === 'enum' ? column.type.values : []
       const index = values.indexOf(value.text)
-      return index === -1 ? generated(sqlText(value.text)) : `@default(${valueNames(values)[index]?.name})`
+      return index === -1 ? generated(escapedText(value.text)) : `@default(${valueNames(values)[index]?.name})`
     }
     default:
-      return isJson && !isJsonText(value.text) ? generated(sqlText(value.text)) : `@default(${quoted(value.text)})`
+      return isJson && !isJsonText(value.text) ? generated(escapedText(value.text)) : `@default(${quoted(value.text)})`
   }
 }
 

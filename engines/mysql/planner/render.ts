@@ -1,4 +1,6 @@
 /** Steps -> SQL, byte for byte as Prisma writes it. */
+import { textLiteral } from '../../sql/quoting.js'
+import { escapedText } from '../values.js'
 import type { Clause, Step } from './steps.js'
 import {
   type Column,
@@ -213,7 +215,7 @@ export function typeText(type: ColumnType, options: RenderOptions = {}): string 
 
 function stringLiteral(text: string, { copyPrisma }: RenderOptions): string {
   // Prisma leaves backslashes, which MySQL then reads as escapes.
-  return `'${(copyPrisma ? text : text.replaceAll('\\', '\\\\')).replaceAll("'", "''")}'`
+  return copyPrisma ? textLiteral(text) : escapedText(text)
 }
 
 /** The SQL after DEFAULT, or undefined. */
